@@ -1,0 +1,54 @@
+"""Checks for everything that comes from outside; each error names the field, the value and what is accepted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+
+class InputError(ValueError):
+    """Input from outside that is not accepted. The message is one line and says what is."""
+
+
+def refuse(field: str, value: object, accepted: str) -> InputError:
+    """The error for ``field = value``, cut short so that hostile input cannot flood a terminal or a page."""
+    shown = " ".join(repr(value).split())
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    return InputError(f"{field} = {shown} is not accepted: give {accepted}.")
+
+
+def whole_number(field: str, value: Any, low: int, high: int) -> int:
+    """``value`` as an int in [low, high]; booleans and fractions are refused."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise refuse(field, value, f"a whole number from {low} to {high}")
+    return value
+
+
+def number(field: str, value: Any, low: float, high: float, *, below_high: bool = False) -> float:
+    """``value`` as a finite float in [low, high], or [low, high) with ``below_high``."""
+    top = f"below {high:g}" if below_high else f"to {high:g}"
+    accepted = f"a number from {low:g} {top}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise refuse(field, value, accepted)
+    if not low <= value <= high or (below_high and value == high):
+        raise refuse(field, value, accepted)
+    return float(value)
+
+
+def one_of(field: str, value: Any, choices: Collection[Any]) -> Any:
+    """``value`` if it is one of ``choices`` and of the same type as that choice."""
+    for choice in choices:
+        if type(choice) is type(value) and choice == value:
+            return choice
+    raise refuse(field, value, "one of " + ", ".join(map(str, choices)))
+
+
+def keys(field: str, value: Any, accepted: Collection[str]) -> dict[str, Any]:
+    """``value`` if it is a mapping that has exactly the accepted keys."""
+    if not isinstance(value, dict):
+        raise refuse(field, value, f"an object with the keys {', '.join(accepted)}")
+    if set(value) != set(accepted):
+        raise refuse(f"the keys of {field}", sorted(map(str, value)), ", ".join(accepted))
+    return value

@@ -1,0 +1,51 @@
+"""A study: methods x sparsities x seeds of one recipe, as the list of runs that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from core.study.checks import InputError
+from core.study.methods import DENSE, Scalar
+from core.study.spec import Recipe, RunSpec
+
+LARGEST_STUDY = 2_000
+
+
+def study_runs(
+    recipe: Recipe,
+    methods: Sequence[str],
+    sparsities: Sequence[float],
+    seeds: Sequence[int],
+    settings: Mapping[str, Mapping[str, Scalar]] | None = None,
+) -> list[RunSpec]:
+    """Every run of the study, dense runs first, each once.
+
+    Sparsity 0.0 stands for the dense run, whatever the method. ``settings`` are given per method. InputError for a
+    value that is not accepted, for an empty choice and for more than 2,000 runs.
+    """
+    for name, chosen in (("methods", methods), ("sparsities", sparsities), ("seeds", seeds)):
+        if not chosen:
+            raise InputError(f"{name} is empty: choose at least one.")
+    size = len(methods) * len(sparsities) * len(seeds)
+    if size > LARGEST_STUDY:
+        raise InputError(f"This study has {size:,} runs: choose at most {LARGEST_STUDY:,}.")
+    dense = [RunSpec(recipe, DENSE, seed) for seed in seeds]
+    pruned = [
+        RunSpec(recipe, method, seed, sparsity, tuple((settings or {}).get(method, {}).items()))
+        for method in methods
+        if method != DENSE
+        for sparsity in sparsities
+        for seed in seeds
+        if sparsity != 0
+    ]
+    return with_dense([*dense, *pruned])
+
+
+def with_dense(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """``specs`` and every dense run that one of them starts from: dense ones first, each run once."""
+    chosen: dict[Any, RunSpec] = {}
+    specs = list(specs)
+    for spec in (*(spec.dense for spec in specs), *specs):
+        chosen.setdefault(spec.run_id, spec)
+    return list(chosen.values())

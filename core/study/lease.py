@@ -1,0 +1,162 @@
+"""One owner a run: a lease with a heartbeat and an attempt number.
+
+An attempt is a file ``attempt-<n>`` that only one process can create; its modification time is the heartbeat. Whoever
+holds the highest number owns the run, and an earlier attempt that is still alive may not commit any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from core.study.files import write_json
+
+HEARTBEAT_SECONDS = 5.0
+STALE_SECONDS = 60.0
+_ATTEMPT = re.compile(r"attempt-(\d{4,})")
+
+
+class LeaseHeldError(RuntimeError):
+    """Another process is executing the run."""
+
+
+class LeaseLostError(RuntimeError):
+    """A later attempt has taken the run over: this one may not write any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the newest attempt of a run."""
+
+    attempt: int
+    host: str
+    pid: int
+    alive: bool
+
+
+def latest_attempt(folder: Path) -> int:
+    """The highest attempt number in ``folder``, 0 for none."""
+    with suppress(FileNotFoundError):
+        return max((int(match[1]) for name in os.listdir(folder) if (match := _ATTEMPT.fullmatch(name))), default=0)
+    return 0
+
+
+def holder(folder: Path) -> Holder | None:
+    """The owner of the newest attempt, or None if there is no attempt or its owner let go."""
+    attempt = latest_attempt(folder)
+    if not attempt:
+        return None
+    path = _attempt_path(folder, attempt)
+    try:
+        age = time.time() - path.stat().st_mtime
+        data = json.loads(path.read_text() or "{}")
+    except (OSError, ValueError):
+        data, age = {}, 0.0
+    if not isinstance(data, dict):
+        data = {}
+    if data.get("released"):
+        return None
+    pid = data.get("pid") if isinstance(data.get("pid"), int) else 0
+    alive = age < STALE_SECONDS and not _known_dead(data)
+    return Holder(attempt, str(data.get("host", "?")), pid or 0, alive)
+
+
+class Lease:
+    """The right to execute the run in ``folder``; a context manager that lets go at its end.
+
+    Raises LeaseHeldError when entered while another owner is alive.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.attempt = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Lease:
+        owner = holder(self.folder)
+        if owner is not None and owner.alive:
+            raise LeaseHeldError(f"{self.folder.name} is being executed by process {owner.pid} on {owner.host}.")
+        attempt = latest_attempt(self.folder) + 1
+        try:
+            # Linked into place whole: nobody can ever see an attempt without its owner.
+            _create(_attempt_path(self.folder, attempt), _identity())
+        except FileExistsError:
+            raise LeaseHeldError(f"{self.folder.name} was just taken by another process.") from None
+        self.attempt = attempt
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat {self.folder.name}", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        with suppress(OSError):  # a folder that is gone or full needs no release: the lease runs out by itself
+            write_json(_attempt_path(self.folder, self.attempt), {**_identity(), "released": True})
+
+    def check(self) -> None:
+        """Raise LeaseLostError if a later attempt exists; called before everything that commits."""
+        latest = latest_attempt(self.folder)
+        if latest != self.attempt:
+            raise LeaseLostError(f"{self.folder.name}: attempt {self.attempt} was overtaken by attempt {latest}.")
+
+    def _beat(self) -> None:
+        path = _attempt_path(self.folder, self.attempt)
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            with suppress(OSError):
+                os.utime(path)
+
+
+def _attempt_path(folder: Path, attempt: int) -> Path:
+    return folder / f"attempt-{attempt:04d}"
+
+
+def _create(path: Path, data: dict[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    write_json(temporary, data)
+    try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+
+
+@cache
+def _machine() -> str:
+    """An id of what a process number is unique in: this boot of this machine, and the process namespace."""
+    parts = [socket.gethostname()]
+    for source in (Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")):
+        with suppress(OSError):
+            parts.append(str(source.readlink()) if source.is_symlink() else source.read_text().strip())
+    return "/".join(parts)
+
+
+def _identity() -> dict[str, Any]:
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "born": psutil.Process(pid).create_time()}
+
+
+def _known_dead(data: dict[str, Any]) -> bool:
+    """Whether the owner was a process of this very machine that is gone, so that nobody need wait for the heartbeat."""
+    if data.get("machine") != _machine():
+        return False
+    try:
+        return bool(abs(psutil.Process(data["pid"]).create_time() - data["born"]) > 1)
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, KeyError, TypeError, ValueError):
+        return False

@@ -1,0 +1,85 @@
+"""Presets: named recipes, from a minute on a laptop to the two hundred epochs of the original experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.study.checks import refuse
+from core.study.spec import FOLDER_PREFIX, Recipe, Schedule, check_data_name
+
+SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.95)
+SEEDS = (42, 123, 456)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A recipe with a sentence on what it is for."""
+
+    recipe: Recipe
+    summary: str
+
+
+def _preset(name: str, data: str, width: int, epochs: tuple[int, int], summary: str) -> Preset:
+    train = Schedule(epochs=epochs[0], lr=0.1)
+    finetune = Schedule(epochs=epochs[1], lr=0.01)
+    return Preset(Recipe(name, data, width, train, finetune), summary)
+
+
+PRESETS: Mapping[str, Preset] = {
+    preset.recipe.preset: preset
+    for preset in (
+        _preset("demo", "synthetic", 8, (5, 2), "Drawn pictures, a thin network: a minute on any computer."),
+        _preset("quick", "cifar10", 16, (12, 4), "A thin network and few epochs: a first impression of real pictures."),
+        _preset(
+            "standard", "cifar10", 64, (80, 40), "The full ResNet-18, long enough for results to trust. Wants a GPU."
+        ),
+        _preset("paper", "cifar10", 64, (200, 100), "The schedule of the original experiment. Wants a GPU."),
+    )
+}
+
+
+def find_preset(name: Any) -> Preset:
+    """The preset called ``name``, else InputError with the names there are."""
+    if not isinstance(name, str) or name not in PRESETS:
+        raise refuse("preset", name, "one of " + ", ".join(PRESETS))
+    return PRESETS[name]
+
+
+def build_recipe(
+    preset: str,
+    *,
+    data: str | None = None,
+    width: int | None = None,
+    epochs: int | None = None,
+    finetune_epochs: int | None = None,
+    batch_size: int | None = None,
+) -> Recipe:
+    """The recipe of ``preset`` with what is given put in its place; InputError for a value that is not accepted."""
+    recipe = find_preset(preset).recipe
+    assert recipe.finetune is not None
+    batch = {} if batch_size is None else {"batch_size": batch_size}
+    train = replace(recipe.train, **batch, **({} if epochs is None else {"epochs": epochs}))
+    finetune = replace(recipe.finetune, **batch, **({} if finetune_epochs is None else {"epochs": finetune_epochs}))
+    return replace(
+        recipe,
+        data=recipe.data if data is None else resolve_data(data),
+        width=recipe.width if width is None else width,
+        train=train,
+        finetune=finetune,
+    )
+
+
+def resolve_data(data: str) -> str:
+    """``data`` with the path of a folder made absolute, so that a spec means the same wherever it is read."""
+    check_data_name(data)
+    if not data.startswith(FOLDER_PREFIX):
+        return data
+    path = Path(data[len(FOLDER_PREFIX) :].strip()).expanduser().resolve()
+    if not path.is_dir():
+        raise refuse(
+            "data", data, "folder:PATH with a folder that exists, laid out as train/<class>/* and test/<class>/*"
+        )
+    return FOLDER_PREFIX + str(path)
