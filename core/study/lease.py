@@ -55,21 +55,24 @@ def latest_attempt(folder: Path) -> int:
 
 def holder(folder: Path) -> Holder | None:
     """The owner of the newest attempt, or None if there is no attempt or its owner let go."""
-    attempt = latest_attempt(folder)
+    return _holder(folder, latest_attempt(folder))
+
+
+def _holder(folder: Path, attempt: int) -> Holder | None:
     if not attempt:
         return None
     path = _attempt_path(folder, attempt)
-    try:
+    data: Any = {}
+    age = 0.0
+    with suppress(OSError, ValueError):  # of a damaged file the heartbeat still counts
         age = time.time() - path.stat().st_mtime
-        data = json.loads(path.read_text() or "{}")
-    except (OSError, ValueError):
-        data, age = {}, 0.0
+        data = json.loads(path.read_bytes())
     if not isinstance(data, dict):
         data = {}
     if data.get("released"):
         return None
     pid = data.get("pid") if isinstance(data.get("pid"), int) else 0
-    alive = age < STALE_SECONDS and not _known_dead(data)
+    alive = age < STALE_SECONDS and is_alive(data) is not False
     return Holder(attempt, str(data.get("host", "?")), pid or 0, alive)
 
 
@@ -86,13 +89,15 @@ class Lease:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Lease:
-        owner = holder(self.folder)
+        latest = latest_attempt(self.folder)
+        owner = _holder(self.folder, latest)
         if owner is not None and owner.alive:
             raise LeaseHeldError(f"{self.folder.name} is being executed by process {owner.pid} on {owner.host}.")
-        attempt = latest_attempt(self.folder) + 1
+        # The number follows from the attempt just looked at: whoever looks at the same time tries to create the same.
+        attempt = latest + 1
         try:
             # Linked into place whole: nobody can ever see an attempt without its owner.
-            _create(_attempt_path(self.folder, attempt), _identity())
+            _create(_attempt_path(self.folder, attempt), identity())
         except FileExistsError:
             raise LeaseHeldError(f"{self.folder.name} was just taken by another process.") from None
         self.attempt = attempt
@@ -107,7 +112,7 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
         with suppress(OSError):  # a folder that is gone or full needs no release: the lease runs out by itself
-            write_json(_attempt_path(self.folder, self.attempt), {**_identity(), "released": True})
+            write_json(_attempt_path(self.folder, self.attempt), {**identity(), "released": True})
 
     def check(self) -> None:
         """Raise LeaseLostError if a later attempt exists; called before everything that commits."""
@@ -145,18 +150,21 @@ def _machine() -> str:
     return "/".join(parts)
 
 
-def _identity() -> dict[str, Any]:
+def identity() -> dict[str, Any]:
+    """This process, so that any other can tell with :func:`is_alive` whether it is still there."""
     pid = os.getpid()
     return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "born": psutil.Process(pid).create_time()}
 
 
-def _known_dead(data: dict[str, Any]) -> bool:
-    """Whether the owner was a process of this very machine that is gone, so that nobody need wait for the heartbeat."""
-    if data.get("machine") != _machine():
-        return False
+def is_alive(process: dict[str, Any]) -> bool | None:
+    """Whether the process with this :func:`identity` lives; None where nobody can know, as on another machine."""
+    if process.get("machine") != _machine():
+        return None
     try:
-        return bool(abs(psutil.Process(data["pid"]).create_time() - data["born"]) > 1)
+        found = psutil.Process(process["pid"])
+        same = abs(found.create_time() - process["born"]) <= 1
+        return bool(same and found.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
-        return True
-    except (psutil.Error, KeyError, TypeError, ValueError):
         return False
+    except (psutil.Error, KeyError, TypeError, ValueError):
+        return None

@@ -1,7 +1,8 @@
 """The registry of pruning methods: their names, words and settings, as data.
 
 A new method is one file ``core/engine/pruning/<name>.py`` with a function ``prune`` and one entry here; app, CLI,
-tables and tests find it by this registry. It lies below the engine so that a page can offer the methods without loading torch.
+tables and tests find it by this registry. It lies below the engine so that a page can offer the methods without
+loading torch.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.study.checks import InputError, number, one_of, refuse, whole_number
+from core.study.checks import number, one_of, refuse, whole_number
 
 Scalar = str | int | float | bool
 DENSE = "dense"
@@ -51,7 +52,8 @@ class Setting:
 @dataclass(frozen=True, slots=True)
 class Method:
     """A pruning method as a person sees it. ``restarts``: training starts over from earlier weights, at the dense
-    learning rate, instead of fine-tuning the trained ones at the smaller one."""
+    learning rate, instead of fine-tuning the trained ones at the smaller one. ``baseline``: only there to be beaten, and
+    so part of a study only if asked for."""
 
     name: str
     label: str
@@ -60,6 +62,7 @@ class Method:
     kind: Literal["unstructured", "structured"]
     settings: tuple[Setting, ...] = ()
     restarts: bool = False
+    baseline: bool = False
 
     def complete(self, given: Mapping[str, Any]) -> tuple[tuple[str, Scalar], ...]:
         """Every setting with its checked value, in the registry's order; InputError for one that does not exist."""
@@ -128,10 +131,14 @@ _ENTRIES = (
         summary="Removes weights at random, then fine-tunes: the baseline that every method has to beat.",
         source="baseline",
         kind="unstructured",
+        baseline=True,
     ),
 )
 
 METHODS: Mapping[str, Method] = {method.name: method for method in _ENTRIES}
+
+
+DEFAULT_METHODS = tuple(name for name, method in METHODS.items() if not method.baseline)
 
 
 def find_method(name: Any) -> Method:
@@ -151,16 +158,3 @@ def variant_label(name: str, settings: Mapping[str, Scalar]) -> str:
     defaults = {setting.name: setting.default for setting in method.settings}
     changed = [f"{key.replace('_', ' ')} {value}" for key, value in settings.items() if defaults.get(key) != value]
     return method.label + (f" ({', '.join(changed)})" if changed else "")
-
-
-__all__ = [
-    "DENSE",
-    "METHODS",
-    "REWIND_EPOCHS",
-    "InputError",
-    "Method",
-    "Scalar",
-    "Setting",
-    "find_method",
-    "variant_label",
-]

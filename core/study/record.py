@@ -100,10 +100,12 @@ class Home:
         return []
 
     def create(self, spec: RunSpec) -> RunFolder:
-        """The folder of ``spec``'s run, made if it is not there yet."""
+        """The folder of ``spec``'s run, made if it is not there yet; a damaged ``spec.json`` is mended."""
         folder = self.run(spec.run_id)
         folder.path.mkdir(parents=True, exist_ok=True)
-        if not folder.spec_path.exists():
+        try:
+            _ = folder.spec
+        except InputError:  # missing or damaged
             write_json(folder.spec_path, spec.to_json())
         return folder
 
@@ -204,11 +206,15 @@ class RunFolder:
         if state in (State.DONE, State.FAILED, State.CANCELLED):
             return
         self._cancel_path.touch()
-        if state != State.RUNNING:
+        if state not in (State.RUNNING, State.CANCELLING):
             self.append("cancelled")
 
     def enqueue(self) -> None:
-        """Note that the run waits to be executed, and take back any request to cancel it."""
+        """Note that the run waits to be executed; drop a request to cancel it, and a damaged result."""
+        try:
+            self.result()
+        except InputError:
+            self.result_path.unlink()
         self._cancel_path.unlink(missing_ok=True)
         self.append("queued")
 

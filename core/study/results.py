@@ -1,17 +1,19 @@
-"""What came out: every finished run as a row, and mean and interval over seeds."""
+"""What came out: every finished run as a row, mean and interval over seeds, and values between the measured ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
 from core.study.checks import InputError
-from core.study.record import Home, RunFolder
+from core.study.methods import DENSE, METHODS
+from core.study.record import UNFINISHED, Home, RunFolder, State
 from core.study.spec import RunSpec
 
 # One row a finished run. Units are in the names; sizes in MB are 10^6 bytes.
@@ -26,8 +28,8 @@ COLUMNS = (
     "variant",  # the method with its settings, as a label
     "sparsity",  # as requested
     "seed",
-    "test_accuracy",
-    "accuracy_before_finetuning",
+    "test_accuracy",  # percent
+    "accuracy_before_finetuning",  # percent
     "reached_sparsity",
     "filter_ratio",  # share of the filters that is gone; 0 for unstructured pruning
     "params_total",
@@ -43,98 +45,178 @@ COLUMNS = (
     "batch_speedup",  # the same at the large batch
     "device",
     "train_seconds",
+    "finished",  # UTC, ISO 8601
 )
-# Metrics that are averaged over seeds.
-METRICS = tuple(COLUMNS[COLUMNS.index("test_accuracy") : COLUMNS.index("device")])
+# What study_frame adds to a run by looking at the dense run that it started from.
+AGAINST_DENSE = (
+    "accuracy_change",  # percentage points
+    "size_ratio",  # compressed file of the dense network over that of this one
+)
+# What is averaged over seeds.
+METRICS = (*COLUMNS[COLUMNS.index("test_accuracy") : COLUMNS.index("device")], *AGAINST_DENSE)
+_NUMBERS = METRICS[: -len(AGAINST_DENSE)]
+_LONGEST_TEXT = 120
+
+# States that last until a file in the run's folder changes; in the others a heartbeat may stop as well.
+_STILL = frozenset({State.QUEUED, State.CANCELLED, State.FAILED})
+_Signature = tuple[int, ...]
 
 
 class Results:
-    """The finished runs under a home, read again only where a file has changed."""
+    """The finished runs under a home, read again only where a file has changed. Safe to share between threads."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self._rows: dict[str, tuple[tuple[int, int], dict[str, Any] | None]] = {}
+        # Replaced as a whole, never changed in place: another thread sees the old state or the new one.
+        self._state: tuple[dict[str, tuple[_Signature, dict[str, Any] | None]], pd.DataFrame] = ({}, _frame([]))
+        self._waiting: dict[str, tuple[_Signature, State]] = {}
 
     def frame(self) -> pd.DataFrame:
-        """One row a finished run, with COLUMNS; a damaged run has none."""
-        seen: dict[str, tuple[tuple[int, int], dict[str, Any] | None]] = {}
-        for folder in self.home.runs():
-            try:
-                stat = folder.result_path.stat()
-            except OSError:
+        """One row a finished run, with COLUMNS; a damaged run has none. InputError if the home cannot be read."""
+        known, frame = self._state
+        seen: dict[str, tuple[_Signature, dict[str, Any] | None]] = {}
+        for folder in _folders(self.home):
+            signature = _signature(folder.result_path, folder.spec_path)
+            if signature is not None:
+                entry = known.get(folder.run_id)
+                unchanged = entry is not None and entry[0] == signature
+                seen[folder.run_id] = entry if entry and unchanged else (signature, _row(folder))
+        if seen != known:
+            frame = _frame([row for _, row in seen.values() if row is not None])
+            self._state = (seen, frame)
+        return frame.copy(deep=False)  # the caller's to change: pandas copies what is written to
+
+    def unfinished(self) -> Counter[State]:
+        """How many runs are in each state of UNFINISHED. InputError if the home cannot be read."""
+        waiting: dict[str, tuple[_Signature, State]] = {}
+        states: Counter[State] = Counter()
+        for folder in _folders(self.home):
+            if folder.result_path.exists():
                 continue
-            signature = (stat.st_mtime_ns, stat.st_size)
-            known = self._rows.get(folder.run_id)
-            seen[folder.run_id] = known if known is not None and known[0] == signature else (signature, _row(folder))
-        self._rows = seen
-        return pd.DataFrame([row for _, row in seen.values() if row is not None], columns=list(COLUMNS))
+            signature = _signature(folder.path, folder.events_path)
+            known = self._waiting.get(folder.run_id)
+            state = known[1] if known is not None and known[0] == signature else folder.state()
+            if signature is not None and state in _STILL:
+                waiting[folder.run_id] = (signature, state)
+            states[state] += state in UNFINISHED
+        self._waiting = waiting
+        return +states
 
 
 def studies(frame: pd.DataFrame) -> dict[str, str]:
-    """The recipes there are results of, newest label last: key to label. A dense run that a listed recipe's pruned runs
-    start from is part of that recipe and not listed by itself."""
-    pruned = frame[frame["method"] != "dense"]
-    alone = frame[(frame["method"] == "dense") & ~frame["run_id"].isin(pruned["dense_id"])]
-    rows = pd.concat([pruned, alone]).drop_duplicates("recipe")
-    return dict(zip(rows["recipe"], rows["recipe_label"], strict=True))
+    """The recipes there are results of, the one with the newest result first: key to label.
+
+    A dense run that another recipe's pruned runs start from is part of that recipe and not listed by itself.
+    """
+    pruned = frame[frame["method"] != DENSE]
+    alone = frame[(frame["method"] == DENSE) & ~frame["run_id"].isin(pruned["dense_id"])]
+    rows = pd.concat([pruned, alone]).sort_values("finished", ascending=False, kind="stable").drop_duplicates("recipe")
+    uses = Counter(rows["recipe_label"])
+    return {
+        key: label if uses[label] == 1 else f"{label} · {key[:4]}"
+        for key, label in zip(rows["recipe"], rows["recipe_label"], strict=True)
+    }
 
 
 def study_frame(frame: pd.DataFrame, recipe: str) -> pd.DataFrame:
-    """The rows of one recipe together with the dense runs that they start from."""
+    """The rows of one recipe together with the dense runs that they start from, and the columns AGAINST_DENSE."""
     own = frame[frame["recipe"] == recipe]
-    return frame[frame["run_id"].isin({*own["run_id"], *own["dense_id"]})].reset_index(drop=True)
-
-
-def half_width(values: Sequence[float] | NDArray[np.float64]) -> float:
-    """Half of the 95 % Student-t interval of the mean; NaN for fewer than two values."""
-    n = len(values)
-    if n < 2:
-        return float("nan")
-    return float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    study = frame[frame["run_id"].isin({*own["run_id"], *own["dense_id"]})].reset_index(drop=True)
+    dense = study[study["method"] == DENSE].set_index("run_id")
+    study["accuracy_change"] = study["test_accuracy"] - study["dense_id"].map(dense["test_accuracy"])
+    study["size_ratio"] = study["dense_id"].map(dense["model_size_mb"]) / study["model_size_mb"]
+    return study
 
 
 def summarise(study: pd.DataFrame) -> pd.DataFrame:
-    """One row for each method variant and requested sparsity: ``n`` seeds, and for each metric its mean and
-    ``<metric>_ci``, half of its 95 % interval over seeds."""
-    columns = ["method", "variant", "sparsity", "n", *(name for metric in METRICS for name in (metric, f"{metric}_ci"))]
+    """One row for each method variant and requested sparsity, dense first, then in the registry's order.
+
+    ``n`` is the number of seeds; each of METRICS has its mean and ``<metric>_ci``, half of the 95 % Student-t interval
+    of that mean, NaN where fewer than two seeds have a value.
+    """
+    groups = study.groupby(["method", "variant", "sparsity"], sort=False)
+    values = groups[list(METRICS)]
+    summary = values.mean().join(_half_width(values.std(), values.count()).add_suffix("_ci"))
+    summary.insert(0, "n", groups.size())
+    order = {name: rank for rank, name in enumerate((DENSE, *METHODS))}
+    return summary.reset_index().sort_values(
+        ["method", "variant", "sparsity"],
+        key=lambda column: column.map(order) if column.name == "method" else column,
+        ignore_index=True,
+    )
+
+
+def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
+    """The means of each pruned variant at ``sparsity``: one row a variant whose measured range reaches there.
+
+    ``measured`` tells whether runs at exactly this sparsity are behind the row; else METRICS are linear between the
+    neighbours ``below`` and ``above``, and ``n`` is 0. Dense counts as every variant's value at 0.
+    """
+    dense = summary[summary["method"] == DENSE]
+    pruned = summary[summary["method"] != DENSE]
     rows = []
-    for (method, variant, sparsity), group in study.groupby(["method", "variant", "sparsity"], sort=True):
-        row: dict[str, Any] = {"method": method, "variant": variant, "sparsity": sparsity, "n": len(group)}
-        for metric in METRICS:
-            values = group[metric].astype(float).to_numpy()
-            row[metric] = float(values.mean())
-            row[f"{metric}_ci"] = half_width(values)
-        rows.append(row)
-    return pd.DataFrame(rows, columns=columns)
-
-
-def interpolate(summary: pd.DataFrame, sparsity: float, metric: str) -> dict[str, tuple[float, bool]]:
-    """For each variant the mean of ``metric`` at ``sparsity`` and whether it was measured there; else it is interpolated
-    between the neighbours that were. The dense run counts as every variant's value at 0; a variant whose measured
-    range does not reach ``sparsity`` is left out."""
-    dense = summary[summary["method"] == "dense"]
-    found = {}
-    for variant, group in summary[summary["method"] != "dense"].groupby("variant"):
+    for (method, variant), group in pruned.groupby(["method", "variant"], sort=False):
         points = pd.concat([dense, group]).drop_duplicates("sparsity", keep="last").sort_values("sparsity")
-        x, y = points["sparsity"].to_numpy(float), points[metric].to_numpy(float)
-        if x[0] - 1e-9 <= sparsity <= x[-1] + 1e-9:
-            measured = bool(np.isclose(x, sparsity, atol=1e-9).any())
-            found[str(variant)] = (float(np.interp(sparsity, x, y)), measured)
-    return found
+        x = points["sparsity"].to_numpy()
+        if not x[0] - 1e-9 <= sparsity <= x[-1] + 1e-9:
+            continue
+        nearest = int(np.abs(x - sparsity).argmin())
+        if abs(x[nearest] - sparsity) < 1e-9:
+            found = points.iloc[nearest].to_dict() | {"measured": True, "below": sparsity, "above": sparsity}
+        else:
+            right = int(np.searchsorted(x, sparsity))
+            low, high = points.iloc[right - 1], points.iloc[right]
+            share = (sparsity - x[right - 1]) / (x[right] - x[right - 1])
+            found = {name: low[name] + share * (high[name] - low[name]) for name in METRICS}
+            found |= {"n": 0, "measured": False, "below": low["sparsity"], "above": high["sparsity"]}
+        rows.append(found | {"method": method, "variant": variant, "sparsity": sparsity})
+    return pd.DataFrame(rows, columns=[*summary.columns, "measured", "below", "above"])
+
+
+def _half_width(std: pd.DataFrame, count: pd.DataFrame) -> pd.DataFrame:
+    # Imported here, and not scipy.stats: half a second instead of two, and only once there is something to show.
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    n = count.where(count >= 2).astype(float)
+    return std.mul(stdtrit((n - 1).to_numpy(), 0.975)).div(np.sqrt(n.to_numpy()))
+
+
+def _folders(home: Home) -> list[RunFolder]:
+    try:
+        return home.runs()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"{home.checkpoints} cannot be read ({reason}).") from None
+
+
+def _signature(*paths: Path) -> _Signature | None:
+    """What changes when one of the files does; None if one is missing."""
+    try:
+        stats = [path.stat() for path in paths]
+    except OSError:
+        return None
+    return tuple(part for stat in stats for part in (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys((*_NUMBERS, "sparsity"), float))
 
 
 def _row(folder: RunFolder) -> dict[str, Any] | None:
     try:
         result, spec = folder.result(), folder.spec
-    except InputError:
+        finished = datetime.fromtimestamp(folder.result_path.stat().st_mtime, UTC)
+    except (InputError, OSError):
         return None
     if result is None:
         return None
     return {
         **_identity(spec),
-        **{name: result.get(name) for name in METRICS},
+        **{name: _number(result.get(name)) for name in _NUMBERS},
         "device": _device(result),
         "train_seconds": result["train_seconds"],
+        "finished": finished.isoformat(timespec="seconds"),
     }
 
 
@@ -153,6 +235,18 @@ def _identity(spec: RunSpec) -> dict[str, Any]:
     }
 
 
+def _number(value: object) -> float:
+    """``value`` if it is a finite number, else NaN: what a result need not have may be missing or damaged."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
 def _device(result: dict[str, Any]) -> str:
     environment = result.get("environment")
-    return str(environment.get("hardware", "unknown")) if isinstance(environment, dict) else "unknown"
+    name = environment.get("hardware") if isinstance(environment, dict) else None
+    return " ".join(name.split())[:_LONGEST_TEXT] if isinstance(name, str) else "unknown"

@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from core.study.checks import InputError, keys, number, one_of, refuse, whole_number
+from core.study.checks import keys, number, one_of, refuse, whole_number
 from core.study.methods import DENSE, METHODS, Scalar, find_method, variant_label
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -162,6 +162,3 @@ def _schedule(field: str, data: Any) -> Schedule | None:
 def _digest(data: dict[str, Any]) -> str:
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-__all__ = ["InputError", "Recipe", "RunSpec", "Schedule", "check_data_name"]

@@ -1,0 +1,191 @@
+"""The command line: the same runs, in the same folders, as the app launches."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from core.study.checks import InputError, refuse
+from core.study.grid import study_runs, with_dense
+from core.study.methods import DEFAULT_METHODS, DENSE, METHODS, Scalar, find_method
+from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
+from core.study.record import Home, State
+from core.study.spec import Recipe, RunSpec
+from core.study.watch import Watcher, watching
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+QUICK_SPARSITIES, QUICK_SEEDS = (0.5, 0.9), (42,)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status: 0 done, 1 a run failed, 2 bad input, 130 interrupted."""
+    try:
+        options = _parser().parse_args(arguments)
+        status: int = options.command(options)
+        return status
+    except InputError as error:
+        return _complain(str(error), BAD_INPUT)
+    except KeyboardInterrupt:
+        return _complain("Stopped. The same command goes on where this one was.", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has gone; nobody is left to tell, and Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def train_dense(options: argparse.Namespace) -> int:
+    """Train one dense run in this process."""
+    return _execute(options, RunSpec(_recipe(options), DENSE, options.seed))
+
+
+def train_pruned(options: argparse.Namespace) -> int:
+    """Train one pruned run in this process, and its dense run first if that is not there yet."""
+    method = find_method(options.method)
+    given = _settings(options.set, (method.name,))[method.name]
+    return _execute(
+        options, RunSpec(_recipe(options), method.name, options.seed, options.sparsity, tuple(given.items()))
+    )
+
+
+def study(options: argparse.Namespace) -> int:
+    """Run a whole study on the cluster and wait for it."""
+    from core.jobs.queue import Queue  # noqa: PLC0415 - a dense training needs no cluster, and no second to import it
+
+    sparsities = options.sparsities or (QUICK_SPARSITIES if options.quick else SPARSITIES)
+    seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
+    methods = [find_method(name).name for name in options.methods]
+    specs = study_runs(_recipe(options), methods, sparsities, seeds, _settings(options.set, methods))
+    home = Home(options.home).prepare()
+    if options.skip_dense:
+        _require_dense(home, specs)
+    queue = Queue(home)
+    try:
+        queue.submit(specs)
+        folders = [home.run(spec.run_id) for spec in specs]
+        watcher = Watcher(folders, _say)
+        try:
+            while not watcher.finished():
+                watcher.look()
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            for folder in folders:
+                queue.cancel(folder.run_id)
+            raise
+        watcher.look()
+    finally:
+        queue.close()
+    states = [folder.state() for folder in folders]
+    done = states.count(State.DONE)
+    _say(f"{done} of {len(states)} runs are done. Look at them with: streamlit run app.py")
+    return 0 if done == len(states) else FAILED
+
+
+def _execute(options: argparse.Namespace, spec: RunSpec) -> int:
+    home = Home(options.home).prepare()
+    from core.engine.execute import ensure_executed  # noqa: PLC0415 - loads torch: not before the input is checked
+
+    folders = [home.create(needed) for needed in with_dense([spec])]
+    for folder in folders:
+        if folder.state() in (State.CANCELLED, State.FAILED):
+            folder.enqueue()
+    with watching(folders, _say):
+        state = ensure_executed(home, spec, _wait)
+    if state != State.DONE:
+        failed = next(folder for folder in folders if folder.state() != State.DONE)
+        return _complain(f"{failed.run_id} {state}: {failed.describe()[1]}", FAILED)
+    print(json.dumps(home.run(spec.run_id).result()), flush=True)
+    return 0
+
+
+def _wait(reason: str) -> None:
+    _say(f"{reason} Waiting for it.")
+    time.sleep(2)
+
+
+def _require_dense(home: Home, specs: list[RunSpec]) -> None:
+    missing = [spec.run_id for spec in specs if spec.is_dense and home.run(spec.run_id).state() != State.DONE]
+    if missing:
+        raise InputError(f"--skip-dense needs dense runs that are done; missing: {', '.join(missing)}.")
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    return build_recipe(
+        options.preset or ("quick" if getattr(options, "quick", False) else "standard"),
+        data=options.data,
+        width=options.width,
+        epochs=options.epochs,
+        finetune_epochs=getattr(options, "finetune_epochs", None),
+        batch_size=options.batch_size,
+    )
+
+
+def _settings(pairs: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, Scalar]]:
+    """``name=value`` pairs as settings of those of ``methods`` that have a setting of that name."""
+    found: dict[str, dict[str, Scalar]] = {method: {} for method in methods}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        owners = [(m, s) for m in methods for s in METHODS[m].settings if s.name == name]
+        if not separator or not owners:
+            known = sorted({setting.name for method in methods for setting in METHODS[method].settings})
+            raise refuse("--set", pair, f"NAME=VALUE with NAME one of {', '.join(known) or 'none, for this method'}")
+        for method, setting in owners:
+            found[method][name] = setting.parse(text)
+    return found
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see: {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m core", description="Prune a ResNet-18, measure what it buys, compare methods.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    dense = _command(commands, "train-dense", train_dense, "train a dense network")
+    dense.add_argument("--seed", type=int, default=SEEDS[0])
+    pruned = _command(commands, "train-pruned", train_pruned, "prune a dense network and fine-tune it")
+    pruned.add_argument("--method", required=True, help=", ".join(METHODS))
+    pruned.add_argument(
+        "--sparsity", type=float, required=True, help="share of the weights to remove, from 0 to below 1"
+    )
+    pruned.add_argument("--seed", type=int, default=SEEDS[0])
+    whole = _command(commands, "study", study, "run methods x sparsities x seeds on the cluster")
+    whole.add_argument("--quick", action="store_true", help="the same in small: few epochs, sparsities and seeds")
+    whole.add_argument("--skip-dense", action="store_true", help="only reuse dense networks that are trained already")
+    whole.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="M", help=", ".join(METHODS))
+    whole.add_argument("--sparsities", nargs="+", type=float, metavar="S")
+    whole.add_argument("--seeds", nargs="+", type=int, metavar="N")
+    for command in (pruned, whole):
+        command.add_argument("--finetune-epochs", type=int, metavar="N")
+        command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method")
+    return parser
+
+
+def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    command.set_defaults(command=function)
+    command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard)")
+    command.add_argument("--data", help="cifar10, synthetic or folder:PATH (default: the preset's)")
+    command.add_argument("--width", type=int, help="channels of the first stage; 64 is ResNet-18")
+    command.add_argument("--epochs", type=int, metavar="N", help="epochs of the dense training")
+    command.add_argument("--batch-size", type=int, metavar="N", help="smaller for a GPU with little memory")
+    command.add_argument("--home", type=Path, default=REPOSITORY, metavar="DIR", help="holds cache/ and checkpoints/")
+    return command
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _complain(message: str, status: int) -> int:
+    _say(message)
+    return status

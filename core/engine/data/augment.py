@@ -1,0 +1,82 @@
+"""Pictures on the training device: cropping and flipping are one gather a batch, whose offsets follow from the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.engine.data.pictures import SIDE, Pictures
+
+PAD = 4
+PADDED = SIDE + 2 * PAD
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One epoch: the order of the pictures, and for each place in it the crop's corner (0..8) and whether to flip."""
+
+    order: Tensor
+    dy: Tensor
+    dx: Tensor
+    flip: Tensor
+
+
+def epoch_plan(n: int, seed: int, epoch: int, device: torch.device | str) -> Plan:
+    """The plan for ``n`` pictures. It follows from (seed, epoch) alone and is the same on every device."""
+    rng = np.random.default_rng((seed, epoch))
+    order = rng.permutation(n)
+    dy, dx = rng.integers(0, 2 * PAD + 1, size=(2, n))
+    flip = rng.integers(0, 2, size=n).astype(np.bool_)
+    return Plan(*(torch.from_numpy(drawn).to(device) for drawn in (order, dy, dx, flip)))
+
+
+class DevicePictures:
+    """The pictures of one split on ``device``, as uint8 with a zero border, and their labels."""
+
+    def __init__(
+        self, pictures: Pictures, mean: Sequence[float], std: Sequence[float], device: torch.device | str
+    ) -> None:
+        images = pictures.images.to(device)
+        # Channels are last, and the border is black before normalisation, as if the picture itself had it.
+        self.padded = F.pad(images, (0, 0, PAD, PAD, PAD, PAD))
+        self.labels = pictures.labels.to(device)
+        self._pixels = self.padded.view(-1, 3)
+        self._range = torch.arange(SIDE, device=device)
+        # (x / 255 - mean) / std as one multiplication and one addition over a whole row of pixels: on a CPU a row
+        # of 96 numbers is several times faster than 32 pixels of 3.
+        spread = torch.tensor(std, dtype=torch.float64)
+        shift = -torch.tensor(mean, dtype=torch.float64) / spread
+        self._scale = (1 / (255 * spread)).float().repeat(SIDE).to(device)
+        self._shift = shift.float().repeat(SIDE).to(device)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def train_batch(self, plan: Plan, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Places ``start`` to ``stop`` of the plan, cropped and flipped: normalised float32 [b, 3, 32, 32] in the
+        channels_last memory format, and labels int64 [b]."""
+        chosen = plan.order[start:stop]
+        return self._gather(chosen, plan.dy[start:stop], plan.dx[start:stop], plan.flip[start:stop]), self.labels[
+            chosen
+        ]
+
+    def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Pictures ``start`` to ``stop`` as they are, in the form of :meth:`train_batch`."""
+        inside = slice(PAD, PAD + SIDE)
+        pixels = self.padded[start:stop, inside, inside]
+        return self._normalise(pixels), self.labels[start:stop]
+
+    def _gather(self, chosen: Tensor, dy: Tensor, dx: Tensor, flip: Tensor) -> Tensor:
+        columns = torch.where(flip[:, None], self._range.flip(0), self._range) + dx[:, None]
+        rows = (chosen * PADDED + dy)[:, None] + self._range
+        index = rows[:, :, None] * PADDED + columns[:, None, :]
+        return self._normalise(self._pixels.index_select(0, index.view(-1)))
+
+    def _normalise(self, pixels: Tensor) -> Tensor:
+        rows = pixels.reshape(-1, SIDE * 3).float().mul_(self._scale).add_(self._shift)
+        return rows.view(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2)

@@ -1,0 +1,49 @@
+"""What a data set is once it is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+SIDE = 32  # pictures are 32x32
+Report = Callable[[str, float], None]  # a message, and how much of it is done from 0 to 1
+
+
+class Decoded(NamedTuple):
+    """A data set as its source hands it over: images uint8 [n, 32, 32, 3], labels int64 [n] into ``classes``."""
+
+    classes: tuple[str, ...]
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One split, on the CPU: ``images`` uint8 [n, 32, 32, 3], ``labels`` int64 [n]."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set. ``mean`` and ``std`` are per channel, of the training pictures, in units of 0..1;
+    ``fingerprint`` identifies the content of all its pictures, labels and class names."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Pictures
+    test: Pictures
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    fingerprint: str

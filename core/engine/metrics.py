@@ -1,0 +1,196 @@
+"""What a network costs: parameters, sparsity, MACs and measured latency."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from core.engine.artifact import encode
+from core.engine.device import place
+from core.engine.models.resnet import ResNet, Shape, wiring
+from core.engine.pruning.base import prunable
+from core.engine.pruning.structured import filter_count, prunable_weights
+
+PICTURE = (3, 32, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What can be counted. Sparsity and filter ratio are shares of the dense network that are gone; ``macs`` are
+    multiply-accumulates for one picture as the network is executed, zeros included; ``effective_macs`` leave out those
+    with a pruned weight, which ordinary kernels compute all the same."""
+
+    params_total: int
+    params_nonzero: int
+    reached_sparsity: float
+    filter_ratio: float
+    macs: int
+    effective_macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: its name, weight shape here and in the dense network, and the share of the dense weights that is left."""
+
+    name: str
+    shape: tuple[int, ...]
+    dense_shape: tuple[int, ...]
+    density: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds per picture at one batch size: median and quartiles of ``calls`` timed calls."""
+
+    batch: int
+    median_ms: float
+    q1_ms: float
+    q3_ms: float
+    calls: int
+
+
+def count(model: ResNet, dense: Shape) -> Counts:
+    """``model``'s counts, as seen from the dense network of shape ``dense`` that it comes from."""
+    weights = prunable(model)
+    nonzero = {name: int(weight.count_nonzero()) for name, weight in weights.items()}
+    others = sum(p.numel() for p in model.parameters()) - sum(w.numel() for w in weights.values())
+    per_layer = macs_per_layer(model)
+    effective = sum(
+        macs * nonzero[f"{name}.weight"] / weights[f"{name}.weight"].numel() for name, macs in per_layer.items()
+    )
+    return Counts(
+        params_total=sum(p.numel() for p in model.parameters()),
+        params_nonzero=sum(nonzero.values()) + others,
+        reached_sparsity=1 - sum(nonzero.values()) / prunable_weights(dense),
+        filter_ratio=1 - filter_count(model.shape) / filter_count(dense),
+        macs=sum(per_layer.values()),
+        effective_macs=round(effective),
+    )
+
+
+def macs_per_layer(model: nn.Module) -> dict[str, int]:
+    """Multiply-accumulates of each convolution and linear layer for one picture, as PyTorch's FlopCounterMode counts."""
+    device = next(model.parameters()).device
+    root = type(model).__name__
+    was_training = model.training
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model.eval()(torch.zeros(1, *PICTURE, device=device))
+    model.train(was_training)
+    flops = {name.removeprefix(f"{root}."): sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
+    names = [name.removesuffix(".weight") for name in prunable(model)]
+    return {name: flops[name] // 2 for name in names}  # a multiply-accumulate is two floating-point operations
+
+
+def layers(model: ResNet, dense: Shape) -> list[Layer]:
+    """Every prunable layer, in the order of computation."""
+    weights = prunable(model)
+    groups = dense.groups
+    shapes: dict[str, tuple[int, ...]] = {
+        wire.conv: (groups[wire.target], 3 if wire.source is None else groups[wire.source], wire.kernel, wire.kernel)
+        for wire in wiring()
+    }
+    shapes["fc"] = (dense.classes, groups["stage4"])
+    found = []
+    for name, full in shapes.items():
+        weight = weights[f"{name}.weight"]
+        density = int(weight.count_nonzero()) / int(np.prod(full))
+        found.append(Layer(name, tuple(weight.shape), full, round(density, 6)))
+    return found
+
+
+def dead_layers(found: list[Layer]) -> list[str]:
+    """The layers that lost every weight: nothing gets through them any more."""
+    return [layer.name for layer in found if layer.density == 0]
+
+
+@torch.no_grad()
+def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float = 1.0) -> dict[str, Latency]:
+    """Latency of each of ``models`` on its device at ``batch`` pictures, in float32 with the current threads.
+
+    The networks take turns in one process, so that a machine whose speed drifts treats all alike; each call is
+    synchronised; about ``seconds`` are spent on each network after warming up. CUDA times the replay of a captured graph:
+    at batch 1 an eager call would time the launching of kernels.
+    """
+    calls = {name: _callable(model, batch) for name, model in models.items()}
+    times: dict[str, list[float]] = {name: [] for name in models}
+    for call in calls.values():
+        for _ in range(3):
+            call()
+    while any(sum(spent) < seconds or len(spent) < 10 for spent in times.values()):
+        for name, call in calls.items():
+            for _ in range(5):
+                began = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - began)
+    return {name: _summary(batch, spent) for name, spent in times.items()}
+
+
+def large_batch(device: torch.device) -> int:
+    """The batch size that stands for throughput on ``device``."""
+    return 256 if device.type == "cuda" else 64
+
+
+def get_model_info(model: ResNet, device: str = "cuda", verbose: bool = True) -> dict[str, Any]:
+    """Parameters (non-zero), sparsity, size of the compressed file (MB) and latency (ms per picture, batch 1) of ``model``.
+
+    Sparsity is the share of zeros among its prunable weights. ``device`` cuda falls back to the CPU where there is none.
+    """
+    available = not device.startswith("cuda") or torch.cuda.is_available()
+    placed = place(deepcopy(model), torch.device(device if available else "cpu"))
+    counts = count(placed, model.shape)
+    info = {
+        "params": counts.params_nonzero,
+        "sparsity": counts.reached_sparsity,
+        "size_mb": len(encode(model)) / 1e6,
+        "latency_ms": time_latency({"model": placed}, 1)["model"].median_ms,
+        "device": next(placed.parameters()).device.type,
+    }
+    if verbose:
+        print(
+            f"parameters {info['params']:,} (non-zero)   sparsity {info['sparsity']:.4f}   "
+            f"size {info['size_mb']:.2f} MB   latency {info['latency_ms']:.3f} ms per picture on {info['device']}"
+        )
+    return info
+
+
+def _summary(batch: int, spent: list[float]) -> Latency:
+    q1, median, q3 = (1e3 * float(value) / batch for value in np.percentile(spent, (25, 50, 75)))
+    return Latency(batch, round(median, 5), round(q1, 5), round(q3, 5), len(spent))
+
+
+def _callable(model: nn.Module, batch: int) -> Callable[[], None]:
+    device = next(model.parameters()).device
+    model.eval()
+    picture = torch.randn(batch, *PICTURE, device=device).contiguous(memory_format=torch.channels_last)
+    if device.type != "cuda":
+        return lambda: model(picture)
+    replay = _graph(model, picture)
+
+    def call() -> None:
+        replay()
+        torch.cuda.synchronize(device)
+
+    return call
+
+
+def _graph(model: nn.Module, picture: Tensor) -> Callable[[], None]:
+    """The replay of ``model(picture)`` captured as a CUDA graph."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            model(picture)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        model(picture)
+    return graph.replay

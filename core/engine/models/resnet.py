@@ -1,0 +1,147 @@
+"""ResNet-18 for 32x32 pictures (He et al., CVPR 2016): 3x3 stem, no max-pooling, any number of channels per layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.study.checks import whole_number
+
+BLOCKS = 2  # residual blocks in a stage
+STAGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The channels of a network. ``stages``: of each stage's residual stream (the stem belongs to the first);
+    ``inner``: between the two convolutions of each block, stage by stage."""
+
+    stages: tuple[int, ...]
+    inner: tuple[tuple[int, ...], ...]
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        if len(self.stages) != STAGES or [len(blocks) for blocks in self.inner] != [BLOCKS] * STAGES:
+            raise ValueError(f"A shape has {STAGES} stages of {BLOCKS} blocks, not {self.stages} and {self.inner}.")
+        for channels in (*self.stages, *(n for blocks in self.inner for n in blocks), self.classes):
+            whole_number("channels", channels, 1, 65_536)
+
+    @classmethod
+    def of_width(cls, width: int, classes: int = 10) -> Shape:
+        """The usual network, whose stages have width, 2 width, 4 width and 8 width channels."""
+        stages = tuple(width << stage for stage in range(STAGES))
+        return cls(stages, tuple((channels,) * BLOCKS for channels in stages), classes)
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Channels of each group: channels that are added or passed on together, and so can only go together."""
+        groups = {f"stage{stage + 1}": channels for stage, channels in enumerate(self.stages)}
+        for stage, blocks in enumerate(self.inner):
+            groups.update({f"layer{stage + 1}.{block}": channels for block, channels in enumerate(blocks)})
+        return groups
+
+    @classmethod
+    def of_groups(cls, groups: Mapping[str, int], classes: int) -> Shape:
+        """The inverse of :attr:`groups`."""
+        stages = tuple(groups[f"stage{stage + 1}"] for stage in range(STAGES))
+        inner = tuple(tuple(groups[f"layer{stage + 1}.{block}"] for block in range(BLOCKS)) for stage in range(STAGES))
+        return cls(stages, inner, classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A convolution with its BatchNorm, and the channel groups that it reads and writes (None: the picture)."""
+
+    conv: str
+    norm: str
+    source: str | None
+    target: str
+    kernel: int
+
+
+def wiring() -> tuple[Wire, ...]:
+    """Every convolution of the network, in the order of computation."""
+    wires = [Wire("conv1", "bn1", None, "stage1", 3)]
+    for stage in range(1, STAGES + 1):
+        for block in range(BLOCKS):
+            name = f"layer{stage}.{block}"
+            first = block == 0 and stage > 1
+            source = f"stage{stage - 1}" if first else f"stage{stage}"
+            wires.append(Wire(f"{name}.conv1", f"{name}.bn1", source, name, 3))
+            wires.append(Wire(f"{name}.conv2", f"{name}.bn2", name, f"stage{stage}", 3))
+            if first:
+                wires.append(Wire(f"{name}.downsample.0", f"{name}.downsample.1", source, f"stage{stage}", 1))
+    return tuple(wires)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and the residual connection around them."""
+
+    def __init__(self, source: int, inner: int, target: int, stride: int, project: bool) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(source, inner, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, target, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(target)
+        self.downsample = (
+            nn.Sequential(nn.Conv2d(source, target, 1, stride, bias=False), nn.BatchNorm2d(target)) if project else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = x if self.downsample is None else self.downsample(x)
+        x = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(x)) + residual)
+
+
+class ResNet(nn.Module):
+    """The network of a :class:`Shape`: float pictures [N, 3, 32, 32] to logits [N, classes]."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        stem = shape.stages[0]
+        self.conv1 = nn.Conv2d(3, stem, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem)
+        source = stem
+        for stage, (channels, inner) in enumerate(zip(shape.stages, shape.inner, strict=True)):
+            blocks = []
+            for block in range(BLOCKS):
+                first = block == 0 and stage > 0
+                blocks.append(Block(source, inner[block], channels, 2 if first else 1, first))
+                source = channels
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.fc = nn.Linear(source, shape.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)))
+        for stage in range(1, STAGES + 1):
+            x = self.get_submodule(f"layer{stage}")(x)
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+def resnet18(width: int = 64, classes: int = 10, *, seed: int | None = None) -> ResNet:
+    """A fresh ResNet-18; width 64 with 10 classes has 11,173,962 parameters.
+
+    ``seed`` fixes the initial weights without touching the global random generator. InputError for a bad width.
+    """
+    whole_number("width", width, 1, 4096)
+    whole_number("classes", classes, 1, 65_536)
+    if seed is None:
+        return _initialised(Shape.of_width(width, classes))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _initialised(Shape.of_width(width, classes))
+
+
+def _initialised(shape: Shape) -> ResNet:
+    model = ResNet(shape)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            # He et al., ICCV 2015: keeps the variance of the gradients from layer to layer.
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return model

@@ -1,0 +1,22 @@
+"""Global magnitude pruning (Han et al., NIPS 2015): the weights smallest in absolute value are removed."""
+
+from __future__ import annotations
+
+from core.engine.models.resnet import ResNet
+from core.engine.pruning.base import Context, Masks, Pruned, lowest_masks, masked, prunable
+
+
+def magnitude_masks(model: ResNet, sparsity: float) -> Masks:
+    """Masks that remove the share ``sparsity`` of all prunable weights, the smallest in absolute value."""
+    return lowest_masks({name: weight.abs() for name, weight in prunable(model).items()}, sparsity)
+
+
+def magnitude_prune_global(model: ResNet, sparsity: float = 0.9) -> ResNet:
+    """A copy of ``model`` with the globally smallest weights zero. ValueError for a sparsity outside [0, 1)."""
+    return masked(model, magnitude_masks(model, sparsity))
+
+
+def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+    """The method as a run executes it."""
+    masks = magnitude_masks(model, sparsity)
+    return Pruned(masked(model, masks), masks)

@@ -1,0 +1,19 @@
+"""Random pruning: the baseline that shows how much a criterion is worth."""
+
+from __future__ import annotations
+
+import torch
+
+from core.engine.models.resnet import ResNet
+from core.engine.pruning.base import Context, Pruned, lowest_masks, masked, prunable
+
+
+def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+    """``model`` with weights removed at random over the whole network, drawn from the run's seed."""
+    generator = torch.Generator().manual_seed(context.seed)
+    scores = {
+        name: torch.rand(weight.shape, generator=generator).to(weight.device)
+        for name, weight in prunable(model).items()
+    }
+    masks = lowest_masks(scores, sparsity)
+    return Pruned(masked(model, masks), masks)

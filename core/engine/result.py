@@ -1,0 +1,98 @@
+"""The result record of a run, put together from what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.engine.artifact import encode, plain_size
+from core.engine.evaluate import Evaluation
+from core.engine.metrics import Latency, count, dead_layers, large_batch, layers, time_latency
+from core.engine.models.resnet import ResNet
+from core.study.spec import RunSpec
+
+MB = 1e6
+QUICK_SECONDS, FULL_SECONDS = 0.2, 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network after its training: its accuracy in the last epoch and before training, and what training took.
+
+    ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed.
+    """
+
+    model: ResNet
+    final: Evaluation
+    before: Evaluation
+    seconds: float
+    images_per_second: float
+
+
+def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:
+    """What pruning did, known before fine-tuning starts: size (MB), counts and a first look at latency (ms)."""
+    counts = count(model, dense.shape)
+    latency = time_latency({"dense": dense, "pruned": model}, 1, seconds=QUICK_SECONDS)
+    return {
+        "model_size_mb": round(len(encode(model)) / MB, 5),
+        "reached_sparsity": counts.reached_sparsity,
+        "filter_ratio": counts.filter_ratio,
+        "params_nonzero": counts.params_nonzero,
+        "inference_latency_ms": latency["pruned"].median_ms,
+        "dense_latency_ms": latency["dense"].median_ms,
+    }
+
+
+def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> dict[str, Any]:
+    """The record of a run whose compressed model was written to ``file``; ``dense`` is the network it was pruned from,
+    or the network itself. The dense network is timed again, in turns with this one."""
+    model = trained.model
+    counts = count(model, dense.shape)
+    dense_counts = count(dense, dense.shape)
+    found = layers(model, dense.shape)
+    device = next(model.parameters()).device
+    single, single_dense = _latency(model, dense, 1)
+    batch, batch_dense = _latency(model, dense, large_batch(device))
+    return {
+        "run_id": spec.run_id,
+        "method": spec.method,
+        "sparsity": spec.sparsity,
+        "seed": spec.seed,
+        "test_accuracy": round(trained.final.accuracy, 3),
+        "params_millions": counts.params_nonzero / 1e6,
+        "model_size_mb": file.stat().st_size / MB,
+        "inference_latency_ms": single.median_ms,
+        "settings": dict(spec.settings),
+        "data": spec.recipe.data,
+        "preset": spec.recipe.preset,
+        "schedule": asdict(spec.retrain),
+        "accuracy_before_finetuning": round(trained.before.accuracy, 3),
+        "per_class_accuracy": list(trained.final.per_class),
+        "test_loss": round(trained.final.loss, 5),
+        **asdict(counts),
+        "dense_macs": dense_counts.macs,
+        "mac_ratio": dense_counts.macs / counts.macs,
+        "plain_size_mb": plain_size(model) / MB,
+        "dense_plain_size_mb": plain_size(dense) / MB,
+        "batch_latency_ms": batch.median_ms,
+        "speedup": single_dense.median_ms / single.median_ms,
+        "batch_speedup": batch_dense.median_ms / batch.median_ms,
+        "latency": {
+            "how": "CUDA-graph replay" if device.type == "cuda" else "eager",
+            "single": asdict(single),
+            "single_dense": asdict(single_dense),
+            "batch": asdict(batch),
+            "batch_dense": asdict(batch_dense),
+        },
+        "layers": [asdict(layer) for layer in found],
+        "dead_layers": dead_layers(found),
+        "train_seconds": round(trained.seconds, 2),
+        "images_per_second": round(trained.images_per_second, 1),
+    }
+
+
+def _latency(model: ResNet, dense: ResNet, batch: int) -> tuple[Latency, Latency]:
+    networks = {"this": model} if model is dense else {"this": model, "dense": dense}
+    times = time_latency(networks, batch, seconds=FULL_SECONDS)
+    return times["this"], times.get("dense", times["this"])
