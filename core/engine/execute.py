@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ class Job:
     data: Dataset
     train: DevicePictures
     test: DevicePictures
-    looked: float = field(default=0.0)
+    looked: float = 0.0  # when look() last did something
+    earlier_seconds: float = 0.0  # training time of earlier attempts, which this one goes on from
 
     def evaluate(self, model: ResNet) -> Evaluation:
         return evaluate(model, self.test, len(self.data.classes), self.precision)
@@ -130,6 +131,7 @@ def reason_of(error: Exception, folder: RunFolder) -> str:
 
 
 def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
+    began = time.monotonic()
     _stop_if_cancelled(folder)
     spec = folder.spec
     home = Home(folder.path.parent.parent)
@@ -147,7 +149,12 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     test = DevicePictures(data.test, data.mean, data.std, device)
     job = Job(folder, spec, lease, device, precision, data, train, test)
     result = (_run_dense if spec.is_dense else _run_pruned)(job, home)
-    return {**result, "environment": surroundings, "finished": round(time.time(), 1)}
+    return {
+        **result,
+        "train_pictures": len(job.train),
+        "wall_seconds": round(job.earlier_seconds + time.monotonic() - began, 2),
+        "environment": surroundings,
+    }
 
 
 def _run_dense(job: Job, home: Home) -> dict[str, Any]:
@@ -256,7 +263,8 @@ def _resume(job: Job, model: ResNet, optimizer: torch.optim.SGD) -> tuple[float,
     model.load_state_dict(checkpoint.state["model"])
     optimizer.load_state_dict(checkpoint.state["optimizer"])
     job.folder.append("resumed", epoch=checkpoint.epoch)
-    return float(checkpoint.state["seconds"]), checkpoint.epoch
+    job.earlier_seconds = float(checkpoint.state["seconds"])
+    return job.earlier_seconds, checkpoint.epoch
 
 
 def _keep_weights(job: Job, model: ResNet, epoch: int, keep: tuple[int, ...]) -> None:

@@ -78,7 +78,7 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True)
                 probe = folder / f".writable-{os.getpid()}"
                 probe.touch()
-                probe.unlink()
+                probe.unlink(missing_ok=True)  # another thread may have tried the same
             except OSError as error:
                 reason = error.strerror or type(error).__name__
                 raise InputError(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.study.checks import InputError
 from core.study.methods import DENSE, METHODS
-from core.study.record import UNFINISHED, Home, RunFolder, State
+from core.study.record import Home, RunFolder
 from core.study.spec import RunSpec
 
 # One row a finished run. Units are in the names; sizes in MB are 10^6 bytes.
@@ -54,11 +54,11 @@ AGAINST_DENSE = (
 )
 # What is averaged over seeds.
 METRICS = (*COLUMNS[COLUMNS.index("test_accuracy") : COLUMNS.index("device")], *AGAINST_DENSE)
+# Dense over this: between two sparsities it is the inverse that is linear, as sizes and latencies are.
+_RATIOS = ("mac_ratio", "speedup", "batch_speedup", "size_ratio")
 _NUMBERS = METRICS[: -len(AGAINST_DENSE)]
 _LONGEST_TEXT = 120
 
-# States that last until a file in the run's folder changes; in the others a heartbeat may stop as well.
-_STILL = frozenset({State.QUEUED, State.CANCELLED, State.FAILED})
 _Signature = tuple[int, ...]
 
 
@@ -69,7 +69,6 @@ class Results:
         self.home = home
         # Replaced as a whole, never changed in place: another thread sees the old state or the new one.
         self._state: tuple[dict[str, tuple[_Signature, dict[str, Any] | None]], pd.DataFrame] = ({}, _frame([]))
-        self._waiting: dict[str, tuple[_Signature, State]] = {}
 
     def frame(self) -> pd.DataFrame:
         """One row a finished run, with COLUMNS; a damaged run has none. InputError if the home cannot be read."""
@@ -85,22 +84,6 @@ class Results:
             frame = _frame([row for _, row in seen.values() if row is not None])
             self._state = (seen, frame)
         return frame.copy(deep=False)  # the caller's to change: pandas copies what is written to
-
-    def unfinished(self) -> Counter[State]:
-        """How many runs are in each state of UNFINISHED. InputError if the home cannot be read."""
-        waiting: dict[str, tuple[_Signature, State]] = {}
-        states: Counter[State] = Counter()
-        for folder in _folders(self.home):
-            if folder.result_path.exists():
-                continue
-            signature = _signature(folder.path, folder.events_path)
-            known = self._waiting.get(folder.run_id)
-            state = known[1] if known is not None and known[0] == signature else folder.state()
-            if signature is not None and state in _STILL:
-                waiting[folder.run_id] = (signature, state)
-            states[state] += state in UNFINISHED
-        self._waiting = waiting
-        return +states
 
 
 def studies(frame: pd.DataFrame) -> dict[str, str]:
@@ -149,7 +132,7 @@ def summarise(study: pd.DataFrame) -> pd.DataFrame:
 def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
     """The means of each pruned variant at ``sparsity``: one row a variant whose measured range reaches there.
 
-    ``measured`` tells whether runs at exactly this sparsity are behind the row; else METRICS are linear between the
+    ``measured`` tells whether runs at exactly this sparsity are behind the row; else it lies on the line between the
     neighbours ``below`` and ``above``, and ``n`` is 0. Dense counts as every variant's value at 0.
     """
     dense = summary[summary["method"] == DENSE]
@@ -158,19 +141,28 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
     for (method, variant), group in pruned.groupby(["method", "variant"], sort=False):
         points = pd.concat([dense, group]).drop_duplicates("sparsity", keep="last").sort_values("sparsity")
         x = points["sparsity"].to_numpy()
-        if not x[0] - 1e-9 <= sparsity <= x[-1] + 1e-9:
-            continue
         nearest = int(np.abs(x - sparsity).argmin())
         if abs(x[nearest] - sparsity) < 1e-9:
-            found = points.iloc[nearest].to_dict() | {"measured": True, "below": sparsity, "above": sparsity}
-        else:
+            found = {**points.iloc[nearest], "measured": True, "below": sparsity, "above": sparsity}
+        elif x[0] < sparsity < x[-1]:
             right = int(np.searchsorted(x, sparsity))
-            low, high = points.iloc[right - 1], points.iloc[right]
-            share = (sparsity - x[right - 1]) / (x[right] - x[right - 1])
-            found = {name: low[name] + share * (high[name] - low[name]) for name in METRICS}
-            found |= {"n": 0, "measured": False, "below": low["sparsity"], "above": high["sparsity"]}
+            found = _between(points.iloc[right - 1], points.iloc[right], sparsity)
+        else:
+            continue
         rows.append(found | {"method": method, "variant": variant, "sparsity": sparsity})
     return pd.DataFrame(rows, columns=[*summary.columns, "measured", "below", "above"])
+
+
+def _between(low: pd.Series[Any], high: pd.Series[Any], sparsity: float) -> dict[str, Any]:
+    below, above = low["sparsity"], high["sparsity"]
+    share = (sparsity - below) / (above - below)
+    found = {"n": 0, "measured": False, "below": below, "above": above}
+    for name in METRICS:
+        if name in _RATIOS:
+            found[name] = 1 / ((1 - share) / low[name] + share / high[name])
+        else:
+            found[name] = (1 - share) * low[name] + share * high[name]
+    return found
 
 
 def _half_width(std: pd.DataFrame, count: pd.DataFrame) -> pd.DataFrame:

@@ -38,3 +38,13 @@ def test_channel_groups_are_the_inverse_of_the_shape():
 def test_a_bad_width_is_refused(width):
     with pytest.raises(InputError, match="width"):
         resnet18(width)
+
+
+def test_it_computes_what_strided_projections_would():
+    """The projections subsample and then convolve; the textbook's strided 1x1 convolution gives the same."""
+    model = resnet18(8, seed=0).eval()
+    x = torch.randn(2, 8, 32, 32)
+    block = model.get_submodule("layer2.0")
+    conv, norm = block.downsample
+    strided = torch.nn.functional.conv2d(x, conv.weight, stride=2)
+    assert torch.allclose(block.downsample(x[:, :, ::2, ::2]), norm(strided), atol=1e-5)

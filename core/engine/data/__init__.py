@@ -1,1 +1,147 @@
-"""x"""
+"""Data sets: decoded once, kept in the cache as arrays, and read from there within a second."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.engine.data import cifar10, folder, synthetic
+from core.engine.data.augment import DevicePictures, Plan, epoch_plan
+from core.engine.data.pictures import Dataset, Decoded, Pictures, Report, Source
+from core.study.checks import InputError
+from core.study.record import Home
+from core.study.spec import FOLDER_PREFIX, check_data_name
+
+CACHE_VERSION = 1  # raise it when a decoder comes to give other pictures for the same files
+REPORT_STEP = 0.05
+
+
+class Prepared(NamedTuple):
+    """What the cache keeps of a data set."""
+
+    decoded: Decoded
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+
+
+def load_dataset(name: str, home: Home, report: Report | None = None) -> Dataset:
+    """The data set called ``name`` (cifar10, synthetic or folder:PATH), from the cache if it has been decoded before.
+
+    ``report(message, fraction)`` is told of the progress; by default it is written to stderr. InputError if the data
+    cannot be had: its sentence names the file or folder, what is wrong with it and what is accepted.
+    """
+    check_data_name(name)
+    try:
+        source = _source(name, home)
+        memory = joblib.Memory(home.cache / "data", verbose=0)
+        prepared = _remembered(memory, name, source, _in_steps(report or _to_stderr))
+    except OSError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"The pictures cannot be loaded ({reason}): what is read has to be readable, {home.path} writable."
+        ) from None
+    classes, train_images, train_labels, test_images, test_labels = prepared.decoded
+    return Dataset(
+        name=name,
+        classes=classes,
+        train=Pictures(torch.from_numpy(train_images), torch.from_numpy(train_labels)),
+        test=Pictures(torch.from_numpy(test_images), torch.from_numpy(test_labels)),
+        mean=prepared.mean,
+        std=prepared.std,
+        fingerprint=prepared.fingerprint,
+    )
+
+
+def _source(name: str, home: Home) -> Source:
+    if name == "synthetic":
+        return synthetic.source()
+    if name == "cifar10":
+        return cifar10.source(home.data, home.cache)
+    return folder.source(Path(name.removeprefix(FOLDER_PREFIX).strip()))
+
+
+def _prepare(name: str, version: str, cache_version: int, source: Source, report: Report) -> Prepared:
+    decoded = source.decode(report)
+    return Prepared(decoded, *_channel_statistics(decoded.train_images), _fingerprint(decoded))
+
+
+def _remembered(memory: Any, name: str, source: Source, report: Report) -> Prepared:
+    """The result of ``_prepare``: out of the cache, or made and kept there if it is missing or damaged.
+
+    Several processes may do this at once: joblib puts an entry in place as a whole, and each returns a good one.
+    """
+    cached = memory.cache(_prepare, ignore=["source", "report"])
+    arguments = (name, source.version, CACHE_VERSION, source, report)
+    kept = _kept(cached, arguments)
+    made: Prepared = cached(*arguments) if kept is None else kept
+    return made
+
+
+def _kept(cached: Any, arguments: tuple[Any, ...]) -> Prepared | None:
+    """What the cache has for these arguments. What is damaged there is removed; damaged bytes can raise anything."""
+    try:
+        if not cached.check_call_in_cache(*arguments):
+            return None
+    except Exception:  # in joblib's note of the function's code, which it reads first
+        cached.clear(warn=False)
+        return None
+    entry = cached.call_and_shelve(*arguments)
+    try:
+        prepared: Prepared = entry.get()
+        intact = isinstance(prepared, Prepared) and prepared.fingerprint == _fingerprint(prepared.decoded)
+    except Exception:
+        intact = False
+    if intact:
+        return prepared
+    entry.clear()
+    return None
+
+
+def _fingerprint(decoded: Decoded) -> str:
+    digest = hashlib.sha256(repr(decoded.classes).encode())
+    for array in decoded[1:]:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def _channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel in units of 0..1, from exact sums."""
+    total, squares = np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64)
+    for start in range(0, len(images), 1_000):
+        part = images[start : start + 1_000].reshape(-1, 3).astype(np.int64)
+        total += part.sum(axis=0)
+        squares += (part * part).sum(axis=0)
+    pixels = images.size // 3
+    mean = total / pixels
+    # One grey level at least: pictures that are all the same must not be divided by zero.
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 1))
+    return tuple((mean / 255).tolist()), tuple((std / 255).tolist())
+
+
+def _in_steps(report: Report) -> Report:
+    """``report``, called only for a new message or a step of progress: whoever listens may write to a disk."""
+    last: tuple[str, float] = ("", 0.0)
+
+    def told(message: str, fraction: float) -> None:
+        nonlocal last
+        if message != last[0] or fraction >= last[1] + REPORT_STEP:
+            last = (message, fraction)
+            report(message, fraction)
+
+    return told
+
+
+def _to_stderr(message: str, fraction: float) -> None:
+    print(f"{message}: {fraction:.0%}", file=sys.stderr, flush=True)
+
+
+__all__ = ["Dataset", "DevicePictures", "Pictures", "Plan", "epoch_plan", "load_dataset"]

@@ -1,4 +1,4 @@
-"""What a data set is once it is decoded."""
+"""What a data set is: on its way out of a source, and ready for training."""
 
 from __future__ import annotations
 
@@ -11,17 +11,24 @@ import torch
 from numpy.typing import NDArray
 
 SIDE = 32  # pictures are 32x32
-Report = Callable[[str, float], None]  # a message, and how much of it is done from 0 to 1
+Report = Callable[[str, float], None]  # takes a message, and how much of it is done from 0 to 1
 
 
 class Decoded(NamedTuple):
-    """A data set as its source hands it over: images uint8 [n, 32, 32, 3], labels int64 [n] into ``classes``."""
+    """A data set as its source hands it over: images uint8 [n, 32, 32, 3], labels int64 [n] that index ``classes``."""
 
     classes: tuple[str, ...]
     train_images: NDArray[np.uint8]
     train_labels: NDArray[np.int64]
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.int64]
+
+
+class Source(NamedTuple):
+    """Where a data set comes from: ``version`` changes whenever what ``decode`` returns may change."""
+
+    version: str
+    decode: Callable[[Report], Decoded]
 
 
 @dataclass(frozen=True)
@@ -37,13 +44,13 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set. ``mean`` and ``std`` are per channel, of the training pictures, in units of 0..1;
-    ``fingerprint`` identifies the content of all its pictures, labels and class names."""
+    """``mean`` and ``std`` are per channel, of the training pictures, in units of 0..1; ``fingerprint`` identifies the
+    content: the pictures, labels and class names of both splits."""
 
     name: str
     classes: tuple[str, ...]
     train: Pictures
     test: Pictures
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     fingerprint: str

@@ -87,12 +87,16 @@ class Block(nn.Module):
         self.bn1 = nn.BatchNorm2d(inner)
         self.conv2 = nn.Conv2d(inner, target, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(target)
+        # The projection takes every second pixel itself and convolves with stride 1, which is the same thing: the backward
+        # pass of a strided 1x1 convolution of fewer than 8 channels (16 with AVX-512) in channels_last writes beyond its
+        # buffer on x86 CPUs (oneDNN issue 6035), and a thin or pruned network has such channel counts.
+        self.step = stride
         self.downsample = (
-            nn.Sequential(nn.Conv2d(source, target, 1, stride, bias=False), nn.BatchNorm2d(target)) if project else None
+            nn.Sequential(nn.Conv2d(source, target, 1, bias=False), nn.BatchNorm2d(target)) if project else None
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = x if self.downsample is None else self.downsample(x)
+        residual = x if self.downsample is None else self.downsample(x[:, :, :: self.step, :: self.step])
         x = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(x)) + residual)
 

@@ -1,0 +1,71 @@
+"""``cifar10``: the archive in the data folder, downloaded when it is not there, checked by MD5 before it is opened."""
+
+from __future__ import annotations
+
+import http.client
+import tarfile
+import tempfile
+import urllib.request
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from torchvision.datasets import CIFAR10
+from torchvision.datasets.utils import check_integrity
+
+from core.engine.data.pictures import Decoded, Report, Source
+from core.study.checks import InputError
+from core.study.files import replacing
+
+TIMEOUT_SECONDS = 30
+_CHUNK = 1 << 18
+
+
+def source(data_folder: Path, cache: Path) -> Source:
+    """CIFAR-10 as kept in ``data_folder``, unpacked for a moment in ``cache``. Nothing is downloaded before decoding."""
+    return Source(CIFAR10.tgz_md5, partial(_decode, data_folder, cache))
+
+
+def _decode(data_folder: Path, cache: Path, report: Report) -> Decoded:
+    if (data_folder / CIFAR10.base_folder).is_dir():
+        try:
+            return _read(data_folder, report)
+        except RuntimeError:  # torchvision's word for a file that is missing or has another MD5
+            report(f"{data_folder / CIFAR10.base_folder} is incomplete or damaged and not used", 0)
+    archive = data_folder / CIFAR10.filename
+    if not check_integrity(archive, CIFAR10.tgz_md5):
+        _download(archive, report)
+    # Unpacked aside and only for a moment: two processes never write over what the other one reads.
+    with tempfile.TemporaryDirectory(prefix=".cifar10-", dir=cache) as room, tarfile.open(archive) as packed:
+        report("Unpacking CIFAR-10", 0)
+        packed.extractall(room, filter="data")
+        return _read(Path(room), report)
+
+
+def _read(root: Path, report: Report) -> Decoded:
+    """The batches under ``root``, each checked by its MD5; RuntimeError if one is not right."""
+    report("Reading CIFAR-10", 0)
+    train, test = CIFAR10(root, train=True), CIFAR10(root, train=False)
+    arrays = [array for part in (train, test) for array in (np.ascontiguousarray(part.data), np.array(part.targets))]
+    return Decoded(tuple(train.classes), *arrays)
+
+
+def _download(archive: Path, report: Report) -> None:
+    """Put the archive in place, whole and checked, or leave everything as it was."""
+    state = "is damaged" if archive.exists() else "is missing"
+    ways_on = f"put {archive.name} into {archive.parent} yourself, or use folder:PATH or synthetic"
+    try:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(archive) as file, urllib.request.urlopen(CIFAR10.url, timeout=TIMEOUT_SECONDS) as response:
+            size = int(response.headers.get("Content-Length") or 0)
+            received = 0
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                received += len(chunk)
+                report("Downloading CIFAR-10", min(1.0, received / size) if size else 0)
+            file.flush()
+            if not check_integrity(file.name, CIFAR10.tgz_md5):
+                raise InputError(f"{archive} {state} and the download was damaged as well: try again, or {ways_on}.")
+    except (OSError, http.client.HTTPException) as error:
+        reason = " ".join(str(getattr(error, "reason", error)).split())
+        raise InputError(f"{archive} {state} and cannot be downloaded ({reason}): {ways_on}.") from None

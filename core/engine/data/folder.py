@@ -1,0 +1,170 @@
+"""``folder:PATH``: pictures as files, laid out as train/<class>/* and test/<class>/*."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.engine.data.pictures import SIDE, Decoded, Report, Source
+from core.study.checks import InputError
+
+FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+SUFFIXES = tuple(FORMATS)
+MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  # all with 8 bits a channel or fewer
+LARGEST_FILE = 1 << 20  # bytes; a 32x32 picture has 3 KB of pixels, the rest can only be metadata
+MOST_PICTURES = 300_000  # about 1 GB once decoded
+MOST_CLASSES = 1_000
+LAYOUT = "lay the pictures out as train/<class>/* and test/<class>/*"
+_CHUNK = 256  # files a thread decodes at once
+
+
+class PictureFile(NamedTuple):
+    """One file and what tells whether it changed."""
+
+    path: str
+    label: int
+    size: int
+    modified_ns: int
+
+
+class Listing(NamedTuple):
+    """Every picture file of a folder, in order of class and name."""
+
+    classes: tuple[str, ...]
+    train: list[PictureFile]
+    test: list[PictureFile]
+
+
+def source(root: Path) -> Source:
+    """The pictures under ``root``, listed but not decoded; InputError if the layout is not as accepted."""
+    listing = _scan(root)
+    return Source(_signature(listing), partial(_decode, listing))
+
+
+def _scan(root: Path) -> Listing:
+    if not root.is_dir():
+        raise InputError(f"{_shown(root)} is not a folder: {LAYOUT} and give folder:PATH.")
+    classes = _class_names(root / "train")
+    tested = _class_names(root / "test")
+    if differing := sorted({*classes} ^ {*tested}):
+        raise InputError(
+            f"{_shown(root)}: train/ and test/ need the same classes, but only one has {', '.join(differing[:3])}."
+        )
+    splits = [
+        [file for label, name in enumerate(classes) for file in _picture_files(root / split / name, label)]
+        for split in ("train", "test")
+    ]
+    count = sum(map(len, splits))
+    if count > MOST_PICTURES:
+        raise InputError(f"{_shown(root)} has {count:,} pictures: give at most {MOST_PICTURES:,}.")
+    return Listing(tuple(classes), *splits)
+
+
+def _class_names(split: Path) -> list[str]:
+    if not split.is_dir():
+        raise InputError(f"{_shown(split.parent)} has no folder {split.name}/: {LAYOUT}.")
+    names = []
+    for entry in _visible(split):
+        if not entry.is_dir():
+            raise InputError(f"{_shown(entry.path)} is not a folder: {LAYOUT}.")
+        if not entry.name.isprintable():
+            raise InputError(f"{_shown(entry.path)}: the name of a class needs to be printable text.")
+        names.append(entry.name)
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise InputError(f"{_shown(split)} has {len(names)} class folders: give from 2 to {MOST_CLASSES:,}.")
+    return names
+
+
+def _picture_files(folder: Path, label: int) -> list[PictureFile]:
+    files = []
+    for entry in _visible(folder):
+        if not entry.is_file() or not entry.name.lower().endswith(SUFFIXES):
+            raise InputError(f"{_shown(entry.path)} is not a picture file: give {', '.join(SUFFIXES)} files only.")
+        stat = entry.stat()
+        if stat.st_size > LARGEST_FILE:
+            raise InputError(
+                f"{_shown(entry.path)} has {stat.st_size:,} bytes: give pictures of at most {LARGEST_FILE:,} bytes."
+            )
+        files.append(PictureFile(entry.path, label, stat.st_size, stat.st_mtime_ns))
+    if not files:
+        raise InputError(f"{_shown(folder)} has no pictures: give at least one in every class.")
+    return files
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in ``folder``, by name, without hidden files."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(f"{_shown(folder)} cannot be read ({error.strerror}): make it readable.") from None
+
+
+def _signature(listing: Listing) -> str:
+    """Names, sizes and times of all files: another signature, other pictures."""
+    digest = hashlib.sha256()
+    for file in (*listing.train, *listing.test):
+        digest.update(os.fsencode(f"{file.path}\0{file.size}\0{file.modified_ns}\0"))
+    return digest.hexdigest()
+
+
+def _decode(listing: Listing, report: Report) -> Decoded:
+    """All pictures; InputError that names the first file, in order, that is not accepted."""
+    splits = (listing.train, listing.test)
+    images = [np.empty((len(files), SIDE, SIDE, 3), dtype=np.uint8) for files in splits]
+    chunks = [
+        (files[start : start + _CHUNK], pixels[start : start + _CHUNK])
+        for files, pixels in zip(splits, images, strict=True)
+        for start in range(0, len(files), _CHUNK)
+    ]
+    threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        for done, _ in enumerate(threads.map(_decode_chunk, *zip(*chunks, strict=True)), start=1):
+            report("Decoding pictures", done / len(chunks))
+    finally:
+        threads.shutdown(cancel_futures=True)
+    labels = [np.array([file.label for file in files], dtype=np.int64) for files in splits]
+    return Decoded(listing.classes, images[0], labels[0], images[1], labels[1])
+
+
+def _decode_chunk(files: list[PictureFile], pixels: NDArray[np.uint8]) -> None:
+    for file, place in zip(files, pixels, strict=True):
+        place[:] = _picture(file.path)
+
+
+def _picture(path: str) -> NDArray[np.uint8]:
+    """The picture at ``path``, uint8 [32, 32, 3]. Its size is read from the header, before anything is unpacked."""
+    try:
+        with Image.open(io.BytesIO(Path(path).read_bytes()), formats=tuple(set(FORMATS.values()))) as picture:
+            _check_header(path, picture)
+            picture.info.pop("transparency", None)  # pixels count, however transparent they are
+            return np.asarray(picture.convert("RGB"))
+    except InputError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{_shown(path)} is far too large: give pictures of {SIDE}x{SIDE} pixels.") from None
+    except Exception as error:  # decoders raise anything from struct.error to IndexError when a file is broken
+        reason = (isinstance(error, OSError) and error.strerror) or "not a whole picture"
+        raise InputError(f"{_shown(path)} cannot be read ({reason}): repair or remove it.") from None
+
+
+def _check_header(path: str, picture: Image.Image) -> None:
+    if picture.size != (SIDE, SIDE):
+        width, height = picture.size
+        raise InputError(f"{_shown(path)} is {width}x{height} pixels: give pictures of {SIDE}x{SIDE}.")
+    if picture.mode not in MODES:
+        raise InputError(f"{_shown(path)} has pixels of mode {picture.mode}: give 8 bits a channel.")
+
+
+def _shown(path: str | Path) -> str:
+    """``path`` as one printable line, whatever bytes its name has."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(path))

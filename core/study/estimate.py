@@ -1,0 +1,115 @@
+"""How long runs will take: from what runs of this home took, else from a rough guess."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.study.checks import InputError
+from core.study.record import Home
+from core.study.spec import FOLDER_PREFIX, RunSpec
+
+# Images a second that two cores of a server CPU train, by width: what is assumed before anything was measured.
+_GUESS = {4: 1_500.0, 8: 1_100.0, 16: 750.0, 32: 240.0, 64: 64.0, 128: 17.0}
+_PICTURES = {"cifar10": 50_000, "synthetic": 5_000}
+_NEWEST = 50  # runs that are looked at: speed may change, and reading all of thousands would take long
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What one finished run took: ``rate`` is images a second over the whole run, loading and measuring included."""
+
+    recipe: str
+    data: str
+    width: int
+    dense: bool
+    pictures: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds that runs will take one after another; ``measured``: known from runs of the same width and data."""
+
+    seconds: float
+    measured: bool
+
+
+def read_paces(home: Home) -> list[Pace]:
+    """The paces of the newest finished runs under ``home``, newest first."""
+    finished = []
+    for folder in home.runs():
+        with suppress(OSError):
+            finished.append((folder.result_path.stat().st_mtime, folder))
+    finished.sort(key=lambda item: item[0], reverse=True)
+    paces = []
+    for _, folder in finished[:_NEWEST]:
+        with suppress(InputError, KeyError, TypeError, ValueError, ZeroDivisionError):
+            result, spec = folder.result() or {}, folder.spec
+            pictures, seconds = int(result["train_pictures"]), float(result["wall_seconds"])
+            rate = pictures * spec.retrain.epochs / seconds
+            if math.isfinite(rate) and rate > 0:
+                paces.append(Pace(spec.recipe.key, spec.recipe.data, spec.recipe.width, spec.is_dense, pictures, rate))
+    return paces
+
+
+def estimate(specs: Iterable[RunSpec], paces: list[Pace]) -> Estimate:
+    """How long ``specs`` take on one worker."""
+    seconds, measured = 0.0, True
+    for spec in specs:
+        own, known = _seconds(spec, paces)
+        seconds += own
+        measured &= known
+    return Estimate(seconds, measured)
+
+
+def words(seconds: float) -> str:
+    """A duration as a person would say it."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
+    if seconds < 90:
+        return f"{max(5, round(seconds / 5) * 5)} seconds"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} minutes"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.1f} hours".replace(".0 ", " ")
+    return f"{seconds / 86400:.1f} days".replace(".0 ", " ")
+
+
+def _seconds(spec: RunSpec, paces: list[Pace]) -> tuple[float, bool]:
+    recipe = spec.recipe
+    same_data = [pace for pace in paces if pace.data == recipe.data]
+    pictures = same_data[0].pictures if same_data else _count_pictures(recipe.data)
+    images = pictures * spec.retrain.epochs
+    # The nearest kind of run that was measured: same recipe, then same data and width, then any width, scaled.
+    alike = [p for p in same_data if p.width == recipe.width]
+    best = [p for p in alike if p.recipe == recipe.key and p.dense == spec.is_dense] or [
+        p for p in alike if p.dense == spec.is_dense
+    ]
+    for candidates in (best, alike):
+        if candidates:
+            return images / candidates[0].rate, True
+    scale = paces[0].rate / _guess(paces[0].width) if paces else 1.0
+    return images / (_guess(recipe.width) * scale), False
+
+
+def _guess(width: int) -> float:
+    widths = np.log(list(_GUESS))
+    return float(np.exp(np.interp(math.log(width), widths, np.log(list(_GUESS.values())))))
+
+
+def _count_pictures(data: str) -> int:
+    if not data.startswith(FOLDER_PREFIX):
+        return _PICTURES[data]
+    count = 0
+    with suppress(OSError):
+        for entry in os.scandir(Path(data.removeprefix(FOLDER_PREFIX)) / "train"):
+            if entry.is_dir():
+                count += len(os.listdir(entry))
+    return count

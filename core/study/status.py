@@ -1,0 +1,140 @@
+"""How each run stands: state, progress and time left, read again only where something has changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from core.study.checks import InputError
+from core.study.record import Home, RunFolder, State
+from core.study.spec import RunSpec
+
+# States that only change together with a file in the run's folder; in the others a heartbeat may just stop.
+_STILL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
+_CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One run at a glance. ``fraction`` of its training that is done; ``seconds_left`` None where nobody knows;
+    ``test_accuracy`` of the newest epoch, in percent; ``created`` in seconds since 1970."""
+
+    run_id: str
+    spec: RunSpec | None
+    state: State
+    reason: str
+    phase: str
+    fraction: float
+    seconds_left: float | None
+    test_accuracy: float | None
+    created: float
+
+
+class Statuses:
+    """The status of every run under a home. Safe to share between threads."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._known: dict[str, tuple[tuple[int, ...], RunStatus]] = {}
+
+    def read(self) -> list[RunStatus]:
+        """Every run, newest first. InputError if the home cannot be read."""
+        try:
+            folders = self.home.runs()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise InputError(f"{self.home.checkpoints} cannot be read ({reason}).") from None
+        known, seen, found = self._known, {}, []
+        for folder in folders:
+            signature = _signature(folder)
+            entry = known.get(folder.run_id)
+            status = entry[1] if entry is not None and entry[0] == signature else _status(folder)
+            if status.state in _STILL:
+                seen[folder.run_id] = (signature, status)
+            found.append(status)
+        self._known = seen
+        return sorted(found, key=lambda status: (-status.created, status.run_id))
+
+
+def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
+    """One row an epoch of each run, from the journals: run_id, variant, sparsity, seed, phase, epoch and the measures.
+
+    Where a killed run did an epoch again, the later one counts. Garbled events are passed over.
+    """
+    rows: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for folder in folders:
+        try:
+            spec = folder.spec
+        except InputError:
+            continue
+        label = spec.variant if spec.is_dense else f"{spec.variant} {spec.sparsity:g}"
+        for event in folder.events():
+            phase, epoch = event.get("phase"), event.get("epoch")
+            if event["type"] == "epoch" and isinstance(phase, str) and isinstance(epoch, int):
+                measures = {name: _number(event.get(name)) for name in _CURVES}
+                rows[folder.run_id, phase, epoch] = {
+                    "run_id": folder.run_id,
+                    "run": f"{label}, seed {spec.seed}",
+                    "phase": phase,
+                    "epoch": epoch,
+                    **measures,
+                }
+    return pd.DataFrame(list(rows.values()), columns=["run_id", "run", "phase", "epoch", *_CURVES])
+
+
+def _status(folder: RunFolder) -> RunStatus:
+    state, reason = folder.describe()
+    try:
+        spec = folder.spec
+    except InputError:
+        spec = None
+    events = folder.events()
+    progress = folder.progress() if state in (State.RUNNING, State.CANCELLING) else {}
+    epochs = [event for event in events if event["type"] == "epoch"]
+    last = epochs[-1] if epochs else {}
+    done = 1.0 if state == State.DONE else _share(last)
+    fraction = _number(progress.get("fraction"))
+    created = _number(events[0].get("t")) if events else None
+    return RunStatus(
+        run_id=folder.run_id,
+        spec=spec,
+        state=state,
+        reason=reason,
+        phase=str(progress.get("phase", "")),
+        fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
+        seconds_left=_number(progress.get("seconds_left")),
+        test_accuracy=_number(last.get("test_accuracy")),
+        created=created or _modified(folder),
+    )
+
+
+def _share(event: dict[str, Any]) -> float:
+    epoch, epochs = _number(event.get("epoch")), _number(event.get("epochs"))
+    return min(1.0, epoch / epochs) if epoch and epochs else 0.0
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _modified(folder: RunFolder) -> float:
+    try:
+        return folder.path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _signature(folder: RunFolder) -> tuple[int, ...]:
+    """What changes whenever a file of the run is made, replaced or added to."""
+    parts: list[int] = []
+    for path in (folder.path, folder.events_path, folder.result_path, folder.spec_path):
+        try:
+            stat = os.stat(path)  # noqa: PTH116 - called for every run on every look
+            parts += (stat.st_mtime_ns, stat.st_size)
+        except OSError:
+            parts.append(-1)
+    return tuple(parts)

@@ -1,0 +1,235 @@
+"""Charts of what pruning keeps and costs. The same method has the same colour and point shape everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from core.study.methods import DENSE, METHODS, variant_label
+
+# Okabe and Ito's colours, told apart by colour-blind people, those first that stand out on white and on black alike.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-right")
+_GLYPHS = ("●○", "■□", "▲△", "◆◇", "▼▽", "▶▷")
+_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
+_SPREAD = 0.016  # over which the seeds of all methods at one sparsity are laid side by side
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a method variant is drawn: colour and shape are its method's, dash and filling tell its variants apart."""
+
+    color: str
+    shape: str
+    glyph: str
+    dash: tuple[int, ...] = (1, 0)
+    filled: bool = True
+
+
+DENSE_STYLE = Style("#808080", "circle", "●", (4, 4))
+
+
+def with_dense(looks: Mapping[str, Style]) -> dict[str, Style]:
+    """``looks`` and the dense run's, in the order of a legend."""
+    return {**looks, variant_label(DENSE, {}): DENSE_STYLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What one chart shows: a metric, its axis title with the unit, and the values that are possible at all."""
+
+    metric: str
+    title: str
+    highest: float = float("inf")
+    from_zero: bool = True
+
+
+ACCURACY = Panel("test_accuracy", "Test accuracy (%)", highest=100, from_zero=False)
+SIZE = Panel("model_size_mb", "Compressed size (MB)")
+LATENCY = Panel("inference_latency_ms", "Latency (ms per image, batch 1)")
+BATCH_LATENCY = Panel("batch_latency_ms", "Latency (ms per image, large batch)")
+
+
+def styles(summary: pd.DataFrame) -> dict[str, Style]:
+    """The style of every pruned variant in ``summary``, in its order. Give it all that a study has, not what is shown,
+    so that hiding one variant never changes another."""
+    found: dict[str, Style] = {}
+    pruned = summary[summary["method"] != DENSE].drop_duplicates("variant")
+    slots = {name: slot for slot, name in enumerate(METHODS)}
+    for method, variants in pruned.groupby("method", sort=False)["variant"]:
+        slot = slots[str(method)] % len(_COLORS)
+        for rank, variant in enumerate(variants):
+            filled = rank % 2 == 0
+            glyph = _GLYPHS[slot][0 if filled else 1]
+            found[variant] = Style(_COLORS[slot], _SHAPES[slot], glyph, _DASHES[rank % len(_DASHES)], filled)
+    return found
+
+
+def tradeoff_chart(
+    panel: Panel,
+    study: pd.DataFrame,
+    summary: pd.DataFrame,
+    looks: Mapping[str, Style],
+    *,
+    legend: bool = False,
+    height: int = 300,
+) -> alt.LayerChart:
+    """One metric against the requested sparsity: every seed as a point, a line through the means that starts at dense,
+    and the 95 % interval of the means as a band where there is one. ``looks`` names the variants to show."""
+    encode = _Encoding(looks, legend)
+    lines = alt.Chart(_lines(panel, summary, looks)).mark_line(strokeWidth=2.25)
+    layers = [
+        *_bands(_intervals(panel, summary, looks), encode),
+        _dense_rule(panel, summary),
+        lines.encode(_x("sparsity"), encode.y(panel), encode.color, encode.dash),
+        _seeds(panel, study, looks, encode),
+    ]
+    return alt.LayerChart(layer=layers, height=height, padding={"left": 0, "top": 4, "right": 6, "bottom": 0})
+
+
+def with_slider(
+    spec: Mapping[str, Any], panel: Panel, marked: pd.DataFrame, looks: Mapping[str, Style], sparsity: float
+) -> dict[str, Any]:
+    """The ``spec`` of a trade-off chart with a vertical rule at ``sparsity`` and, as rings, the means in ``marked``.
+
+    Plain Vega-Lite, since a slider redraws at once only if the chart is not built and checked anew at every step.
+    """
+    means = marked[marked["variant"].isin(list(looks))].dropna(subset=panel.metric)
+    rings = [
+        {"sparsity": sparsity, "mean": mean, "color": looks[variant].color}
+        for variant, mean in zip(means["variant"], means[panel.metric], strict=True)
+    ]
+    x = {"field": "sparsity", "type": "quantitative"}
+    rule_layer = {
+        "data": {"values": [{"sparsity": sparsity}]},
+        "mark": {"type": "rule", "color": DENSE_STYLE.color, "strokeWidth": 1.5},
+        "encoding": {"x": x},
+    }
+    ring_layer = {
+        "data": {"values": rings},
+        "mark": {"type": "point", "shape": "circle", "size": 170, "strokeWidth": 2, "filled": False},
+        "encoding": {
+            "x": x,
+            "y": {"field": "mean", "type": "quantitative"},
+            "stroke": {"field": "color", "type": "nominal", "scale": None},
+        },
+    }
+    *below, seeds = spec["layer"]
+    return {**spec, "layer": [*below, rule_layer, seeds, ring_layer]}
+
+
+class _Encoding:
+    """The channels that all layers share, so that they share one scale and one legend."""
+
+    def __init__(self, looks: Mapping[str, Style], legend: bool) -> None:
+        drawn = with_dense(looks).values()
+        names = list(with_dense(looks))
+        key = (
+            alt.Legend(title=None, orient="bottom", columns=2, symbolSize=90, symbolOpacity=1, symbolDash=[1, 0])
+            if legend
+            else None
+        )
+
+        def scale(values: Iterable[Any]) -> alt.Scale:
+            return alt.Scale(domain=names, range=list(values))
+
+        colors = scale(style.color for style in drawn)
+        self.color = alt.Color("variant:N", scale=colors, legend=key)
+        self.fill = alt.Fill("fill:N", scale=None)
+        self.shape = alt.Shape("variant:N", scale=scale(style.shape for style in drawn), legend=key)
+        self.dash = alt.StrokeDash("variant:N", scale=scale(style.dash for style in drawn), legend=None)
+
+    @staticmethod
+    def y(panel: Panel, column: str = "mean") -> alt.Y:
+        # The title lies flat above the axis: readable, and it costs no width on a phone.
+        axis = alt.Axis(title=panel.title, titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14)
+        return alt.Y(f"{column}:Q", axis=axis, scale=alt.Scale(zero=panel.from_zero, nice=True))
+
+
+def _x(column: str) -> alt.X:
+    axis = alt.Axis(title="Sparsity", values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", grid=False, labelFlush=False)
+    return alt.X(f"{column}:Q", axis=axis, scale=alt.Scale(domain=[-0.02, 1.0], nice=False))
+
+
+def _lines(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style]) -> pd.DataFrame:
+    """The means of each variant, from the dense mean on."""
+    columns = ["variant", "sparsity", panel.metric]
+    dense = summary.loc[summary["method"] == DENSE, columns]
+    pruned = summary.loc[summary["variant"].isin(list(looks)), columns]
+    starts = [dense.assign(variant=variant) for variant in pruned["variant"].unique()]
+    lines = pd.concat([*starts, pruned]).drop_duplicates(["variant", "sparsity"], keep="last")
+    return lines.rename(columns={panel.metric: "mean"})
+
+
+def _intervals(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style]) -> pd.DataFrame:
+    """The ends of the means' intervals, dense included, cut to what is possible; NaN where there is none."""
+    shown = summary[summary["variant"].isin(list(looks)) | (summary["method"] == DENSE)]
+    mean, half = shown[panel.metric], shown[f"{panel.metric}_ci"]
+    ends = {"low": (mean - half).clip(lower=0), "high": (mean + half).clip(upper=panel.highest)}
+    return shown[["variant", "sparsity"]].assign(**ends)
+
+
+def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
+    """The intervals as bands, and as bars so that a single one shows too."""
+    ends = {"x": _x("sparsity"), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": encode.color}
+    chart = alt.Chart(intervals)
+    return [chart.mark_area(opacity=0.16, strokeWidth=0).encode(**ends), chart.mark_rule(opacity=0.5).encode(**ends)]
+
+
+def _dense_rule(panel: Panel, summary: pd.DataFrame) -> alt.Chart:
+    dense = summary.loc[summary["method"] == DENSE, [panel.metric]].rename(columns={panel.metric: "mean"})
+    chart: alt.Chart = (
+        alt.Chart(dense)
+        .mark_rule(color=DENSE_STYLE.color, strokeDash=list(DENSE_STYLE.dash), strokeWidth=1.25)
+        .encode(alt.Y("mean:Q"), tooltip=alt.Tooltip("mean:Q", title="Dense, mean", format=".4~g"))
+    )
+    return chart
+
+
+def _seeds(panel: Panel, study: pd.DataFrame, looks: Mapping[str, Style], encode: _Encoding) -> alt.Chart:
+    shown = study[study["variant"].isin(list(looks)) | (study["method"] == DENSE)]
+    fills = {name: look.color if look.filled else "transparent" for name, look in with_dense(looks).items()}
+    points = shown[["variant", *(field for field, _, _ in _TOOLTIP)]].assign(
+        x=_side_by_side(shown, list(looks)),
+        mean=shown[panel.metric],
+        fill=shown["variant"].map(fills),
+    )
+    chart: alt.Chart = (
+        alt.Chart(points)
+        .mark_point(size=46, strokeWidth=1.5, opacity=0.9)
+        .encode(
+            _x("x"),
+            encode.y(panel),
+            encode.color,
+            encode.fill,
+            encode.shape,
+            tooltip=[alt.Tooltip("variant:N", title="Method"), *(_tooltip(*entry) for entry in _TOOLTIP)],
+        )
+    )
+    return chart
+
+
+def _side_by_side(points: pd.DataFrame, variants: Sequence[str]) -> pd.Series[float]:
+    step = _SPREAD / max(len(variants) - 1, 1)
+    offsets = {variant: (rank - (len(variants) - 1) / 2) * step for rank, variant in enumerate(variants)}
+    return points["sparsity"] + points["variant"].map(offsets).astype(float).fillna(0.0)
+
+
+# Column, what to call it, and how to write its values.
+_TOOLTIP = (
+    ("sparsity", "Requested sparsity", "~g"),
+    ("reached_sparsity", "Reached sparsity", ".4~f"),
+    ("seed", "Seed", "d"),
+    ("test_accuracy", "Test accuracy (%)", ".2f"),
+    ("model_size_mb", "Compressed size (MB)", ".3~f"),
+    ("inference_latency_ms", "Latency, batch 1 (ms)", ".3~f"),
+    ("batch_latency_ms", "Latency, large batch (ms)", ".4~f"),
+)
+
+
+def _tooltip(field: str, title: str, form: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{field}:Q", title=title, format=form)

@@ -1,0 +1,36 @@
+"""Charts of runs that are going on: learning curves, one line a run."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+# Column of the curves, axis title.
+MEASURES = {
+    "test_accuracy": "Test accuracy (%)",
+    "train_accuracy": "Training accuracy (%)",
+    "loss": "Training loss",
+    "images_per_second": "Images per second",
+}
+
+
+def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
+    """``measure`` against the epoch; a run keeps its colour and its dash, so that no colour has to be told apart alone."""
+    hover = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("epoch:Q", title="Epoch"),
+        alt.Tooltip(f"{measure}:Q", title=MEASURES[measure], format=".3~f"),
+    ]
+    chart: alt.Chart = (
+        alt.Chart(curves[["run", "epoch", measure]])
+        .mark_line(point=alt.OverlayMarkDef(filled=True, size=36), strokeWidth=2)
+        .encode(
+            x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
+            y=alt.Y(f"{measure}:Q", title=MEASURES[measure], scale=alt.Scale(zero=False, nice=True)),
+            color=alt.Color("run:N", title=None, legend=alt.Legend(orient="bottom", columns=2, labelLimit=320)),
+            strokeDash=alt.StrokeDash("run:N", legend=None),
+            tooltip=hover,
+        )
+        .properties(height=260)
+    )
+    return chart

@@ -1,0 +1,254 @@
+"""Whole runs on a handful of pictures: dense, every method, resuming, cancelling, failing."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.engine import execute as _  # noqa: F401 - the module is loaded before it is patched
+from core.engine import load_model
+from core.engine.execute import ensure_executed, execute
+from core.engine.pruning.base import prunable
+from core.study.lease import Lease, LeaseHeldError
+from core.study.methods import METHODS
+from core.study.record import Home, State
+from core.study.spec import Recipe, RunSpec, Schedule
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """Two classes that can be told apart by their colour."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 40), ("test", 10)):
+        for place, name in enumerate(("red", "blue")):
+            (folder / split / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(0, 120, (32, 32, 3), dtype=np.uint8)
+                pixels[..., 2 * place] += 120
+                Image.fromarray(pixels).save(folder / split / name / f"{index}.png")
+    train, finetune = Schedule(epochs=3, lr=0.05, batch_size=16), Schedule(epochs=2, lr=0.01, batch_size=16)
+    return Recipe("tiny", f"folder:{folder}", 4, train, finetune)
+
+
+@pytest.fixture(scope="module")
+def dense_home(tmp_path_factory, recipe):
+    """A home with a finished dense run, not to be changed."""
+    home = Home(tmp_path_factory.mktemp("home")).prepare()
+    assert execute(home.create(RunSpec(recipe, "dense", 1)).path) == State.DONE
+    return home
+
+
+@pytest.fixture
+def home(tmp_path, dense_home):
+    """A home of its own in which the dense run is done."""
+    import shutil  # noqa: PLC0415
+
+    shutil.copytree(dense_home.path, tmp_path / "home")
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Look and save at every step and epoch, where a real run does so once in a while."""
+    monkeypatch.setattr("core.engine.execute.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("core.engine.execute.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("core.engine.result.FULL_SECONDS", 0.01)
+    monkeypatch.setattr("core.engine.result.QUICK_SECONDS", 0.01)
+
+
+def test_a_dense_run_leaves_its_record(dense_home, recipe):
+    folder = dense_home.run(RunSpec(recipe, "dense", 1).run_id)
+    result = folder.result()
+    assert result["method"] == "dense"
+    assert result["sparsity"] == result["reached_sparsity"] == 0
+    assert result["test_accuracy"] > 80
+    assert result["speedup"] == result["mac_ratio"] == 1
+    assert result["environment"]["threads"] == torch.get_num_threads()
+    assert result["model_size_mb"] * 1e6 == folder.model_path.stat().st_size
+    assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1, 2, 3]
+    assert not list(folder.path.glob("checkpoint-*"))  # the result makes them needless
+    assert not list(folder.path.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_to_its_record(home, recipe, method):
+    spec = RunSpec(recipe, method, 1, 0.7)
+    folder = home.create(spec)
+    assert execute(folder.path) == State.DONE
+    result = folder.result()
+    kinds = {key: result[key] for key in ("method", "sparsity", "seed")}
+    assert kinds == {"method": method, "sparsity": 0.7, "seed": 1}
+    assert result["reached_sparsity"] == pytest.approx(0.7, abs=0.01)
+    network = load_model(folder.model_path)
+    assert sum(int(w.count_nonzero()) for w in prunable(network).values()) < result["params_nonzero"] + 1
+    assert result["params_millions"] == result["params_nonzero"] / 1e6
+    assert (result["mac_ratio"] > 1.3) == (METHODS[method].kind == "structured")
+    assert (result["filter_ratio"] > 0) == (METHODS[method].kind == "structured")
+    assert result["schedule"]["lr"] == (0.05 if METHODS[method].restarts else 0.01)
+    json.dumps(result, allow_nan=False)
+
+
+def test_the_recorded_accuracy_is_that_of_the_file(home, recipe):
+    from core.engine.data import load_dataset  # noqa: PLC0415
+    from core.engine.data.augment import DevicePictures  # noqa: PLC0415
+    from core.engine.evaluate import evaluate  # noqa: PLC0415
+
+    folder = home.create(RunSpec(recipe, "structured", 1, 0.5))
+    execute(folder.path)
+    data = load_dataset(recipe.data, home)
+    found = evaluate(load_model(folder.model_path), DevicePictures(data.test, data.mean, data.std, "cpu"), 2)
+    assert found.accuracy == pytest.approx(folder.result()["test_accuracy"], abs=1e-3)
+
+
+def test_executing_a_finished_run_again_changes_nothing(home, recipe):
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    execute(folder.path)
+    before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    assert execute(folder.path) == State.DONE
+    assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the engine catches it."""
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.parametrize("method", ["dense", *METHODS])
+def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(home, recipe, monkeypatch, method, epoch):
+    sparsity = 0.0 if method == "dense" else 0.7
+    recipe = replace(recipe, finetune=replace(recipe.finetune, epochs=3))
+    spec = RunSpec(recipe, method, 1 if method != "dense" else 2, sparsity)
+    whole, cut = Home(home.path), Home(home.path.parent / "cut")
+    import shutil  # noqa: PLC0415
+
+    shutil.copytree(home.path, cut.path)
+    execute(whole.create(spec).path)
+
+    import core.engine.execute as module  # noqa: PLC0415
+
+    real = module.train_epoch
+
+    def kill(*args, **kwargs):
+        if kwargs["epoch"] == epoch:
+            raise Killed
+        return real(*args, **kwargs)
+
+    folder = cut.create(spec)
+    monkeypatch.setattr(module, "train_epoch", kill)
+    with pytest.raises(Killed):
+        execute(folder.path)
+    assert folder.state() == State.INTERRUPTED
+    monkeypatch.setattr(module, "train_epoch", real)
+    assert execute(folder.path) == State.DONE
+    assert any(event["type"] == "resumed" and event["epoch"] == epoch for event in folder.events())
+    expected, found = (load_model(h.run(spec.run_id).model_path).state_dict() for h in (whole, cut))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    for key in ("test_accuracy", "accuracy_before_finetuning", "test_loss", "params_nonzero", "model_size_mb"):
+        assert whole.run(spec.run_id).result()[key] == folder.result()[key]
+
+
+def test_a_request_to_cancel_stops_it_within_a_step_and_it_can_go_on(home, recipe, monkeypatch):
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    import core.engine.execute as module  # noqa: PLC0415
+
+    real = module.train_epoch
+
+    def cancel_in_the_second_epoch(*args, **kwargs):
+        if kwargs["epoch"] == 1:
+            folder.request_cancel()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(module, "train_epoch", cancel_in_the_second_epoch)
+    assert execute(folder.path) == State.CANCELLED
+    assert folder.state() == State.CANCELLED
+    assert folder.result() is None
+    monkeypatch.setattr(module, "train_epoch", real)
+    folder.enqueue()
+    assert execute(folder.path) == State.DONE
+
+
+def test_a_run_that_another_process_executes_is_left_to_it(home, recipe):
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    with Lease(folder.path), pytest.raises(LeaseHeldError):
+        execute(folder.path)
+    assert folder.result() is None
+
+
+def test_an_overtaken_attempt_commits_nothing(home, recipe, monkeypatch):
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    import core.engine.execute as module  # noqa: PLC0415
+
+    real = module.build_result
+
+    def overtaken(*args):
+        (folder.path / "attempt-0002").write_text("{}")
+        return real(*args)
+
+    monkeypatch.setattr(module, "build_result", overtaken)
+    assert execute(folder.path) == State.INTERRUPTED
+    assert not folder.result_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "smaller one, such as 8"),
+        (MemoryError(), "Out of memory"),
+        (OSError(28, "No space left on device"), "disk is full"),
+        (ValueError("first line\nsecond line"), "Unexpected ValueError: first line (details in log.txt)"),
+    ],
+    ids=["GPU memory", "memory", "disk", "unexpected"],
+)
+def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, monkeypatch, error, says):
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+
+    def fail(*args, **kwargs):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.engine.execute.train_epoch", fail)
+        assert execute(folder.path) == State.FAILED
+    state, reason = folder.describe()
+    assert state == State.FAILED
+    assert says in reason
+    assert "\n" not in reason
+    assert "Traceback" in folder.log_path.read_text()
+    folder.enqueue()
+    assert execute(folder.path) == State.DONE
+
+
+def test_a_pruned_run_without_its_dense_run_fails_with_advice(tmp_path, recipe):
+    folder = Home(tmp_path).prepare().create(RunSpec(recipe, "magnitude", 1, 0.5))
+    assert execute(folder.path) == State.FAILED
+    assert "dense run" in folder.describe()[1]
+
+
+def test_a_dense_network_that_was_altered_is_found(home, recipe):
+    dense = home.run(RunSpec(recipe, "dense", 1).run_id)
+    content = bytearray(dense.model_path.read_bytes())
+    content[-5] ^= 1
+    dense.model_path.write_bytes(content)
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    assert execute(folder.path) == State.FAILED
+    assert "altered" in folder.describe()[1]
+
+
+def test_a_folder_without_pictures_is_a_sentence_not_a_traceback(tmp_path, recipe):
+    (tmp_path / "nothing").mkdir()
+    spec = RunSpec(replace(recipe, data=f"folder:{tmp_path / 'nothing'}"), "dense", 1)
+    folder = Home(tmp_path / "home").prepare().create(spec)
+    assert execute(folder.path) == State.FAILED
+    assert "train" in folder.describe()[1]
+
+
+def test_the_dense_run_comes_first(tmp_path, recipe):
+    home = Home(tmp_path).prepare()
+    spec = RunSpec(recipe, "lottery_ticket", 3, 0.5, (("rewind_epoch", 1),))
+    assert ensure_executed(home, spec, pytest.fail) == State.DONE
+    assert home.run(spec.dense.run_id).state() == State.DONE
+    assert Path(home.run(spec.dense.run_id).path / "weights-0001.safetensors").exists()

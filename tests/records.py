@@ -1,0 +1,87 @@
+"""Finished runs that look real, for tests that need results but no training."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+from core.study.record import Home, RunFolder
+from core.study.spec import RunSpec
+
+HARDWARE = "Test machine, 2 cores"
+_PARAMS = 11_173_962  # ResNet-18 at width 64
+_MACS = 556_651_530
+_DROP = {"dense": 0.0, "magnitude": 2.0, "lottery_ticket": 1.6, "structured": 4.6, "random": 12.0}  # points at 0.9
+
+
+def write_result(home: Home, spec: RunSpec, **overrides: Any) -> RunFolder:
+    """A finished run's folder for ``spec``: its numbers follow from the spec alone, except where ``overrides`` say."""
+    folder = home.create(spec)
+    result = {**plausible_result(spec), **overrides}
+    lines = "".join(json.dumps(event) + "\n" for event in _events(spec, result))
+    folder.events_path.write_text(lines)
+    folder.commit(result)
+    return folder
+
+
+def plausible_result(spec: RunSpec) -> dict[str, Any]:
+    """A result record with every key that the app reads, drawn from ``spec``."""
+    noise = random.Random(spec.run_id)
+    structured = spec.method == "structured"
+    scale = (spec.recipe.width / 64) ** 2
+    left = 1 - spec.sparsity
+    total = round(_PARAMS * scale * (left if structured else 1))
+    nonzero = round(_PARAMS * scale * left)
+    mac_ratio = 1 / (0.06 + 0.94 * left) if structured else 1.0
+    accuracy = 94.9 - _DROP.get(spec.method, 3.0) * (spec.sparsity / 0.9) ** 6 + noise.gauss(0, 0.15)
+    bits = total / 8e6 if spec.sparsity and not structured else 0.0  # one bit a weight says where the non-zero ones are
+    latency, batch_latency = 1.2 + 3.1 * scale, 0.05 + 1.6 * scale
+    speedup = 1 + 0.35 * (mac_ratio - 1) ** 0.5 if structured else noise.gauss(1, 0.01)
+    batch_speedup = mac_ratio**0.8 if structured else noise.gauss(1, 0.01)
+    return {
+        "run_id": spec.run_id,
+        "method": spec.method,
+        "sparsity": spec.sparsity,
+        "seed": spec.seed,
+        "test_accuracy": round(accuracy, 2),
+        "accuracy_before_finetuning": round(10 + (accuracy - 10) * left**0.5, 2),
+        "reached_sparsity": round(spec.sparsity + (noise.gauss(0, 0.002) if structured else 0.0), 4),
+        "filter_ratio": round(1 - left**0.5, 4) if structured else 0.0,
+        "params_total": total,
+        "params_nonzero": nonzero,
+        "params_millions": round(nonzero / 1e6, 4),
+        "macs": round(_MACS * scale / mac_ratio),
+        "mac_ratio": round(mac_ratio, 3),
+        "plain_size_mb": round(total * 4 / 1e6 + 0.05, 3),
+        "model_size_mb": round(nonzero * 3.7 / 1e6 + bits + 0.05, 3),
+        "inference_latency_ms": round(latency / speedup + abs(noise.gauss(0, 0.02)), 3),
+        "batch_latency_ms": round(batch_latency / batch_speedup + abs(noise.gauss(0, 0.005)), 4),
+        "speedup": round(1.0 if spec.is_dense else speedup, 3),
+        "batch_speedup": round(1.0 if spec.is_dense else batch_speedup, 3),
+        "train_seconds": round(3.1 * spec.retrain.epochs, 1),
+        "environment": {"hardware": HARDWARE},
+    }
+
+
+def _events(spec: RunSpec, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The journal of a run that was never interrupted, one second an event."""
+    epochs = spec.retrain.epochs
+    epoch = {"type": "epoch", "phase": "train" if spec.is_dense else "finetune", "epochs": epochs}
+    speed = {"images_per_second": 9000.0, "lr": 0.01}
+    pruned = {name: result[name] for name in ("reached_sparsity", "model_size_mb")}
+    events = [
+        {"type": "queued"},
+        {"type": "started", "attempt": 1, "hardware": HARDWARE, "threads": 2},
+        *(
+            []
+            if spec.is_dense
+            else [{"type": "pruned", "test_accuracy": result["accuracy_before_finetuning"], **pruned}]
+        ),
+        *(
+            {**epoch, **speed, "epoch": n, "loss": 2.3 / n, "test_accuracy": result["test_accuracy"] - (epochs - n) / 2}
+            for n in range(1, epochs + 1)
+        ),
+        {"type": "done", "test_accuracy": result["test_accuracy"]},
+    ]
+    return [{"t": 1.7e9 + second, **event} for second, event in enumerate(events)]
