@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,7 +78,7 @@ def resolve_data(data: str) -> str:
     check_data_name(data)
     if not data.startswith(FOLDER_PREFIX):
         return data
-    path = Path(data[len(FOLDER_PREFIX) :].strip()).expanduser().resolve()
+    path = Path(os.path.expanduser(data[len(FOLDER_PREFIX) :].strip())).resolve()  # noqa: PTH111 - never raises
     if not path.is_dir():
         raise refuse(
             "data", data, "folder:PATH with a folder that exists, laid out as train/<class>/* and test/<class>/*"

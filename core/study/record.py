@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Home:
         for folder in (self.checkpoints, self.cache):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                probe = folder / f".writable-{os.getpid()}"
+                probe = folder / f".writable-{secrets.token_hex(6)}"
                 probe.touch()
                 probe.unlink(missing_ok=True)  # another thread may have tried the same
             except OSError as error:

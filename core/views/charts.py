@@ -88,7 +88,7 @@ def tradeoff_chart(
         lines.encode(_x("sparsity"), encode.y(panel), encode.color, encode.dash),
         _seeds(panel, study, looks, encode),
     ]
-    return alt.LayerChart(layer=layers, height=height, padding={"left": 0, "top": 4, "right": 6, "bottom": 0})
+    return alt.LayerChart(layer=layers, height=height, padding={"left": 0, "top": 4, "right": 6, "bottom": 6})
 
 
 def with_slider(

@@ -57,4 +57,4 @@ def test_colour_tells_nothing_about_the_class(drawn: Decoded) -> None:
 
     weights, *_ = np.linalg.lstsq(features(drawn.train_images), np.eye(10)[drawn.train_labels], rcond=None)
     guessed = (features(drawn.test_images) @ weights).argmax(1)
-    assert (guessed == drawn.test_labels).mean() < 0.3
+    assert (guessed == drawn.test_labels).mean() < 0.2

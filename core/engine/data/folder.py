@@ -111,10 +111,9 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
 
 def _signature(listing: Listing) -> str:
     """Names, sizes and times of all files: another signature, other pictures."""
-    digest = hashlib.sha256()
-    for file in (*listing.train, *listing.test):
-        digest.update(os.fsencode(f"{file.path}\0{file.size}\0{file.modified_ns}\0"))
-    return digest.hexdigest()
+    files = (*listing.train, *listing.test)
+    text = "\0".join(f"{file.path}\0{file.size}\0{file.modified_ns}" for file in files)
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
 def _decode(listing: Listing, report: Report) -> Decoded:

@@ -1,0 +1,182 @@
+"""Find the cluster, or start the one at home, and talk to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psutil
+
+from core.study.checks import InputError, refuse
+from core.study.lease import is_alive
+from core.study.record import Home
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SCHEDULER_VARIABLE = "PRUNESCOPE_SCHEDULER"
+START_SECONDS = 60.0
+CONNECT_SECONDS = 4.0
+CALL_SECONDS = 60.0
+STOP_SECONDS = 15.0
+_ADDRESS = re.compile(r"tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
+_ROOT = Path(__file__).resolve().parents[2]
+_T = TypeVar("_T")
+
+
+def call(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
+    """What ``work`` returns, given a Dask client (an asynchronous one) of the cluster that executes the runs of ``home``.
+
+    That is the cluster that PRUNESCOPE_SCHEDULER names, else the one at home, which is started if it is not there.
+    InputError if it can be neither reached nor started, OSError if it goes away during the call. For any thread that
+    has no running event loop; nothing is left open afterwards.
+    """
+    named = os.environ.get(SCHEDULER_VARIABLE, "").strip()
+    address = _named_scheduler(named) if named else _home_scheduler(home)
+
+    async def open_and_work() -> _T:
+        async with asyncio.timeout(CALL_SECONDS), _client(address) as client:
+            if named:
+                await _check_surroundings(client, home.checkpoints)
+            return await work(client)
+
+    return _run(open_and_work())
+
+
+def cluster_running(home: Home) -> bool:
+    """Whether the cluster at home is up."""
+    return bool(is_alive(_read_address(home)))
+
+
+def stop_cluster(home: Home) -> bool:
+    """End the cluster at home and wait for that; runs in work are interrupted. False if there was none."""
+    cluster = _read_address(home)
+    if not is_alive(cluster):
+        return False
+    with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+        process = psutil.Process(cluster["pid"])
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+    return True
+
+
+def address_path(home: Home) -> Path:
+    """Where the cluster at home says which process it is and how to reach it."""
+    return home.cache / "cluster.json"
+
+
+def _named_scheduler(address: str) -> str:
+    if not _ADDRESS.fullmatch(address):
+        raise refuse(SCHEDULER_VARIABLE, address, "an address such as tcp://host:8786")
+    if not _answers(address):
+        raise InputError(
+            f"No scheduler answers at {SCHEDULER_VARIABLE} = {address}: start it (dask scheduler), correct the address, "
+            "or unset the variable to run on this computer."
+        )
+    return address
+
+
+def _home_scheduler(home: Home) -> str:
+    log = home.cache / "cluster.log"
+    starter: subprocess.Popen[bytes] | None = None
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        cluster = _read_address(home)
+        ended = 0 if starter is None else starter.poll()
+        if is_alive(cluster):
+            if _answers(cluster["address"]):
+                return str(cluster["address"])
+        elif ended is not None and ended <= 0:  # 0: another one was there at that moment; below: it was killed
+            starter = _start(home, log)
+        elif ended is not None:
+            raise InputError(f"The process that executes runs could not be started: look at the end of {log}.")
+        time.sleep(0.1)
+    raise InputError(f"The process that executes runs does not answer: look at the end of {log}.")
+
+
+def _start(home: Home, log: Path) -> subprocess.Popen[bytes]:
+    home.prepare()
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "core.jobs.home_cluster", str(home.path.resolve())],
+            cwd=_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C in the terminal and the end of the app are not meant for it
+        )
+    # Wait for its end, whenever that is: otherwise it would stay behind as a zombie.
+    threading.Thread(target=process.wait, name="home cluster", daemon=True).start()
+    return process
+
+
+async def _check_surroundings(client: Client, folder: Path) -> None:
+    """InputError unless the scheduler can load what it is sent, and the workers see ``folder`` too."""
+    remedy = "start it in PruneScope's folder, with the packages of requirements.txt"
+    try:
+        await client.run_on_scheduler(_sees, str(folder))
+    except ImportError as error:
+        raise InputError(f"The scheduler cannot load PruneScope ({error}): {remedy}.") from None
+    for worker, seen in (await client.run(_sees, str(folder), on_error="return")).items():
+        if isinstance(seen, Exception):
+            raise InputError(f"The worker {worker} cannot load PruneScope ({seen}): {remedy}.")
+        if not seen:
+            raise InputError(
+                f"The worker {worker} does not see {folder}: both computers must share it under this path."
+            )
+
+
+def _client(address: str) -> Client:
+    from distributed import Client  # noqa: PLC0415 - takes a second, and a page that only looks needs none of it
+
+    for name in ("distributed", "distributed.client"):  # what goes wrong is raised: tracebacks in the log add nothing
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return Client(address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
+
+
+def _answers(address: str) -> bool:
+    """Whether a scheduler shakes hands: Client would wait for ever where something listens but says nothing."""
+    from distributed.comm import connect  # noqa: PLC0415 - as above
+
+    async def shake_hands() -> None:
+        comm = await asyncio.wait_for(connect(address, timeout=CONNECT_SECONDS), CONNECT_SECONDS)
+        await comm.close()
+
+    try:
+        _run(shake_hands())
+    except Exception:  # a server that is not Dask's may answer anything
+        return False
+    return True
+
+
+def _run(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    # With a factory, the thread's own event loop, if it has one, is left alone.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(coroutine)
+
+
+def _sees(folder: str) -> bool:
+    return Path(folder).is_dir()
+
+
+def _read_address(home: Home) -> dict[str, Any]:
+    try:
+        data = json.loads(address_path(home).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

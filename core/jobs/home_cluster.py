@@ -1,0 +1,147 @@
+"""The cluster at home: one detached process with a scheduler and a worker for each GPU, or one on the CPU.
+
+Started by :func:`core.jobs.cluster.connect` as ``python -m core.jobs.home_cluster HOME``. There is one for each home; it
+ends on SIGTERM or when nothing was executed for a while, and its workers end with it, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask
+from dask.system import CPU_COUNT
+
+from core.jobs.cluster import address_path
+from core.study.checks import number
+from core.study.files import write_json
+from core.study.lease import identity
+from core.study.record import Home
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+IDLE_VARIABLE = "PRUNESCOPE_IDLE_SECONDS"
+IDLE_SECONDS = 600.0
+LOOPBACK = "127.0.0.1"
+NO_DASHBOARD = f"{LOOPBACK}:0"  # its web server is started all the same: on a free port, for this machine only
+
+
+def main(path: str) -> None:
+    """Serve the home at ``path`` until idle or told to stop; return at once if another process does so already."""
+    home = Home(Path(path))
+    seconds = _idle_seconds()
+    with (home.cache / "cluster.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        devices = visible_gpus() or [""]
+        with dask.config.set(settings(len(devices))):
+            asyncio.run(_serve(home, devices, seconds))
+
+
+def visible_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES has to be for each GPU that may be used; nothing without a GPU. Never imports torch."""
+    try:
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    count = sum(line.startswith("GPU ") for line in listing.splitlines())
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return [str(index) for index in range(count)]
+    # CUDA ignores what follows the first entry that is not valid, and "-1" is the usual way to say none.
+    return list(takewhile(lambda name: name not in ("", "-1"), map(str.strip, chosen.split(","))))[:count]
+
+
+def _idle_seconds() -> float:
+    text = os.environ.get(IDLE_VARIABLE, str(IDLE_SECONDS))
+    try:
+        value: object = float(text)
+    except ValueError:
+        value = text
+    return number(IDLE_VARIABLE, value, 1, 1e7)
+
+
+def settings(workers: int) -> dict[str, Any]:
+    """Dask's configuration for this process and its ``workers``. The environment may name other thread counts."""
+    threads = max(1, CPU_COUNT // workers)
+    return {
+        "logging": {"distributed": "warning"},
+        "distributed.nanny.pre-spawn-environ": {
+            "DASK_LOGGING__DISTRIBUTED": "warning",
+            # Dask's own choice is one thread.
+            **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
+        },
+        "distributed.worker.daemon": False,  # a daemonic process could not start any itself
+        "distributed.worker.profile.enabled": False,  # samples every 10 ms, at the training loop's cost
+        "distributed.scheduler.worker-ttl": None,  # would kill a worker that is busy for long
+        "distributed.scheduler.allowed-failures": 1_000_000,  # the run folder knows when it is enough
+        "distributed.diagnostics.nvml": False,  # would open the GPU in every process
+    }
+
+
+async def _serve(home: Home, devices: list[str], idle_seconds: float) -> None:
+    # Imported only now: a process that is not needed has left before, and the settings hold while it is imported.
+    from distributed import Scheduler  # noqa: PLC0415
+
+    stopped = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
+    async with Scheduler(host=LOOPBACK, dashboard=False, dashboard_address=NO_DASHBOARD) as scheduler:
+        try:
+            while not stopped.is_set():
+                async with _workers(scheduler.address, home, devices):
+                    write_json(address_path(home), {**identity(), "address": scheduler.address})
+                    await _idle(scheduler, idle_seconds, stopped)
+                if not (scheduler.unrunnable or scheduler.queued):  # nothing came while the workers were leaving
+                    break
+        finally:
+            address_path(home).unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def _workers(scheduler_address: str, home: Home, devices: list[str]) -> AsyncIterator[None]:
+    from distributed import Nanny  # noqa: PLC0415
+
+    nannies = [
+        Nanny(
+            scheduler_address,
+            host=LOOPBACK,
+            nthreads=1,
+            memory_limit=0,  # with a limit the nanny would kill a run that comes near to it
+            local_directory=str(home.cache / "workers"),
+            env={"CUDA_VISIBLE_DEVICES": device} if device else None,
+        )
+        for device in devices
+    ]
+    try:
+        await asyncio.gather(*nannies)
+        yield
+    finally:  # a run can be killed at any moment: do not wait for it
+        await asyncio.gather(*(nanny.close(timeout=2) for nanny in nannies))
+
+
+async def _idle(scheduler: Scheduler, seconds: float, stopped: asyncio.Event) -> None:
+    """Return when ``scheduler`` had nothing to do for ``seconds``, or when ``stopped`` is set."""
+    while not stopped.is_set():
+        since = scheduler.check_idle()
+        if since is not None and time.time() - since > seconds:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), min(1.0, seconds / 4))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

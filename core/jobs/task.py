@@ -1,0 +1,91 @@
+"""What a worker does: bring one run to its end, its dense run before it if that is still needed."""
+
+from __future__ import annotations
+
+import importlib
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from core.study.checks import InputError
+from core.study.lease import LeaseHeldError
+from core.study.record import RunFolder, State
+
+EXECUTOR = "core.engine.execute:execute"
+LOOK_SECONDS = 1.0
+# A run that takes its process down again and again, as for want of memory, must end somewhere.
+MOST_STARTS_WITHOUT_PROGRESS = 5
+
+Executor = Callable[[Path], Any]
+
+
+def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> str:
+    """Bring the run in the folder ``run_path`` to its end and return its state; every failure is noted in the folder.
+
+    ``executor``: the function that executes a run's folder, as module:name. ``dense`` is only there for Dask to wait
+    for: what became of the dense run stands in that run's folder.
+    """
+    folder = RunFolder(Path(run_path))
+    if not folder.path.is_dir():
+        return State.CANCELLED.value  # deleted while it waited
+    try:
+        return _complete(folder, _load(executor)).value
+    except Exception as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        with folder.log_path.open("a") as log:
+            log.write(traceback.format_exc())
+        return _fail(folder, reason).value
+
+
+def _complete(folder: RunFolder, execute: Executor) -> State:
+    if not folder.spec.is_dense:
+        dense = RunFolder(folder.path.with_name(folder.spec.dense.run_id))
+        state = _execute_unless_ended(dense, execute)
+        if state == State.FAILED:
+            reason = dense.describe()[1].rstrip(".")
+            return _fail(folder, f"Its dense run {dense.run_id} failed: {reason}. Retry runs both.")
+        if state == State.CANCELLED:
+            folder.request_cancel()
+    return _execute_unless_ended(folder, execute)
+
+
+def _execute_unless_ended(folder: RunFolder, execute: Executor) -> State:
+    """The state in which the run ended. While another process has it, wait: it may be killed, and then it is our turn."""
+    while True:
+        state = folder.state()
+        if state in (State.QUEUED, State.INTERRUPTED):
+            if _starts_without_progress(folder) >= MOST_STARTS_WITHOUT_PROGRESS:
+                return _fail(
+                    folder,
+                    f"The process that executed it was killed {MOST_STARTS_WITHOUT_PROGRESS} times before an epoch was "
+                    "over, perhaps for want of memory.",
+                )
+            with suppress(LeaseHeldError):
+                execute(folder.path)
+                continue
+        elif state in (State.DONE, State.FAILED, State.CANCELLED):
+            return state
+        time.sleep(LOOK_SECONDS)
+
+
+def _starts_without_progress(folder: RunFolder) -> int:
+    starts = 0
+    for event in reversed(folder.events()):
+        if event["type"] in ("epoch", "queued"):
+            break
+        starts += event["type"] == "started"
+    return starts
+
+
+def _fail(folder: RunFolder, reason: str) -> State:
+    folder.append("failed", reason=" ".join(reason.split())[:500])
+    return State.FAILED
+
+
+def _load(executor: str) -> Executor:
+    module, _, name = executor.partition(":")
+    function: Executor = getattr(importlib.import_module(module), name)
+    return function

@@ -1,0 +1,288 @@
+"""Compare: what each method keeps, costs and saves at the sparsity on the slider, with every measured number below."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.study.checks import InputError, number
+from core.study.methods import DENSE, METHODS
+from core.study.record import UNFINISHED, State
+from core.study.results import COLUMNS, interpolate, studies, study_frame, summarise
+from core.study.spec import FOLDER_PREFIX
+from core.views import charts, tables
+from pages._cards import show_cards, swatch
+from pages._shared import keep_runs_going, results, statuses
+
+HIGHEST_SPARSITY = 0.99
+DEFAULT_SPARSITY = 0.9
+REFRESH_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs of one recipe, their means, how each variant looks, and what was already made of them for the page."""
+
+    runs: pd.DataFrame
+    summary: pd.DataFrame
+    looks: dict[str, charts.Style]
+    specs: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    made: dict[Any, pd.DataFrame] = field(default_factory=dict)
+
+    def chart(self, panel: charts.Panel, shown: Mapping[str, charts.Style]) -> dict[str, Any]:
+        """The chart without the slider's line, built once: that takes far longer than all the rest."""
+        key = (panel, *shown)
+        if key not in self.specs:
+            chart = charts.tradeoff_chart(panel, self.runs, self.summary, shown)
+            self.specs[key] = chart.to_dict(validate=False)
+        return self.specs[key]
+
+    def table(self, shown: Mapping[str, charts.Style]) -> pd.DataFrame:
+        """The efficiency table of the variants shown and dense, made once."""
+        key = tuple(shown)
+        if key not in self.made:
+            rows = self.runs[self.runs["variant"].isin(key) | (self.runs["method"] == DENSE)]
+            self.made[key] = tables.efficiency_table(rows)
+        return self.made[key]
+
+
+def page() -> None:
+    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
+    head.title("Compare pruning methods", anchor=False, width="content")
+    try:
+        frame, waiting = results().frame(), states_of_unfinished_runs()
+    except InputError as error:
+        st.error(str(error), icon=":material/folder_off:")
+        return
+    if waiting:
+        follow_runs(len(frame))
+    if frame.empty:
+        say_what_to_do_first(bool(waiting))
+        return
+    runs = study_frame(frame, choose_study(studies(frame), head))
+    summary = summarise(runs)
+    study = Study(runs, summary, charts.styles(summary))
+    say_where_it_comes_from(runs)
+    note_what_the_url_has_wrong(study)
+    explore(study)
+
+
+@st.fragment
+def explore(study: Study) -> None:
+    """All that follows the slider, as a fragment, so that a move of it redraws at once."""
+    shown, sparsity = choose_methods_and_sparsity(study.looks)
+    marked = interpolate(study.summary, sparsity)
+    show_cards(study.summary, marked, shown, sparsity)
+    show_charts(study, marked, shown, sparsity)
+    show_table(study.table(shown), study.runs)
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def follow_runs(finished: int) -> None:
+    """How many runs are under way; the whole page runs again when one has finished or none is left."""
+    try:
+        waiting, news = states_of_unfinished_runs(), len(results().frame()) != finished
+    except InputError:  # the page itself says what is wrong
+        st.rerun()
+    if news or not waiting:
+        st.rerun()
+    problem = keep_runs_going()
+    if problem:
+        st.error(problem, icon=":material/cloud_off:")
+    states = ", ".join(f"{waiting[state]} {state}" for state in State if waiting[state])
+    total = waiting.total()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        runs = "1 run is" if total == 1 else f"{total} runs are"
+        st.markdown(f":material/progress_activity: **{runs} under way** ({states})")
+        st.page_link("pages/runs.py", label="Watch the runs", icon=":material/arrow_forward:", icon_position="right")
+
+
+def states_of_unfinished_runs() -> Counter[State]:
+    return Counter(run.state for run in statuses().read() if run.state in UNFINISHED)
+
+
+def say_what_to_do_first(under_way: bool) -> None:
+    if under_way:
+        st.subheader("The first results are on their way", anchor=False)
+        st.markdown("This page shows them as soon as the first run has finished.")
+        return
+    st.subheader("No results yet: three steps to the first ones", anchor=False)
+    launch, watch, compare = (column.container(border=True, height="stretch") for column in st.columns(3))
+    with launch:
+        st.markdown("#### :material/rocket_launch: Launch")
+        st.markdown(
+            "Choose methods, sparsities and seeds. The preset *demo* draws its own pictures "
+            "and takes a minute or two on any computer."
+        )
+        st.page_link("pages/launch.py", label="**Launch the first study**", icon=":material/arrow_forward:")
+    with watch:
+        st.markdown("#### :material/checklist: Watch")
+        st.markdown("Runs train in the background and go on when this page is closed.")
+        st.page_link("pages/runs.py", label="See the runs", icon=":material/arrow_forward:")
+    with compare:
+        st.markdown("#### :material/stacked_line_chart: Compare")
+        st.markdown("Here: what each method keeps of the accuracy, and what it really saves in size and time.")
+
+
+def choose_study(labels: Mapping[str, str], head: DeltaGenerator) -> str:
+    """The recipe whose runs are compared: the URL's, else the one chosen last, else the newest."""
+    asked = st.query_params.get("study")
+    if asked is not None and asked != st.session_state.get("study in url"):  # a link, or the browser's way back
+        if asked in labels:
+            st.session_state["study choice"] = asked
+        else:
+            st.info("The study in the link has no results here: this is the newest one.", icon=":material/link_off:")
+    chosen = next(iter(labels))
+    if len(labels) > 1:
+        chosen = head.selectbox(
+            "Study",
+            list(labels),
+            format_func=lambda key: labels[key],
+            key="study choice",
+            persist_state="session",
+            label_visibility="collapsed",
+            width=420,
+        )
+    st.query_params["study"] = st.session_state["study in url"] = chosen
+    return chosen
+
+
+def say_where_it_comes_from(study: pd.DataFrame) -> None:
+    devices = sorted(study["device"].unique())
+    runs = "1 run" if len(study) == 1 else f"{len(study)} runs"
+    recipe = study.loc[study["method"] != DENSE, "recipe_label"]
+    label = recipe.iloc[0] if len(recipe) else study["recipe_label"].iloc[0]
+    data = study["data"].iloc[0]
+    if data == "synthetic":
+        source = ":orange-badge[:material/draw: drawn pictures, not photographs]"
+    elif data.startswith(FOLDER_PREFIX):
+        source = f":gray[pictures in the folder {tables.escape_markdown(data[len(FOLDER_PREFIX) :])}]"
+    else:
+        source = ":gray[CIFAR-10 photographs]"
+    hardware = ", ".join(map(tables.escape_markdown, devices))
+    # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
+    rest = f"· Recipe: {tables.escape_markdown(label)} · Hardware: {hardware} · {runs}"
+    st.markdown(f":small[:gray[Data:] {source} :gray[{rest}]]")
+    if len(devices) > 1:
+        st.warning(
+            "These runs were measured on different hardware: compare their accuracy and size, not their latencies.",
+            icon=":material/warning:",
+        )
+
+
+def choose_methods_and_sparsity(looks: Mapping[str, charts.Style]) -> tuple[dict[str, charts.Style], float]:
+    left, right = st.columns([3, 4], gap="medium", vertical_alignment="top")
+    chosen: list[str] = left.pills(
+        "Show only",
+        list(looks),
+        selection_mode="multi",
+        key="methods",
+        bind="query-params",
+        wrap=True,
+        help="Choose one method or several. Nothing chosen shows all.",
+    )
+    sparsity = right.slider(
+        "Sparsity",
+        0.0,
+        HIGHEST_SPARSITY,
+        DEFAULT_SPARSITY,
+        0.01,
+        key="sparsity",
+        bind="query-params",
+        help="The share of the network's weights that is removed. The cards and the vertical line follow it.",
+    )
+    return {variant: look for variant, look in looks.items() if variant in chosen or not chosen}, round(sparsity, 2)
+
+
+def note_what_the_url_has_wrong(study: Study) -> None:
+    """One line on what the widgets are about to pass over, and take out of the URL."""
+    asked = st.query_params.get("sparsity")
+    try:
+        if asked is not None:
+            number("sparsity", float(asked), 0, HIGHEST_SPARSITY)
+    except ValueError:  # InputError is one
+        st.info(
+            f"The sparsity in the link is not a number from 0 to {HIGHEST_SPARSITY}: this is {DEFAULT_SPARSITY}.",
+            icon=":material/link_off:",
+        )
+    if not set(st.query_params.get_all("methods")) <= set(study.looks):
+        st.info("The link names a method that has no results in this study.", icon=":material/link_off:")
+
+
+def show_charts(study: Study, marked: pd.DataFrame, shown: Mapping[str, charts.Style], sparsity: float) -> None:
+    looks = charts.with_dense(shown).items()
+    key = " ".join(f"{swatch(look)}&nbsp;{variant.replace(' ', '&nbsp;')}&ensp;" for variant, look in looks)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader("Trade-off", anchor=False, width="content")
+        st.markdown(key)
+        batch = st.segmented_control(
+            "Latency of", ["One image", "Large batch"], default="One image", required=True, label_visibility="collapsed"
+        )
+    methods = study.summary.loc[study.summary["variant"].isin(list(shown)), "method"]
+    unstructured = any(METHODS[method].kind == "unstructured" for method in methods)
+    latency = charts.BATCH_LATENCY if batch == "Large batch" else charts.LATENCY
+    for column, panel in zip(st.columns(3), (charts.ACCURACY, charts.SIZE, latency), strict=True):
+        spec = charts.with_slider(study.chart(panel, shown), panel, marked, shown, sparsity)
+        column.vega_lite_chart(spec, alt=f"{panel.title} against sparsity")
+    note = "Points are seeds, lines go through their means, the shade is the 95 % interval of the mean."
+    if unstructured:
+        note += " Unstructured sparsity gives no speed-up on ordinary kernels: zeros are multiplied like other numbers."
+    st.caption(note)
+
+
+def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
+    st.subheader("Efficiency table", anchor=False)
+    width = 24 + 7 * max(map(len, table["method"]))  # as wide as the longest name, and no wider: it never scrolls away
+    columns = {**COLUMN_CONFIG, "method": st.column_config.TextColumn("Method", pinned=True, width=width)}
+    st.dataframe(table, hide_index=True, column_config=columns, placeholder="—", height="content")
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download CSV",
+            data=lambda: tables.to_csv(table),
+            file_name="efficiency_table.csv",
+            mime="text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+            type="primary",
+        )
+        st.download_button(
+            "All runs as CSV",
+            data=lambda: tables.to_csv(runs[list(COLUMNS)]),
+            file_name="all_runs.csv",
+            mime="text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+
+
+def _number(label: str, form: str, explained: str | None = None) -> Any:
+    return st.column_config.NumberColumn(label, format=form, help=explained)
+
+
+COLUMN_CONFIG = {
+    "sparsity": st.column_config.NumberColumn("Sparsity", format="%.2f", pinned=True),
+    "seeds": _number("Seeds", "%d"),
+    "accuracy_percent": _number("Accuracy (%)", "%.2f", "Mean test accuracy after the last epoch."),
+    "accuracy_ci95": _number("± 95 %", "%.2f", "Half of the 95 % Student-t interval of the mean; none for one seed."),
+    "accuracy_change_points": _number("Change", "%+.2f", "Percentage points against the dense runs of the same seeds."),
+    "compressed_size_mb": _number("Size (MB)", "%.3f", "The compressed file that was really written."),
+    "latency_batch1_ms": _number("Latency, batch 1 (ms)", "%.3f", "Per image, one at a time."),
+    "latency_large_batch_ms": _number("Large batch (ms)", "%.3f", "Latency per image in a large batch."),
+    "speedup_batch1": _number("Speed-up, batch 1", "%.2f×", "Measured, against dense."),
+    "speedup_large_batch": _number("Large batch", "%.2f×", "Speed-up in a large batch, measured, against dense."),
+    "params_millions": _number("Params (M)", "%.3f", "Weights that are not zero."),
+    "macs_millions": _number("MACs (M)", "%.1f", "Multiply-accumulate operations for one image."),
+    "mac_ratio": _number("MAC ratio", "%.2f×", "MACs of the dense network over these. This is not a speed-up."),
+    "reached_sparsity": _number("Reached sparsity", "%.4f", "The share of weights that is really gone."),
+    "filter_ratio": _number("Filter ratio", "%.3f", "The share of whole filters that is gone."),
+    "plain_size_mb": _number("Plain size (MB)", "%.3f", "The weights saved as they are."),
+    "accuracy_before_finetuning_percent": _number("Before fine-tuning (%)", "%.2f", "Accuracy right after pruning."),
+}
+
+page()

@@ -1,0 +1,85 @@
+"""An executor in the engine's place, which a test can tell what to do with a run.
+
+hold: wait until told otherwise or cancelled; raise: an unexpected error; die once: SIGKILL, as for want of memory.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from core.study.lease import Lease
+from core.study.presets import build_recipe
+from core.study.record import RESULT_NUMBERS, RunFolder, State
+from core.study.spec import RunSpec
+
+EXECUTOR = "tests.jobs.fake_executor:execute"
+RECORDED = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+
+
+def execute(path: Path) -> State:
+    """What the engine promises: idempotent, under a lease, everything in the folder."""
+    folder = RunFolder(path)
+    with Lease(path) as lease:
+        if folder.result() is not None:
+            return State.DONE
+        folder.append(
+            "started", attempt=lease.attempt, pid=os.getpid(), **{key: os.environ.get(key) for key in RECORDED}
+        )
+        while _order(folder) == "hold" and not folder.cancel_requested:
+            time.sleep(0.02)
+        if folder.cancel_requested:
+            folder.append("cancelled")
+            return State.CANCELLED
+        if _order(folder) == "raise":
+            raise RuntimeError("the disk\nis on fire")
+        if _order(folder) == "die once":
+            tell(folder, "")
+            os.kill(os.getpid(), signal.SIGKILL)
+        folder.append("epoch", epoch=1)
+        lease.check()
+        folder.commit({"run_id": path.name, **dict.fromkeys(RESULT_NUMBERS, 0)})
+        folder.append("done")
+    return State.DONE
+
+
+def tell(folder: RunFolder, order: str) -> None:
+    """What is to happen to the run when it is executed."""
+    path = _order_path(folder)
+    path.parent.mkdir(exist_ok=True)
+    aside = path.with_suffix(".tmp")
+    aside.write_text(order)
+    aside.replace(path)
+
+
+def _order(folder: RunFolder) -> str:
+    path = _order_path(folder)
+    return path.read_text() if path.exists() else ""
+
+
+def _order_path(folder: RunFolder) -> Path:
+    return folder.path.parent.parent / "orders" / folder.run_id
+
+
+def dense(seed: int) -> RunSpec:
+    return RunSpec(build_recipe("demo"), "dense", seed)
+
+
+def pruned(seed: int, sparsity: float = 0.5) -> RunSpec:
+    return RunSpec(build_recipe("demo"), "magnitude", seed, sparsity)
+
+
+def wait_until(folder: RunFolder, *states: State, seconds: float = 30) -> State:
+    """The state of the run as soon as it is one of ``states``; AssertionError if it is not in time."""
+    deadline = time.monotonic() + seconds
+    while (state := folder.state()) not in states:
+        assert time.monotonic() < deadline, (folder.run_id, state, folder.events())
+        time.sleep(0.02)
+    return state
+
+
+def times(folder: RunFolder, kind: str) -> list[float]:
+    """When the events of that kind happened, in the run's journal."""
+    return [event["t"] for event in folder.events() if event["type"] == kind]

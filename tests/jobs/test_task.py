@@ -1,0 +1,115 @@
+"""What a worker does with one run, called in this process."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from core.jobs import task
+from core.jobs.task import MOST_STARTS_WITHOUT_PROGRESS, run_task
+from core.study.lease import Lease
+from core.study.record import Home, State
+from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "LOOK_SECONDS", 0.02)
+
+
+def test_a_pruned_run_makes_sure_of_its_dense_run(home: Home) -> None:
+    dense_folder, folder = home.create(dense(1)), home.create(pruned(1))
+    assert run_task(str(folder.path), EXECUTOR) == "done"
+    assert dense_folder.state() == State.DONE
+    assert times(dense_folder, "done") <= times(folder, "started")
+
+
+def test_a_finished_run_is_not_executed_again(home: Home) -> None:
+    folder = home.create(dense(1))
+    assert [run_task(str(folder.path), EXECUTOR) for _ in range(2)] == ["done", "done"]
+    assert len(times(folder, "started")) == 1
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_a_task_that_comes_late_leaves_an_ended_run_alone(home: Home, state: State) -> None:
+    folder = home.create(dense(1))
+    folder.append(state.value)
+    assert run_task(str(folder.path), EXECUTOR) == state.value
+    assert not times(folder, "started")
+
+
+def test_an_unexpected_error_is_one_line_in_the_journal_and_a_traceback_in_the_log(home: Home) -> None:
+    folder = home.create(dense(1))
+    tell(folder, "raise")
+    assert run_task(str(folder.path), EXECUTOR) == "failed"
+    assert folder.describe() == (State.FAILED, "RuntimeError: the disk is on fire")
+    assert "Traceback" in folder.log_path.read_text()
+    assert 'in execute\n    raise RuntimeError("the disk' in folder.log_path.read_text()
+
+
+def test_an_engine_that_cannot_be_loaded_is_a_failure_of_the_run(home: Home) -> None:
+    folder = home.create(dense(1))
+    assert run_task(str(folder.path), "no_such_engine:execute") == "failed"
+    assert "no_such_engine" in folder.describe()[1]
+
+
+def test_a_damaged_spec_is_a_failure_of_the_run(home: Home) -> None:
+    folder = home.create(dense(1))
+    folder.spec_path.write_text("{")
+    assert run_task(str(folder.path), EXECUTOR) == "failed"
+    assert "spec.json is damaged" in folder.describe()[1]
+
+
+def test_a_folder_that_was_deleted_stays_deleted(home: Home) -> None:
+    path = home.checkpoints / dense(1).run_id
+    assert run_task(str(path), EXECUTOR) == "cancelled"
+    assert not path.exists()
+
+
+def test_a_failed_dense_run_fails_those_that_start_from_it(home: Home) -> None:
+    dense_folder, folder = home.create(dense(1)), home.create(pruned(1))
+    tell(dense_folder, "raise")
+    assert run_task(str(dense_folder.path), EXECUTOR) == "failed"
+    assert run_task(str(folder.path), EXECUTOR) == "failed"
+    reason = f"Its dense run {dense_folder.run_id} failed: RuntimeError: the disk is on fire. Retry runs both."
+    assert folder.describe() == (State.FAILED, reason)
+
+
+def test_a_cancelled_dense_run_cancels_those_that_start_from_it(home: Home) -> None:
+    home.create(dense(1)).request_cancel()
+    folder = home.create(pruned(1))
+    assert run_task(str(folder.path), EXECUTOR) == "cancelled"
+    assert folder.state() == State.CANCELLED
+    assert not times(folder, "started")
+
+
+def test_a_run_that_kills_its_process_every_time_is_given_up_until_it_is_queued_again(home: Home) -> None:
+    folder = home.create(dense(1))
+    for attempt in range(MOST_STARTS_WITHOUT_PROGRESS):
+        folder.append("started", attempt=attempt)
+    assert run_task(str(folder.path), EXECUTOR) == "failed"
+    assert "killed 5 times" in folder.describe()[1]
+    folder.enqueue()
+    assert run_task(str(folder.path), EXECUTOR) == "done"
+
+
+def test_a_run_that_gets_on_may_be_interrupted_any_number_of_times(home: Home) -> None:
+    folder = home.create(dense(1))
+    for attempt in range(2 * MOST_STARTS_WITHOUT_PROGRESS):
+        folder.append("started", attempt=attempt)
+        folder.append("epoch", epoch=attempt)
+    assert run_task(str(folder.path), EXECUTOR) == "done"
+
+
+def test_a_run_that_another_process_has_is_waited_for_and_taken_over_if_that_ends(home: Home) -> None:
+    folder = home.create(dense(1))
+    ended: list[str] = []
+    with Lease(folder.path):
+        thread = threading.Thread(target=lambda: ended.append(run_task(str(folder.path), EXECUTOR)))
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()
+        assert [event["type"] for event in folder.events()] == []
+    thread.join(10)
+    assert ended == ["done"]

@@ -1,0 +1,214 @@
+"""The Compare page, run from app.py against a home with made-up results."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.study.grid import study_runs
+from core.study.presets import build_recipe
+from core.study.record import Home
+from core.study.spec import RunSpec
+from tests.records import write_result
+
+REPOSITORY = Path(__file__).parents[2]
+RECIPE = build_recipe("demo")
+METHODS = ["magnitude", "structured", "lottery_ticket"]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
+    monkeypatch.setattr("pages._shared.keep_runs_going", lambda: "")  # no cluster for these tests
+    return Home(tmp_path).prepare()
+
+
+def write_study(home, recipe=RECIPE, methods=METHODS, sparsities=(0.0, 0.5, 0.9), seeds=(1, 2), **overrides):
+    for spec in study_runs(recipe, methods, sparsities, seeds):
+        write_result(home, spec, **overrides)
+
+
+def open_page(**query):
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return run(app)
+
+
+def run(target):
+    """The page after ``target``, the app or a widget of it, was run."""
+    app = target.run()
+    assert not app.exception
+    return app
+
+
+def text(app):
+    kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.subheader)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def links(app):
+    return [link.proto.page for link in app.get("page_link")]
+
+
+def test_an_empty_home_says_what_to_do(home):
+    app = open_page()
+    assert "No results yet" in text(app)
+    assert links(app)[0] == "launch"
+    assert not app.metric
+
+
+def test_a_study_is_shown_with_cards_charts_table_and_origin(home):
+    write_study(home)
+    app = open_page()
+    shown = text(app)
+    for label in ("Magnitude", "Structured", "Lottery ticket"):
+        assert f"**{label}**" in shown
+    assert "drawn pictures, not photographs" in shown
+    assert RECIPE.label in shown
+    assert "Test machine, 2 cores" in shown
+    assert "14 runs" in shown
+    assert "interpolated" not in shown
+    assert "no speed-up on ordinary kernels" in shown
+    assert len(app.metric) == 4 * len(METHODS)
+    assert len(app.get("vega_lite_chart")) == 3
+    assert len(app.dataframe[0].value) == 1 + 2 * len(METHODS)
+    assert app.slider(key="sparsity").value == 0.9
+    assert not app.selectbox
+
+
+def test_moving_the_slider_changes_the_cards_and_marks_what_is_interpolated(home):
+    write_study(home)
+    app = open_page()
+    before = [metric.value for metric in app.metric]
+    run(app.slider(key="sparsity").set_value(0.7))
+    assert [metric.value for metric in app.metric] != before
+    assert text(app).count("badge[interpolated, 0.5 to 0.9]") == len(METHODS)
+    run(app.slider(key="sparsity").set_value(0.95))
+    assert not app.metric
+    assert text(app).count("No data at 0.95") == len(METHODS)
+    run(app.slider(key="sparsity").set_value(0.0))
+    assert len({metric.value for metric in app.metric if metric.label == "Accuracy"}) == 1
+    assert "interpolated" not in text(app)
+
+
+def test_downloads_hold_what_the_page_shows_and_every_run(home, monkeypatch):
+    buttons = {}
+    monkeypatch.setattr("streamlit.download_button", lambda label, **options: buttons.update({label: options}))
+    write_study(home, environment={"hardware": "=cmd|' /C calc'!A0"})
+    app = open_page(methods=["Magnitude"])
+    table, runs = (
+        list(csv.DictReader(io.StringIO(buttons[label]["data"]()))) for label in ("Download CSV", "All runs as CSV")
+    )
+    assert buttons["Download CSV"]["file_name"] == "efficiency_table.csv"
+    assert {options["on_click"] for options in buttons.values()} == {"ignore"}
+    assert [row["method"] for row in table] == ["Dense", "Magnitude", "Magnitude"]
+    shown = app.dataframe[0].value
+    assert [float(row["accuracy_percent"]) for row in table] == pytest.approx(list(shown["accuracy_percent"]))
+    assert len(runs) == 14
+    assert {row["device"] for row in runs} == {"'=cmd|' /C calc'!A0"}
+    assert {row["seed"] for row in runs} == {"1", "2"}
+
+
+def test_one_seed_has_no_interval(home):
+    write_study(home, seeds=(1,))
+    app = open_page()
+    assert "1 seed, no interval" in text(app)
+    assert "±" not in text(app)
+    assert app.dataframe[0].value["accuracy_ci95"].isna().all()
+
+
+def test_the_url_chooses_study_sparsity_and_methods(home):
+    other = build_recipe("demo", finetune_epochs=7)
+    write_study(home)
+    write_study(home, recipe=other, methods=["random"])
+    app = open_page(study=RECIPE.key, sparsity="0.5", methods=["Structured"])
+    assert app.selectbox[0].value == RECIPE.key
+    assert app.slider(key="sparsity").value == 0.5
+    assert [metric.label for metric in app.metric].count("Accuracy") == 1
+    assert "**Structured**" in text(app)
+    assert "no speed-up" not in text(app)
+    assert not app.info
+    run(app.selectbox[0].set_value(other.key))
+    assert app.query_params["study"] == other.key
+    assert "**Random**" in text(app)
+
+
+@pytest.mark.parametrize("sparsity", ["nan", "1.5", "-0.1", "much", "", "1e999", "0x10"])
+def test_a_wrong_sparsity_in_the_url_falls_back_with_a_note(home, sparsity):
+    write_study(home)
+    app = open_page(sparsity=sparsity)
+    assert "sparsity in the link" in app.info[0].value
+    assert app.slider(key="sparsity").value == 0.9
+
+
+def test_an_unknown_study_or_method_in_the_url_falls_back_with_a_note(home):
+    write_study(home)
+    app = open_page(study="../../etc", methods=["Nonsense", "Structured"])
+    assert any("study in the link" in info.value for info in app.info)
+    assert any("names a method" in info.value for info in app.info)
+    assert app.query_params["study"] == RECIPE.key
+    assert [metric.label for metric in app.metric].count("Accuracy") == 1
+
+
+def test_a_damaged_run_beside_good_ones(home):
+    write_study(home)
+    home.run(RunSpec(RECIPE, "magnitude", 1, 0.9).run_id).result_path.write_text('{"run_id": ')
+    (home.checkpoints / "empty").mkdir()
+    (home.checkpoints / "not a run").write_text("")
+    app = open_page()
+    assert "13 runs" in text(app)
+    assert "1 seed, no interval" in text(app)
+
+
+def test_a_home_that_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / "checkpoints").write_text("a file")
+    monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
+    app = open_page()
+    assert "cannot be read" in app.error[0].value
+
+
+def test_results_of_different_hardware_come_with_a_warning(home):
+    write_study(home, methods=["magnitude"])
+    assert not open_page().warning
+    write_study(home, methods=["structured"], environment={"hardware": "Another *machine*"})
+    app = open_page()
+    assert "different hardware" in app.warning[0].value
+    assert r"Another \*machine\*" in text(app)
+
+
+def test_dense_runs_alone(home):
+    write_study(home, methods=["dense"], sparsities=(0.0,))
+    app = open_page()
+    assert "Only dense runs so far" in text(app)
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_runs_under_way_are_mentioned_and_followed(home):
+    write_study(home)
+    assert "runs" not in links(open_page())
+    home.create(RunSpec(RECIPE, "random", 1, 0.5)).enqueue()
+    app = open_page()
+    assert "1 run is under way** (1 queued)" in text(app)
+    assert "runs" in links(app)
+
+
+def test_the_first_results_on_their_way(home):
+    home.create(RunSpec(RECIPE, "dense", 1)).enqueue()
+    app = open_page()
+    assert "first results are on their way" in text(app)
+    assert links(app) == ["runs"]
+
+
+def test_no_page_loads_torch_or_scipy_stats():
+    code = "import sys, pages._shared, core.views.charts, core.views.tables, core.study.results; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.replace("'", "").strip("[]\n").split(", "))
+    assert "pandas" in loaded
+    assert not loaded & {"torch", "torchvision", "scipy.stats", "distributed"}

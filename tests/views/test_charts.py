@@ -1,0 +1,147 @@
+"""The charts: every seed is there, intervals only where they exist, and a method always looks the same."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from core.study.grid import study_runs
+from core.study.presets import build_recipe
+from core.study.record import Home
+from core.study.results import Results, interpolate, study_frame, summarise
+from core.views.charts import ACCURACY, BATCH_LATENCY, LATENCY, SIZE, styles, tradeoff_chart, with_slider
+from tests.records import write_result
+
+RECIPE = build_recipe("demo")
+
+
+@pytest.fixture
+def study(tmp_path):
+    home = Home(tmp_path).prepare()
+    specs = [
+        *study_runs(RECIPE, ["magnitude", "structured"], [0.0, 0.5, 0.9], [1, 2, 3]),
+        *study_runs(RECIPE, ["structured"], [0.5, 0.9], [1], {"structured": {"allocation": "global"}}),
+    ]
+    for spec in specs:
+        write_result(home, spec)
+    return study_frame(Results(home).frame(), RECIPE.key)
+
+
+def layers_of(chart):
+    """Each layer of the compiled chart as (mark, rows of its data, encoding)."""
+    compiled = chart if isinstance(chart, dict) else chart.to_dict()
+    data = compiled["datasets"]
+    return [
+        (
+            layer["mark"]["type"],
+            pd.DataFrame(layer["data"].get("values") or data[layer["data"]["name"]]),
+            layer["encoding"],
+        )
+        for layer in compiled["layer"]
+    ]
+
+
+def draw(study, panel=ACCURACY, shown=None, **options):
+    summary = summarise(study)
+    looks = styles(summary)
+    return tradeoff_chart(panel, study, summary, {name: looks[name] for name in shown or looks}, **options)
+
+
+def test_every_seed_is_a_point_with_its_numbers(study):
+    (points,) = [(data, encoding) for mark, data, encoding in layers_of(draw(study)) if mark == "point"]
+    data, encoding = points
+    assert len(data) == len(study)
+    assert sorted(data["mean"]) == sorted(study["test_accuracy"])
+    told = {tooltip["field"] for tooltip in encoding["tooltip"]}
+    assert told >= {"seed", "reached_sparsity", "test_accuracy", "model_size_mb", "inference_latency_ms"}
+    assert (data["x"] - data["sparsity"]).abs().max() < 0.01
+
+
+def test_lines_go_through_the_means_and_start_at_dense(study):
+    summary = summarise(study)
+    (line,) = [data for mark, data, _ in layers_of(draw(study)) if mark == "line"]
+    dense = summary["test_accuracy"][0]
+    for variant, group in line.groupby("variant"):
+        means = summary.loc[summary["variant"] == variant, "test_accuracy"]
+        assert list(group["mean"]) == [dense, *means]
+
+
+def test_bands_exist_only_where_there_is_an_interval_and_stay_possible(study):
+    study.loc[study["method"] == "magnitude", "test_accuracy"] = [99.0, 99.9, 60.0] * 2
+    (band,) = [data for mark, data, _ in layers_of(draw(study)) if mark == "area"]
+    single = band["variant"] == "Structured (allocation global)"
+    assert single.sum() == 2
+    assert band.loc[single, ["low", "high"]].isna().all().all()
+    assert band.loc[~single, ["low", "high"]].notna().all().all()
+    assert band["high"].max() == 100
+
+
+def test_dense_is_a_line_of_its_own(study):
+    dense = summarise(study)["test_accuracy"][0]
+    rules = [data for mark, data, encoding in layers_of(draw(study)) if mark == "rule" and "x" not in encoding]
+    assert [list(data["mean"]) for data in rules] == [[dense]]
+
+
+def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
+    summary = summarise(study)
+    looks = styles(summary)
+    marked = interpolate(summary, 0.7)
+    spec = draw(study).to_dict()
+    before = json.dumps(spec)
+    *_, (mark, rule, _), _, (_, rings, _) = layers_of(with_slider(spec, ACCURACY, marked, looks, 0.7))
+    assert (mark, list(rule["sparsity"])) == ("rule", [0.7])
+    assert list(rings["mean"]) == list(marked["test_accuracy"])
+    assert list(rings["color"]) == [looks[variant].color for variant in marked["variant"]]
+    assert json.dumps(spec) == before
+
+
+def test_a_value_that_is_missing_gets_no_ring(study):
+    marked = interpolate(summarise(study), 0.7)
+    marked.loc[0, "test_accuracy"] = float("nan")
+    spec = with_slider(draw(study).to_dict(), ACCURACY, marked, styles(summarise(study)), 0.7)
+    assert len(spec["layer"][-1]["data"]["values"]) == len(marked) - 1
+    json.dumps(spec["layer"][-3:], allow_nan=False)
+
+
+def test_hiding_a_method_changes_no_other(study):
+    def look(chart):
+        *_, (_, _, encoding) = layers_of(chart)
+        return {
+            name: (color, shape)
+            for name, color, shape in zip(
+                encoding["color"]["scale"]["domain"],
+                encoding["color"]["scale"]["range"],
+                encoding["shape"]["scale"]["range"],
+                strict=True,
+            )
+        }
+
+    everything = look(draw(study))
+    part = look(draw(study, shown=["Structured (allocation global)"]))
+    assert part.items() < everything.items()
+    assert len({color for name, (color, _) in everything.items() if "(" not in name}) == 3
+    assert len({shape for name, (_, shape) in everything.items() if name in ("Magnitude", "Structured")}) == 2
+
+
+def test_variants_of_a_method_share_its_colour_and_differ_otherwise(study):
+    looks = styles(summarise(study))
+    plain, special = looks["Structured"], looks["Structured (allocation global)"]
+    assert (plain.color, plain.shape) == (special.color, special.shape)
+    assert plain.dash != special.dash
+    assert plain.filled != special.filled
+
+
+@pytest.mark.parametrize("panel", [ACCURACY, SIZE, LATENCY, BATCH_LATENCY])
+def test_the_axis_says_what_it_shows_and_in_which_unit(study, panel):
+    encodings = [encoding for mark, _, encoding in layers_of(draw(study, panel)) if mark == "line"]
+    title = encodings[0]["y"]["axis"]["title"]
+    assert title == panel.title
+    assert title.endswith(")")
+    assert encodings[0]["y"]["scale"]["zero"] is (panel is not ACCURACY)
+
+
+def test_a_study_of_dense_runs_alone_can_be_drawn(study):
+    dense = study[study["method"] == "dense"]
+    assert [len(data) for mark, data, _ in layers_of(draw(dense)) if mark == "point"] == [3]
