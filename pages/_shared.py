@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from core.jobs.queue import Queue
 from core.study.checks import InputError
@@ -17,6 +19,36 @@ from core.study.status import Statuses
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOOK_AGAIN_SECONDS = 15.0
+
+
+FRAMED = "framed"  # set by app.py in the session of each browser
+
+
+def navigation() -> StreamlitPage:
+    """The pages of the app and the menu for them; the page that was asked for."""
+    return st.navigation(
+        [
+            st.Page("pages/compare.py", title="Compare", icon=":material/stacked_line_chart:", default=True),
+            st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
+            st.Page("pages/runs.py", title="Runs", icon=":material/checklist:"),
+        ],
+        position="top",
+    )
+
+
+def show(page: Callable[[], None]) -> None:
+    """Draw ``page`` inside the frame of app.py; what is wrong with the input is a sentence on the page.
+
+    The very first request to a server may come for a page itself: Streamlit takes the folder ``pages/`` for the list of
+    pages until app.py has run once, and draws that page without its frame. The second time it does it right.
+    """
+    if FRAMED not in st.session_state:
+        navigation()  # from here on Streamlit leaves it to app.py
+        st.rerun()
+    try:
+        page()
+    except InputError as error:
+        st.error(str(error), icon=":material/error:")
 
 
 def home() -> Home:

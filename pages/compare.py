@@ -18,7 +18,7 @@ from core.study.results import COLUMNS, interpolate, studies, study_frame, summa
 from core.study.spec import FOLDER_PREFIX
 from core.views import charts, tables
 from pages._cards import show_cards, swatch
-from pages._shared import keep_runs_going, results, statuses
+from pages._shared import keep_runs_going, results, show, statuses
 
 HIGHEST_SPARSITY = 0.99
 DEFAULT_SPARSITY = 0.9
@@ -55,11 +55,7 @@ class Study:
 def page() -> None:
     head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
     head.title("Compare pruning methods", anchor=False, width="content")
-    try:
-        frame, waiting = results().frame(), states_of_unfinished_runs()
-    except InputError as error:
-        st.error(str(error), icon=":material/folder_off:")
-        return
+    frame, waiting = results().frame(), states_of_unfinished_runs()
     if waiting:
         follow_runs(len(frame))
     if frame.empty:
@@ -285,4 +281,4 @@ COLUMN_CONFIG = {
     "accuracy_before_finetuning_percent": _number("Before fine-tuning (%)", "%.2f", "Accuracy right after pruning."),
 }
 
-page()
+show(page)

@@ -14,7 +14,7 @@ from core.study.methods import DEFAULT_METHODS, METHODS, Scalar, Setting
 from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.study.record import State
 from core.study.spec import FOLDER_PREFIX, LARGEST_SEED, Recipe, RunSpec
-from pages._shared import home, queue
+from pages._shared import home, queue, show
 
 DATA = {"cifar10": "CIFAR-10", "synthetic": "Drawn pictures", FOLDER_PREFIX: "My own folder"}
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
@@ -238,4 +238,4 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-page()
+show(page)

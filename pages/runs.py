@@ -14,7 +14,7 @@ from core.study.record import UNFINISHED, State
 from core.study.status import RunStatus, curves
 from core.study.watch import PHASES
 from core.views.live import MEASURES, curve_chart
-from pages._shared import home, keep_runs_going, queue, statuses
+from pages._shared import home, keep_runs_going, queue, show, statuses
 
 LIVE_SECONDS = 2
 CURVES_AT_ONCE = 6
@@ -179,4 +179,4 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
         st.caption(f"Curves of the first {CURVES_AT_ONCE} runs; select others in the table.")
 
 
-page()
+show(page)

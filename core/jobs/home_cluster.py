@@ -1,6 +1,6 @@
 """The cluster at home: one detached process with a scheduler and a worker for each GPU, or one on the CPU.
 
-Started by :func:`core.jobs.cluster.connect` as ``python -m core.jobs.home_cluster HOME``. There is one for each home; it
+Started by :func:`core.jobs.cluster.call` as ``python -m core.jobs.home_cluster HOME``. There is one for each home; it
 ends on SIGTERM or when nothing was executed for a while, and its workers end with it, however it ends.
 """
 

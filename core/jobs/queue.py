@@ -76,6 +76,7 @@ class Queue:
         folder = self.home.run(run_id)
         if folder.state() not in UNFINISHED:
             return
+        self.home.prepare()
         folder.request_cancel()
         if folder.spec.is_dense:
             for other in self._waiting():
@@ -114,9 +115,7 @@ class Queue:
             try:
                 call(self.home, lambda client: self._send(client, specs))
                 break
-            except (
-                OSError
-            ):  # a cluster at home may end, having nothing to do, at just this moment: the next one will do
+            except OSError:  # a cluster at home that had nothing to do may end at just this moment
                 if last_try:
                     raise InputError("The cluster did not take the runs, which stay queued: try again.") from None
 

@@ -81,7 +81,7 @@ def tradeoff_chart(
     """One metric against the requested sparsity: every seed as a point, a line through the means that starts at dense,
     and the 95 % interval of the means as a band where there is one. ``looks`` names the variants to show."""
     encode = _Encoding(looks, legend)
-    lines = alt.Chart(_lines(panel, summary, looks)).mark_line(strokeWidth=2.25)
+    lines = alt.Chart(_lines(panel, summary, looks)).mark_line(strokeWidth=2.25, tooltip=None)
     layers = [
         *_bands(_intervals(panel, summary, looks), encode),
         _dense_rule(panel, summary),
@@ -100,13 +100,20 @@ def with_slider(
     """
     means = marked[marked["variant"].isin(list(looks))].dropna(subset=panel.metric)
     rings = [
-        {"sparsity": sparsity, "mean": mean, "color": looks[variant].color}
-        for variant, mean in zip(means["variant"], means[panel.metric], strict=True)
+        {
+            "variant": row["variant"],
+            "sparsity": sparsity,
+            "mean": row[panel.metric],
+            "origin": "mean of the seeds" if row["measured"] else "interpolated",
+            "color": looks[row["variant"]].color,
+        }
+        for _, row in means.iterrows()
     ]
+    hover = {"variant": "Method", "sparsity": "Sparsity", "mean": panel.title, "origin": "Value"}
     x = {"field": "sparsity", "type": "quantitative"}
     rule_layer = {
         "data": {"values": [{"sparsity": sparsity}]},
-        "mark": {"type": "rule", "color": DENSE_STYLE.color, "strokeWidth": 1.5},
+        "mark": {"type": "rule", "color": DENSE_STYLE.color, "strokeWidth": 1.5, "tooltip": None},
         "encoding": {"x": x},
     }
     ring_layer = {
@@ -116,10 +123,14 @@ def with_slider(
             "x": x,
             "y": {"field": "mean", "type": "quantitative"},
             "stroke": {"field": "color", "type": "nominal", "scale": None},
+            "tooltip": [
+                {"field": field, "title": title, **({"format": ".4~g"} if field == "mean" else {})}
+                for field, title in hover.items()
+            ],
         },
     }
     *below, seeds = spec["layer"]
-    return {**spec, "layer": [*below, rule_layer, seeds, ring_layer]}
+    return {**spec, "layer": [*below, rule_layer, ring_layer, seeds]}
 
 
 class _Encoding:
@@ -177,7 +188,10 @@ def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
     """The intervals as bands, and as bars so that a single one shows too."""
     ends = {"x": _x("sparsity"), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": encode.color}
     chart = alt.Chart(intervals)
-    return [chart.mark_area(opacity=0.16, strokeWidth=0).encode(**ends), chart.mark_rule(opacity=0.5).encode(**ends)]
+    return [
+        chart.mark_area(opacity=0.16, strokeWidth=0, tooltip=None).encode(**ends),
+        chart.mark_rule(opacity=0.5, tooltip=None).encode(**ends),
+    ]
 
 
 def _dense_rule(panel: Panel, summary: pd.DataFrame) -> alt.Chart:

@@ -90,7 +90,7 @@ def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
     marked = interpolate(summary, 0.7)
     spec = draw(study).to_dict()
     before = json.dumps(spec)
-    *_, (mark, rule, _), _, (_, rings, _) = layers_of(with_slider(spec, ACCURACY, marked, looks, 0.7))
+    *_, (mark, rule, _), (_, rings, _), _ = layers_of(with_slider(spec, ACCURACY, marked, looks, 0.7))
     assert (mark, list(rule["sparsity"])) == ("rule", [0.7])
     assert list(rings["mean"]) == list(marked["test_accuracy"])
     assert list(rings["color"]) == [looks[variant].color for variant in marked["variant"]]
@@ -101,7 +101,7 @@ def test_a_value_that_is_missing_gets_no_ring(study):
     marked = interpolate(summarise(study), 0.7)
     marked.loc[0, "test_accuracy"] = float("nan")
     spec = with_slider(draw(study).to_dict(), ACCURACY, marked, styles(summarise(study)), 0.7)
-    assert len(spec["layer"][-1]["data"]["values"]) == len(marked) - 1
+    assert len(spec["layer"][-2]["data"]["values"]) == len(marked) - 1
     json.dumps(spec["layer"][-3:], allow_nan=False)
 
 
