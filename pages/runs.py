@@ -18,15 +18,17 @@ from pages._shared import home, keep_runs_going, queue, show, statuses
 
 LIVE_SECONDS = 2
 CURVES_AT_ONCE = 6
+ROWS_AT_ONCE = 14
 RETRYABLE = (State.FAILED, State.CANCELLED, State.INTERRUPTED)
+# Plain characters, which every font has.
 MARKS = {
-    State.QUEUED: "⏳",
-    State.RUNNING: "▶️",
-    State.CANCELLING: "⏹️",
-    State.CANCELLED: "🚫",
-    State.INTERRUPTED: "⏸️",
-    State.FAILED: "❌",
-    State.DONE: "✅",
+    State.QUEUED: "○",
+    State.RUNNING: "▶",
+    State.CANCELLING: "■",
+    State.CANCELLED: "–",
+    State.INTERRUPTED: "‖",
+    State.FAILED: "✕",
+    State.DONE: "✓",
 }
 
 
@@ -96,7 +98,8 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
         on_select="rerun",
         selection_mode="multi-row",
         key="runs table",
-        height=min(38 * len(runs) + 42, 420),
+        height="content" if len(runs) <= ROWS_AT_ONCE else 35 * ROWS_AT_ONCE,
+        placeholder="—",
         column_config={
             "State": st.column_config.TextColumn(pinned=True),
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
@@ -120,7 +123,7 @@ def as_row(run: RunStatus) -> dict[str, object]:
         "Sparsity": spec.sparsity if spec else None,
         "Seed": spec.seed if spec else None,
         "Progress": round(100 * run.fraction, 1),
-        "Now": phase + left if run.state == State.RUNNING else "",
+        "Now": phase + left if run.state == State.RUNNING else None,
         "Accuracy (%)": run.test_accuracy,
         "Recipe": spec.recipe.label if spec else "",
         "Started": datetime.fromtimestamp(run.created, UTC),

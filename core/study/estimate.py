@@ -18,6 +18,7 @@ from core.study.spec import FOLDER_PREFIX, RunSpec
 # Images a second that two cores of a server CPU train, by width: what is assumed before anything was measured.
 _GUESS = {4: 1_500.0, 8: 1_100.0, 16: 750.0, 32: 240.0, 64: 64.0, 128: 17.0}
 _PICTURES = {"cifar10": 50_000, "synthetic": 5_000}
+_OVERHEAD_SECONDS = 6.0  # loading and measuring, in the same guess
 _NEWEST = 50  # runs that are looked at: speed may change, and reading all of thousands would take long
 
 
@@ -96,7 +97,7 @@ def _seconds(spec: RunSpec, paces: list[Pace]) -> tuple[float, bool]:
         if candidates:
             return images / candidates[0].rate, True
     scale = paces[0].rate / _guess(paces[0].width) if paces else 1.0
-    return images / (_guess(recipe.width) * scale), False
+    return _OVERHEAD_SECONDS + images / (_guess(recipe.width) * scale), False
 
 
 def _guess(width: int) -> float:

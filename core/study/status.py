@@ -42,7 +42,8 @@ class Statuses:
         self._known: dict[str, tuple[tuple[int, ...], RunStatus]] = {}
 
     def read(self) -> list[RunStatus]:
-        """Every run, newest first. InputError if the home cannot be read."""
+        """Every run: the recipe that was launched last first, within a recipe in the order of launching, so that a run
+        keeps its place until something new is launched. InputError if the home cannot be read."""
         try:
             folders = self.home.runs()
         except OSError as error:
@@ -57,7 +58,7 @@ class Statuses:
                 seen[folder.run_id] = (signature, status)
             found.append(status)
         self._known = seen
-        return sorted(found, key=lambda status: (-status.created, status.run_id))
+        return _in_order(found)
 
 
 def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
@@ -84,6 +85,17 @@ def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
                     **measures,
                 }
     return pd.DataFrame(list(rows.values()), columns=["run_id", "run", "phase", "epoch", *_CURVES])
+
+
+def _in_order(runs: list[RunStatus]) -> list[RunStatus]:
+    def recipe(run: RunStatus) -> str:
+        # A dense run's own recipe has no fine-tuning: it goes with the others of its data, network and training.
+        return run.spec.dense.recipe.key if run.spec else ""
+
+    newest: dict[str, float] = {}
+    for run in runs:
+        newest[recipe(run)] = max(run.created, newest.get(recipe(run), 0.0))
+    return sorted(runs, key=lambda run: (-newest[recipe(run)], recipe(run), run.created, run.run_id))
 
 
 def _status(folder: RunFolder) -> RunStatus:
