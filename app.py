@@ -8,8 +8,8 @@ from pages._shared import FRAMED, navigation
 
 LOOKS = Path(__file__).parent / ".streamlit"
 
-# Files of our own: an icon by name would be fetched from another server.
 st.session_state[FRAMED] = True
+# Files of our own: an icon by name would be fetched from another server.
 st.set_page_config(page_title="PruneScope", page_icon=str(LOOKS / "icon.svg"), layout="wide")
 st.logo(str(LOOKS / "logo.svg"), size="large")
 navigation().run()

@@ -11,16 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from core.jobs.queue import Queue
 from core.study.checks import InputError, refuse
 from core.study.grid import study_runs, with_dense
 from core.study.methods import DEFAULT_METHODS, DENSE, METHODS, Scalar, find_method
 from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.study.record import Home, State
 from core.study.spec import Recipe, RunSpec
-from core.study.watch import Watcher, watching
+from core.study.watch import LOOK_SECONDS, Watcher, watching
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+RECONCILE_SECONDS = 30.0
 QUICK_SPARSITIES, QUICK_SEEDS = (0.5, 0.9), (42,)
 
 
@@ -56,8 +58,6 @@ def train_pruned(options: argparse.Namespace) -> int:
 
 def study(options: argparse.Namespace) -> int:
     """Run a whole study on the cluster and wait for it."""
-    from core.jobs.queue import Queue  # noqa: PLC0415 - a dense training needs no cluster, and no second to import it
-
     sparsities = options.sparsities or (QUICK_SPARSITIES if options.quick else SPARSITIES)
     seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
     methods = [find_method(name).name for name in options.methods]
@@ -66,25 +66,31 @@ def study(options: argparse.Namespace) -> int:
     if options.skip_dense:
         _require_dense(home, specs)
     queue = Queue(home)
+    folders = [home.create(spec) for spec in specs]
+    watcher = Watcher(folders, _say)
+    queue.submit(specs)
     try:
-        queue.submit(specs)
-        folders = [home.run(spec.run_id) for spec in specs]
-        watcher = Watcher(folders, _say)
-        try:
-            while not watcher.finished():
-                watcher.look()
-                time.sleep(0.5)
-        except KeyboardInterrupt:
-            for folder in folders:
-                queue.cancel(folder.run_id)
-            raise
-        watcher.look()
-    finally:
-        queue.close()
+        _wait_for(watcher, queue)
+    except KeyboardInterrupt:
+        for folder in folders:
+            queue.cancel(folder.run_id)
+        raise
     states = [folder.state() for folder in folders]
     done = states.count(State.DONE)
     _say(f"{done} of {len(states)} runs are done. Look at them with: streamlit run app.py")
     return 0 if done == len(states) else FAILED
+
+
+def _wait_for(watcher: Watcher, queue: Queue) -> None:
+    """Until every run has come to its end; a cluster that is gone meanwhile is replaced."""
+    reconciled = time.monotonic()
+    while not watcher.finished():
+        watcher.look()
+        time.sleep(LOOK_SECONDS)
+        if time.monotonic() - reconciled > RECONCILE_SECONDS:
+            queue.reconcile()
+            reconciled = time.monotonic()
+    watcher.look()
 
 
 def _execute(options: argparse.Namespace, spec: RunSpec) -> int:

@@ -102,6 +102,7 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
         placeholder="—",
         column_config={
             "State": st.column_config.TextColumn(pinned=True),
+            "Now": st.column_config.TextColumn(width="medium"),
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
             "Sparsity": st.column_config.NumberColumn(format="%.2f", help="As requested."),
             "Accuracy (%)": st.column_config.NumberColumn(

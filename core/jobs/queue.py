@@ -99,9 +99,6 @@ class Queue:
         self._hand_over(waiting)
         return len(waiting)
 
-    def close(self) -> None:
-        """Nothing to do: see the class."""
-
     def _waiting(self) -> list[RunFolder]:
         unfinished = (folder for folder in self.home.runs() if not folder.result_path.exists())
         return [folder for folder in unfinished if folder.state() in WAITING]

@@ -13,7 +13,10 @@ class InputError(ValueError):
 
 def refuse(field: str, value: object, accepted: str) -> InputError:
     """The error for ``field = value``, cut short so that hostile input cannot flood a terminal or a page."""
-    shown = " ".join(repr(value).split())
+    try:
+        shown = " ".join(repr(value).split())
+    except ValueError:  # Python does not print whole numbers of thousands of digits
+        shown = f"a {type(value).__name__} too long to print"
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return InputError(f"{field} = {shown} is not accepted: give {accepted}.")
@@ -30,11 +33,21 @@ def number(field: str, value: Any, low: float, high: float, *, below_high: bool 
     """``value`` as a finite float in [low, high], or [low, high) with ``below_high``."""
     top = f"below {high:g}" if below_high else f"to {high:g}"
     accepted = f"a number from {low:g} {top}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    found = finite(value)
+    if found is None or not low <= found <= high or (below_high and found == high):
         raise refuse(field, value, accepted)
-    if not low <= value <= high or (below_high and value == high):
-        raise refuse(field, value, accepted)
-    return float(value)
+    return found
+
+
+def finite(value: object) -> float | None:
+    """``value`` as a float if it is a finite number (a boolean is none), else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number of hundreds of digits, which JSON may hold
+        return None
+    return found if math.isfinite(found) else None
 
 
 def one_of(field: str, value: Any, choices: Collection[Any]) -> Any:

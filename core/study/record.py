@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import secrets
@@ -15,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from core.study.checks import InputError, refuse
+from core.study.checks import InputError, finite, refuse
 from core.study.files import append_line, read_lines, write_json
 from core.study.lease import Holder, holder
 from core.study.spec import RunSpec
@@ -169,8 +168,7 @@ class RunFolder:
         if data.get("run_id") != self.run_id:
             raise InputError(f"{self.run_id}: result.json is that of another run.")
         for key in RESULT_NUMBERS:
-            value = data.get(key)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if finite(data.get(key)) is None:
                 raise InputError(f"{self.run_id}: result.json is damaged: {key} is missing or not a number.")
         return data
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.study.checks import InputError
+from core.study.checks import InputError, finite
 from core.study.methods import DENSE, METHODS
 from core.study.record import Home, RunFolder
 from core.study.spec import RunSpec
@@ -205,7 +204,7 @@ def _row(folder: RunFolder) -> dict[str, Any] | None:
         return None
     return {
         **_identity(spec),
-        **{name: _number(result.get(name)) for name in _NUMBERS},
+        **{name: finite(result.get(name)) for name in _NUMBERS},
         "device": _device(result),
         "train_seconds": result["train_seconds"],
         "finished": finished.isoformat(timespec="seconds"),
@@ -225,17 +224,6 @@ def _identity(spec: RunSpec) -> dict[str, Any]:
         "sparsity": spec.sparsity,
         "seed": spec.seed,
     }
-
-
-def _number(value: object) -> float:
-    """``value`` if it is a finite number, else NaN: what a result need not have may be missing or damaged."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
 
 
 def _device(result: dict[str, Any]) -> str:

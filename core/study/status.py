@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.study.checks import InputError
+from core.study.checks import InputError, finite
 from core.study.record import Home, RunFolder, State
 from core.study.spec import RunSpec
 
@@ -76,7 +76,7 @@ def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
         for event in folder.events():
             phase, epoch = event.get("phase"), event.get("epoch")
             if event["type"] == "epoch" and isinstance(phase, str) and isinstance(epoch, int):
-                measures = {name: _number(event.get(name)) for name in _CURVES}
+                measures = {name: finite(event.get(name)) for name in _CURVES}
                 rows[folder.run_id, phase, epoch] = {
                     "run_id": folder.run_id,
                     "run": f"{label}, seed {spec.seed}",
@@ -109,8 +109,8 @@ def _status(folder: RunFolder) -> RunStatus:
     epochs = [event for event in events if event["type"] == "epoch"]
     last = epochs[-1] if epochs else {}
     done = 1.0 if state == State.DONE else _share(last)
-    fraction = _number(progress.get("fraction"))
-    created = _number(events[0].get("t")) if events else None
+    fraction = finite(progress.get("fraction"))
+    created = finite(events[0].get("t")) if events else None
     return RunStatus(
         run_id=folder.run_id,
         spec=spec,
@@ -118,19 +118,15 @@ def _status(folder: RunFolder) -> RunStatus:
         reason=reason,
         phase=str(progress.get("phase", "")),
         fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
-        seconds_left=_number(progress.get("seconds_left")),
-        test_accuracy=_number(last.get("test_accuracy")),
+        seconds_left=finite(progress.get("seconds_left")),
+        test_accuracy=finite(last.get("test_accuracy")),
         created=created or _modified(folder),
     )
 
 
 def _share(event: dict[str, Any]) -> float:
-    epoch, epochs = _number(event.get("epoch")), _number(event.get("epochs"))
+    epoch, epochs = finite(event.get("epoch")), finite(event.get("epochs"))
     return min(1.0, epoch / epochs) if epoch and epochs else 0.0
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _modified(folder: RunFolder) -> float:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-from core.jobs.cluster import cluster_running
+from core.jobs.cluster import call, cluster_running
 from core.jobs.queue import Queue
 from core.study.checks import InputError
 from core.study.record import Home, State
 from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times, wait_until
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
 
 ENDED = (State.DONE, State.FAILED, State.CANCELLED)
 
@@ -118,11 +122,16 @@ def test_runs_that_no_cluster_knows_of_are_handed_over_once(queue: Queue) -> Non
     assert queue.reconcile() == 2
     wait_until(first, State.RUNNING)
     assert queue.reconcile() == 1
+    assert call(queue.home, lambda client: client.run_on_scheduler(_count_tasks)) == 2
     tell(first, "")
     assert wait_until(second, *ENDED) == State.DONE
     assert queue.reconcile() == 0
     for folder in (first, second):
         assert (len(times(folder, "queued")), len(times(folder, "started"))) == (1, 1)
+
+
+def _count_tasks(dask_scheduler: Scheduler) -> int:
+    return len(dask_scheduler.tasks)
 
 
 def test_submitting_mends_damaged_files(queue: Queue) -> None:

@@ -1,0 +1,109 @@
+"""A real server, a real browser and a small folder of pictures."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.jobs.cluster import stop_cluster
+from core.study.record import Home
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+class Server:
+    """The app on a port of its own, over a home of its own; it can be killed and started again."""
+
+    def __init__(self, home):
+        self.home = Home(home)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://localhost:{self.port}"
+        self.start()
+
+    def start(self):
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+        self.process = subprocess.Popen(
+            [*command, "--server.port", str(self.port)],
+            cwd=ROOT,
+            env={**os.environ, "PRUNESCOPE_HOME": str(self.home.path), "PRUNESCOPE_IDLE_SECONDS": "60"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2):
+                return
+            time.sleep(0.1)
+        raise AssertionError("the app did not start")
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path):
+    found = Server(tmp_path / "home")
+    yield found
+    found.kill()
+    stop_cluster(found.home)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("PRUNESCOPE_REQUIRE_BROWSER"):
+            pytest.fail("these tests need Chromium, and there is none")
+        pytest.skip("needs Chromium: install it to run the tests that drive a browser")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """Three classes that can be told apart by colour, in a folder laid out as the app wants it."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 60), ("test", 20)):
+        for channel, name in enumerate(("red", "green", "blue")):
+            (folder / split / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(0, 150, (32, 32, 3), dtype=np.uint8)
+                pixels[..., channel] += 100
+                Image.fromarray(pixels).save(folder / split / name / f"{index}.png")
+    return folder

@@ -1,0 +1,160 @@
+"""The main job in a real browser: launch, watch, compare, download; close, kill and cancel on the way."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from core.study.record import State
+
+pytestmark = pytest.mark.e2e
+
+
+def choose(page, group, *names):
+    """Click the segments or pills called ``names``."""
+    for name in names:
+        page.get_by_test_id("stButtonGroup").filter(has_text=group).get_by_text(name, exact=True).click()
+        settle(page)
+
+
+def settle(page):
+    """Until the app has taken in what was done last."""
+    page.wait_for_timeout(300)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def fill(page, role, name, value):
+    field = page.get_by_role(role, name=name, exact=True)
+    field.fill(value)
+    field.press("Enter")
+    settle(page)
+
+
+def prepare_small_study(page, url, pictures, epochs="2"):
+    """On the Launch page: a thin network on a few pictures, which takes seconds."""
+    page.goto(f"{url}/launch")
+    expect(page.get_by_role("heading", name="Launch a study")).to_be_visible()
+    settle(page)
+    choose(page, "My own folder", "My own folder")
+    fill(page, "textbox", "Folder", str(pictures))
+    page.get_by_text("Advanced settings").click()
+    fill(page, "spinbutton", "Width", "4")
+    fill(page, "spinbutton", "Dense epochs", epochs)
+    fill(page, "spinbutton", "Fine-tuning epochs", "1")
+    fill(page, "spinbutton", "Batch size", "32")
+
+
+def states(server):
+    return {folder.run_id: folder.state() for folder in server.home.runs()}
+
+
+def wait_until(page, condition, seconds=150):
+    for _ in range(seconds * 4):
+        if condition():
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError("waited in vain")
+
+
+def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_path):
+    page.goto(server.url)
+    expect(page.get_by_role("heading", name="Compare pruning methods")).to_be_visible()
+    page.get_by_role("link", name="Launch the first study").click()
+    expect(page.get_by_role("heading", name="Launch a study")).to_be_visible()
+
+    prepare_small_study(page, server.url, pictures)
+    expect(page.get_by_text("1 dense run and 6 pruned runs")).to_be_visible()
+    page.get_by_role("button", name="Launch 7 runs").click()
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    wait_until(page, lambda: State.RUNNING in states(server).values())
+    page.reload()
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    wait_until(page, lambda: set(states(server).values()) == {State.DONE})
+    expect(page.get_by_text("7 done")).to_be_visible()
+
+    page.get_by_role("link", name="Compare", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Compare pruning methods")).to_be_visible()
+    expect(page.get_by_text("Efficiency table")).to_be_visible()
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    for _ in range(10):
+        slider.press("ArrowLeft")
+    expect(page.get_by_text("interpolated").first).to_be_visible()
+    assert "sparsity=0.8" in page.url
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    download.value.save_as(tmp_path / "table.csv")
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert len(rows) == 7
+    assert {row["method"] for row in rows} == {"Dense", "Magnitude", "Structured", "Lottery ticket"}
+    (structured,) = (row for row in rows if row["method"] == "Structured" and float(row["sparsity"]) == 0.9)
+    assert float(structured["reached_sparsity"]) == pytest.approx(0.9, abs=0.01)
+    assert float(structured["mac_ratio"]) > 2
+
+
+def test_the_same_study_again_has_nothing_to_do(server, page, pictures):
+    for _ in range(2):
+        prepare_small_study(page, server.url, pictures, epochs="1")
+        choose(page, "Magnitude", "Structured", "Lottery ticket")
+        launch = page.get_by_role("button", name=re.compile("Launch 3 runs"))
+        done = page.get_by_text("All of these runs are done.")
+        expect(launch.or_(done)).to_be_visible()
+        if launch.is_visible():
+            launch.click()
+            wait_until(page, lambda: set(states(server).values()) == {State.DONE})
+    expect(page.get_by_text("All of these runs are done.")).to_be_visible()
+    for folder in server.home.runs():
+        assert [event["type"] for event in folder.events()].count("started") == 1
+
+
+def test_a_run_goes_on_when_the_app_is_killed_and_stops_when_cancelled(server, page, pictures):
+    prepare_small_study(page, server.url, pictures, epochs="5000")
+    choose(page, "Magnitude", "Structured", "Lottery ticket")
+    page.get_by_role("button", name="Launch 3 runs").click()
+    (dense,) = (wait_for_dense(page, server),)
+    wait_until(page, lambda: dense.state() == State.RUNNING)
+    server.kill()
+    before = len(dense.events())
+    wait_until(page, lambda: len(dense.events()) > before + 2)  # it trains on with nobody looking
+    server.start()
+    page.goto(f"{server.url}/runs")  # a page's own address is the first that the new server is asked for
+    expect(page.get_by_text("1 running")).to_be_visible()
+    page.get_by_role("button", name="Cancel all").click()
+    wait_until(page, lambda: set(states(server).values()) == {State.CANCELLED})
+    expect(page.get_by_text("3 cancelled")).to_be_visible()
+    assert [event["type"] for event in dense.events()].count("started") == 1
+    expect(page.get_by_role("button", name="Retry all (3)")).to_be_visible()
+
+
+def wait_for_dense(page, server):
+    wait_until(page, lambda: any("dense" in run_id for run_id in states(server)))
+    return next(folder for folder in server.home.runs() if "dense" in folder.run_id)
+
+
+def test_a_failed_run_says_why_and_bad_input_is_a_sentence(server, page, tmp_path):
+    page.goto(f"{server.url}/launch")
+    settle(page)
+    choose(page, "My own folder", "My own folder")
+    expect(page.get_by_text("Give the folder that holds train/ and test/.")).to_be_visible()
+    fill(page, "textbox", "Folder", "/does/not/exist")
+    expect(page.get_by_text("a folder that exists")).to_be_visible()
+    (tmp_path / "empty").mkdir()
+    fill(page, "textbox", "Folder", str(tmp_path / "empty"))
+    page.get_by_role("button", name="Launch 7 runs").click()
+    expect(page.get_by_text("7 failed")).to_be_visible()
+    expect(page.get_by_text("has no train").or_(page.get_by_text("train/")).first).to_be_visible()
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+def test_the_app_never_loads_torch(server, page):
+    for path in ("", "/launch", "/runs"):
+        page.goto(server.url + path)
+        expect(page.get_by_role("heading").first).to_be_visible()
+        settle(page)
+    loaded = Path(f"/proc/{server.process.pid}/maps")
+    if not loaded.exists():
+        pytest.skip("needs Linux to see what a process has loaded")
+    assert "libtorch" not in loaded.read_text()

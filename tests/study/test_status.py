@@ -1,0 +1,141 @@
+import json
+import math
+
+import pytest
+
+from core.study.estimate import estimate, read_paces, words
+from core.study.lease import Lease
+from core.study.presets import PRESETS
+from core.study.record import Home, State
+from core.study.spec import RunSpec
+from core.study.status import Statuses, curves
+from core.study.watch import Watcher, describe_event
+from tests.records import write_result
+
+RECIPE = PRESETS["demo"].recipe
+DENSE, PRUNED = RunSpec(RECIPE, "dense", 1), RunSpec(RECIPE, "magnitude", 1, 0.9)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path).prepare()
+
+
+def epoch(folder, n, phase="train", **more):
+    measures = {"loss": 1.0 / n, "train_accuracy": 50.0, "test_accuracy": 40.0 + n, "images_per_second": 900.0}
+    folder.append("epoch", phase=phase, epoch=n, epochs=5, seconds=1.0, **measures | more)
+
+
+def test_progress_time_left_and_accuracy_of_a_run_are_read_from_its_folder(home):
+    folder = home.create(DENSE)
+    folder.enqueue()
+    statuses = Statuses(home)
+    (status,) = statuses.read()
+    assert (status.state, status.fraction, status.test_accuracy) == (State.QUEUED, 0.0, None)
+    with Lease(folder.path):
+        folder.append("started")
+        epoch(folder, 1)
+        folder.report_progress(phase="train", fraction=0.3, seconds_left=12.5)
+        (status,) = statuses.read()
+        assert (status.state, status.fraction, status.seconds_left) == (State.RUNNING, 0.3, 12.5)
+        assert (status.phase, status.test_accuracy) == ("train", 41.0)
+    (status,) = statuses.read()
+    assert (status.state, status.fraction) == (State.INTERRUPTED, 0.2)
+    write_result(home, DENSE)
+    (status,) = statuses.read()
+    assert (status.state, status.fraction, status.seconds_left) == (State.DONE, 1.0, None)
+
+
+def test_garbled_progress_and_events_break_nothing(home):
+    folder = home.create(DENSE)
+    folder.append("epoch", phase="train", epoch="x", epochs=None, test_accuracy=[])
+    folder.append("epoch", phase=3, epoch=10**400)
+    (folder.path / "progress.json").write_text("[")
+    (status,) = Statuses(home).read()
+    assert status.state == State.QUEUED
+    assert curves([folder]).empty
+
+
+def test_a_run_without_a_spec_is_listed_with_its_reason(home):
+    (home.checkpoints / "stray-folder").mkdir()
+    (status,) = Statuses(home).read()
+    assert (status.state, status.spec) == (State.FAILED, None)
+    assert "spec.json" in status.reason
+
+
+def test_runs_keep_their_place_and_what_was_launched_last_comes_first(home):
+    other = RunSpec(PRESETS["quick"].recipe, "dense", 1)
+    for place, spec in enumerate((DENSE, PRUNED, other)):
+        with home.create(spec).events_path.open("w") as file:
+            file.write(json.dumps({"t": 1000.0 + place, "type": "queued"}) + "\n")
+    ids = [status.run_id for status in Statuses(home).read()]
+    assert ids == [other.run_id, DENSE.run_id, PRUNED.run_id]
+
+
+def test_an_epoch_that_was_done_again_counts_once_as_the_later(home):
+    folder = home.create(DENSE)
+    epoch(folder, 1)
+    epoch(folder, 2, test_accuracy=1.0)
+    epoch(folder, 2, test_accuracy=2.0)
+    frame = curves([folder])
+    assert list(frame["epoch"]) == [1, 2]
+    assert list(frame["test_accuracy"]) == [41.0, 2.0]
+
+
+def test_the_estimate_comes_from_runs_of_the_same_kind(home):
+    guess = estimate([DENSE, PRUNED], read_paces(home))
+    assert not guess.measured
+    assert guess.seconds > 0
+    write_result(home, DENSE, train_pictures=1000, wall_seconds=50.0)
+    write_result(home, PRUNED, train_pictures=1000, wall_seconds=8.0)
+    paces = read_paces(home)
+    another = [RunSpec(RECIPE, "dense", 2), RunSpec(RECIPE, "structured", 2, 0.5)]
+    known = estimate(another, paces)
+    assert known.measured
+    assert known.seconds == pytest.approx(58.0)
+    wider = RunSpec(build(width=64), "dense", 1)
+    assert not estimate([wider], paces).measured
+    assert estimate([wider], paces).seconds > 5 * 50
+
+
+def build(**changes):
+    from dataclasses import replace  # noqa: PLC0415
+
+    return replace(RECIPE, **changes)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3, "5 seconds"),
+        (62, "60 seconds"),
+        (600, "10 minutes"),
+        (7200, "2 hours"),
+        (9000, "2.5 hours"),
+        (2e5, "2.3 days"),
+    ],
+)
+def test_durations_in_words(seconds, text):
+    assert words(seconds) == text
+    assert words(math.inf) == "an unknown time"
+
+
+def test_a_watcher_says_each_event_once(home):
+    folder = home.create(DENSE)
+    folder.append("queued")
+    said = []
+    watcher = Watcher([folder], said.append)
+    epoch(folder, 1)
+    watcher.look()
+    watcher.look()
+    folder.append("failed", reason="because")
+    watcher.look()
+    assert len(said) == 2
+    assert "epoch 1/5" in said[0]
+    assert said[1].endswith("failed: because")
+    assert watcher.finished()
+
+
+def test_an_event_with_fields_missing_is_only_named():
+    assert describe_event({"type": "epoch"}) == "epoch"
+    assert describe_event({"type": "checkpoint_damaged"}) == "checkpoint damaged"

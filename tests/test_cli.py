@@ -1,0 +1,145 @@
+"""The command line, run in this process except where its process is the point."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.cli import main
+from core.study.methods import METHODS
+from core.study.record import Home
+from tests.records import write_result
+
+ROOT = Path(__file__).resolve().parent.parent
+PRUNED = ["train-pruned", "--preset", "demo", "--method", "magnitude", "--sparsity", "0.9"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "COMMAND"),
+        (["dance"], "train-dense"),
+        (["train-dense", "--preset", "huge"], "one of demo, quick, standard, paper"),
+        (["train-dense", "--preset", "demo", "--data", "mnist"], "cifar10, synthetic or folder:PATH"),
+        (["train-dense", "--preset", "demo", "--data", "folder:/does/not/exist"], "a folder that exists"),
+        (["train-dense", "--preset", "demo", "--seed", "-1"], "seed"),
+        (["train-dense", "--preset", "demo", "--seed", "many"], "--seed"),
+        (["train-dense", "--preset", "demo", "--epochs", "0"], "epochs"),
+        (["train-dense", "--preset", "demo", "--width", "1"], "width"),
+        (["train-dense", "--preset", "demo", "--batch-size", "1"], "batch_size"),
+        ([*PRUNED[:-1], "1.0"], "sparsity"),
+        ([*PRUNED[:-1], "-0.1"], "sparsity"),
+        ([*PRUNED[:-1], "nan"], "sparsity"),
+        ([*PRUNED[:-1], "much"], "--sparsity"),
+        ([*PRUNED, "--finetune-epochs", "0"], "epochs"),
+        ([*PRUNED, "--set", "rewind_epoch=1"], "--set"),
+        (["train-pruned", "--preset", "demo", "--method", "magic", "--sparsity", "0.9"], "magnitude, structured"),
+        (
+            ["train-pruned", "--preset", "demo", "--method", "structured", "--sparsity", ".9", "--set", "criterion=l7"],
+            "l1, l2",
+        ),
+        (["study", "--preset", "demo", "--methods", "magic"], "magnitude, structured"),
+        (["study", "--preset", "demo", "--sparsities", "2"], "sparsity"),
+        (["study", "--preset", "demo", "--skip-dense"], "missing: dense-seed42"),
+    ],
+    ids=lambda value: " ".join(value)[-60:] if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(tmp_path, capsys, arguments, says):
+    home = ["--home", str(tmp_path / "home")] if arguments and arguments[0] != "dance" else []
+    assert main([*arguments, *home]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert err.count("\n") == 1
+    assert not list(Home(tmp_path / "home").runs())
+
+
+def test_a_home_that_is_no_folder_is_one_line_and_status_2(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["train-dense", "--preset", "demo", "--home", str(tmp_path / "file")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_home_is_one_line_and_status_2(tmp_path, capsys):
+    (tmp_path / "home").mkdir(mode=0o500)
+    assert main(["train-dense", "--preset", "demo", "--home", str(tmp_path / "home")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_help_names_every_command_and_method(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["study", "--help"])
+    assert done.value.code == 0
+    said = capsys.readouterr().out
+    assert all(method in said for method in METHODS)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Two classes of random pictures."""
+    from PIL import Image  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("pictures")
+    for split in ("train", "test"):
+        for shade, name in ((40, "dark"), (200, "light")):
+            (folder / split / name).mkdir(parents=True)
+            for index in range(8):
+                Image.new("RGB", (32, 32), (shade + index, shade, shade)).save(folder / split / name / f"{index}.png")
+    return folder
+
+
+def run(arguments, **options):
+    command = [sys.executable, "-m", "core", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False, **options)
+
+
+def test_train_pruned_trains_its_dense_run_first_and_ends_with_the_record(tmp_path, pictures):
+    arguments = [*PRUNED, "--data", f"folder:{pictures}", "--width", "4", "--epochs", "1", "--finetune-epochs", "1"]
+    done = run([*arguments, "--home", str(tmp_path)])
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout.splitlines()[-1])
+    assert record["method"] == "magnitude"
+    wanted = ("sparsity", "seed", "test_accuracy", "params_millions", "model_size_mb", "inference_latency_ms")
+    assert all(key in record for key in wanted)
+    assert len(Home(tmp_path).runs()) == 2
+    again = run([*arguments, "--home", str(tmp_path)])
+    assert json.loads(again.stdout.splitlines()[-1]) == record  # done already: the same record, no second training
+    assert "started" not in again.stderr
+
+
+def test_a_failed_run_is_one_line_with_the_reason(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = run(
+        ["train-dense", "--preset", "demo", "--data", f"folder:{tmp_path / 'empty'}", "--home", str(tmp_path / "h")]
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "train" in done.stderr.splitlines()[-1]
+
+
+def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatch):
+    from core.study.presets import PRESETS  # noqa: PLC0415
+    from core.study.spec import RunSpec  # noqa: PLC0415
+
+    submitted = []
+
+    class FakeQueue:
+        def __init__(self, home):
+            self.home = home
+
+        def submit(self, specs):
+            submitted.extend(specs)
+            for spec in specs:
+                write_result(self.home, spec)
+
+    monkeypatch.setattr("core.cli.Queue", FakeQueue)
+    home = Home(tmp_path).prepare()
+    write_result(home, RunSpec(PRESETS["demo"].recipe, "dense", 42))
+    arguments = ["study", "--preset", "demo", "--quick", "--skip-dense", "--home", str(tmp_path)]
+    assert main(arguments) == 0
+    assert len(submitted) == 1 + 3 * 2
+    assert "7 of 7 runs are done" in capsys.readouterr().err
