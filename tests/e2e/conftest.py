@@ -78,8 +78,9 @@ def browser():
         if os.environ.get("PRUNESCOPE_REQUIRE_BROWSER"):
             pytest.fail("these tests need Chromium, and there is none")
         pytest.skip("needs Chromium: install it to run the tests that drive a browser")
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415
 
+    expect.set_options(timeout=60_000)  # on a busy machine everything comes, but late
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield chromium
