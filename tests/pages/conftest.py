@@ -1,0 +1,35 @@
+"""The app in AppTest, over a home of its own; what is submitted is kept instead of executed."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.jobs.queue import Queue
+from core.study.record import Home
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
+    monkeypatch.setattr("pages._shared.keep_runs_going", lambda: "")
+    return Home(tmp_path.resolve()).prepare()
+
+
+@pytest.fixture
+def submitted(monkeypatch):
+    """The specs that were handed to the cluster; their folders are made, no cluster is started."""
+    found = []
+    monkeypatch.setattr(Queue, "_hand_over", lambda self, folders: found.extend(folder.spec for folder in folders))
+    return found
+
+
+@pytest.fixture
+def open_page(home):
+    def open_it(name):
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        return app.switch_page(f"pages/{name}.py").run()
+
+    return open_it
