@@ -13,12 +13,13 @@ from core.study.estimate import Estimate, estimate, read_paces, words
 from core.study.record import UNFINISHED, State
 from core.study.status import RunStatus, curves
 from core.study.watch import PHASES
-from core.views.live import MEASURES, curve_chart
+from core.views.live import MEASURES, cost_chart, curve_chart
 from pages._shared import home, keep_runs_going, queue, show, statuses
 
 LIVE_SECONDS = 2
 CURVES_AT_ONCE = 6
 ROWS_AT_ONCE = 14
+BARS_AT_ONCE = 20
 RETRYABLE = (State.FAILED, State.CANCELLED, State.INTERRUPTED)
 # Plain characters, which every font has.
 MARKS = {
@@ -63,6 +64,7 @@ def show_runs(was_going: bool) -> None:
     show_actions(runs, chosen)
     show_failures(chosen or runs)
     show_curves(runs, chosen)
+    show_costs(runs, chosen)
 
 
 def say_how_it_stands(runs: Sequence[RunStatus]) -> None:
@@ -108,7 +110,11 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
             "Accuracy (%)": st.column_config.NumberColumn(
                 format="%.2f", help="On the test pictures, after the newest epoch."
             ),
-            "Started": st.column_config.DatetimeColumn(format="distance"),
+            "Size (MB)": st.column_config.NumberColumn(format="%.3f", help="The compressed file, known once pruned."),
+            "Latency (ms)": st.column_config.NumberColumn(
+                format="%.2f", help="Per image at batch 1, known once pruned; measured again at the end."
+            ),
+            "Launched": st.column_config.DatetimeColumn(format="distance"),
         },
     )
     return [runs[row] for row in event.selection.rows if row < len(runs)]
@@ -126,8 +132,10 @@ def as_row(run: RunStatus) -> dict[str, object]:
         "Progress": round(100 * run.fraction, 1),
         "Now": phase + left if run.state == State.RUNNING else None,
         "Accuracy (%)": run.test_accuracy,
+        "Size (MB)": run.size_mb,
+        "Latency (ms)": run.latency_ms,
         "Recipe": spec.recipe.label if spec else "",
-        "Started": datetime.fromtimestamp(run.created, UTC),
+        "Launched": datetime.fromtimestamp(run.created, UTC),
     }
 
 
@@ -181,6 +189,24 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
         st.altair_chart(curve_chart(frame, measure), key="other curve")
     if len(shown) > CURVES_AT_ONCE:
         st.caption(f"Curves of the first {CURVES_AT_ONCE} runs; select others in the table.")
+
+
+def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
+    """Size and latency of the selected runs, else of the study that was launched last, as soon as each is pruned."""
+    newest = next((run.spec.dense.recipe for run in runs if run.spec), None)
+    shown = chosen or [run for run in runs if run.spec and run.spec.dense.recipe == newest]
+    costs = pd.DataFrame(
+        [
+            {"run": run.spec.label, "size_mb": run.size_mb, "latency_ms": run.latency_ms}
+            for run in shown
+            if run.spec and run.size_mb is not None and run.latency_ms is not None
+        ][:BARS_AT_ONCE]
+    )
+    if costs.empty:
+        return
+    left, right = st.columns(2)
+    left.altair_chart(cost_chart(costs, "size_mb", "Compressed size (MB)"), key="sizes")
+    right.altair_chart(cost_chart(costs, "latency_ms", "Latency (ms per image, batch 1)"), key="latencies")
 
 
 show(page)

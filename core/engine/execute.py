@@ -67,6 +67,21 @@ class Job:
         self.folder.report_progress(**progress())
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast this attempt has been so far: it began at ``began`` (monotonic), with ``before`` of ``epochs`` done."""
+
+    epochs: int
+    before: int
+    began: float
+
+    def seconds_left(self, done: float) -> float | None:
+        """Seconds until all epochs are done, now that ``done`` are; None before there is anything to go by."""
+        if done <= self.before:
+            return None
+        return (time.monotonic() - self.began) * (self.epochs - done) / (done - self.before)
+
+
 def execute(path: Path) -> State:
     """Bring the run in the folder ``path`` to its end and say which that was.
 
@@ -201,7 +216,7 @@ def _train(
     keeper.apply()
     if not done:
         _keep_weights(job, model, 0, keep)
-    saved = time.monotonic()
+    pace, saved = Pace(schedule.epochs, done, time.monotonic()), time.monotonic()
     for epoch in range(done, schedule.epochs):
         stats = train_epoch(
             model,
@@ -213,7 +228,7 @@ def _train(
             keeper=keeper,
             precision=job.precision,
             stream=stream,
-            on_step=_reporter(job, phase, epoch, schedule.epochs, seconds),
+            on_step=_reporter(job, pace, phase, epoch),
         )
         seconds += stats.seconds
         test = job.evaluate(model)
@@ -238,15 +253,12 @@ def _train(
     return Trained(model, final, before or final, seconds, images / seconds)
 
 
-def _reporter(job: Job, phase: str, epoch: int, epochs: int, seconds: float) -> Callable[[int, int], None]:
-    began = time.monotonic()
-
+def _reporter(job: Job, pace: Pace, phase: str, epoch: int) -> Callable[[int, int], None]:
     def on_step(step: int, steps: int) -> None:
         def progress() -> dict[str, Any]:
-            share = (epoch + step / steps) / epochs
-            spent = seconds + time.monotonic() - began
-            left = spent / share - spent if share > 0 and step else None
-            return {"phase": phase, "epoch": epoch + 1, "epochs": epochs, "fraction": share, "seconds_left": left}
+            done = epoch + step / steps
+            known = {"fraction": done / pace.epochs, "seconds_left": pace.seconds_left(done)}
+            return {"phase": phase, "epoch": epoch + 1, "epochs": pace.epochs, **known}
 
         job.look(progress)
 

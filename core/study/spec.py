@@ -123,6 +123,12 @@ class RunSpec:
         return variant_label(self.method, dict(self.settings))
 
     @property
+    def label(self) -> str:
+        """The run in a few words, for people; unique within a recipe."""
+        sparsity = "" if self.is_dense else f" {self.sparsity:g}"
+        return f"{self.variant}{sparsity}, seed {self.seed}"
+
+    @property
     def run_id(self) -> str:
         """A readable slug and the first 12 hex digits of the SHA-256 of the canonical JSON."""
         sparsity = "" if self.is_dense else f"-{self.sparsity:g}"

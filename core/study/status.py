@@ -21,7 +21,8 @@ _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seco
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """One run at a glance. ``fraction`` of its training that is done; ``seconds_left`` None where nobody knows;
-    ``test_accuracy`` of the newest epoch, in percent; ``created`` in seconds since 1970."""
+    ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``latency_ms`` per picture at
+    batch 1, first as measured right after pruning, then as in the result; ``created`` in seconds since 1970."""
 
     run_id: str
     spec: RunSpec | None
@@ -31,6 +32,8 @@ class RunStatus:
     fraction: float
     seconds_left: float | None
     test_accuracy: float | None
+    size_mb: float | None
+    latency_ms: float | None
     created: float
 
 
@@ -72,14 +75,13 @@ def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
             spec = folder.spec
         except InputError:
             continue
-        label = spec.variant if spec.is_dense else f"{spec.variant} {spec.sparsity:g}"
         for event in folder.events():
             phase, epoch = event.get("phase"), event.get("epoch")
             if event["type"] == "epoch" and isinstance(phase, str) and isinstance(epoch, int):
                 measures = {name: finite(event.get(name)) for name in _CURVES}
                 rows[folder.run_id, phase, epoch] = {
                     "run_id": folder.run_id,
-                    "run": f"{label}, seed {spec.seed}",
+                    "run": spec.label,
                     "phase": phase,
                     "epoch": epoch,
                     **measures,
@@ -108,6 +110,7 @@ def _status(folder: RunFolder) -> RunStatus:
     progress = folder.progress() if state in (State.RUNNING, State.CANCELLING) else {}
     epochs = [event for event in events if event["type"] == "epoch"]
     last = epochs[-1] if epochs else {}
+    costs = _costs(folder, state, events)
     done = 1.0 if state == State.DONE else _share(last)
     fraction = finite(progress.get("fraction"))
     created = finite(events[0].get("t")) if events else None
@@ -120,8 +123,16 @@ def _status(folder: RunFolder) -> RunStatus:
         fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
         seconds_left=finite(progress.get("seconds_left")),
         test_accuracy=finite(last.get("test_accuracy")),
+        size_mb=finite(costs.get("model_size_mb")),
+        latency_ms=finite(costs.get("inference_latency_ms")),
         created=created or _modified(folder),
     )
+
+
+def _costs(folder: RunFolder, state: State, events: list[dict[str, Any]]) -> dict[str, Any]:
+    if state == State.DONE:
+        return folder.result() or {}
+    return next((event for event in reversed(events) if event["type"] == "pruned"), {})
 
 
 def _share(event: dict[str, Any]) -> float:

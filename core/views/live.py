@@ -1,4 +1,4 @@
-"""Charts of runs that are going on: learning curves, one line a run."""
+"""Charts of runs that are going on: learning curves, and what the networks cost once they are pruned."""
 
 from __future__ import annotations
 
@@ -33,4 +33,17 @@ def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
         )
         .properties(height=260)
     )
+    return chart
+
+
+def cost_chart(costs: pd.DataFrame, measure: str, title: str) -> alt.LayerChart:
+    """``measure`` of each run as a bar with its number, in the order of the rows; columns ``run`` and ``measure``."""
+    base = alt.Chart(costs[["run", measure]]).encode(
+        y=alt.Y("run:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
+        x=alt.X(f"{measure}:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(grid=False)),
+        tooltip=[alt.Tooltip("run:N", title="Run"), alt.Tooltip(f"{measure}:Q", title=title, format=".3~f")],
+    )
+    bars = base.mark_bar(color="#0072B2", opacity=0.75, height={"band": 0.6})
+    numbers = base.mark_text(align="left", dx=4, color="#0072B2").encode(text=alt.Text(f"{measure}:Q", format=".3~f"))
+    chart: alt.LayerChart = (bars + numbers).properties(height=alt.Step(26))
     return chart
