@@ -5,22 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from core.jobs.cluster import SCHEDULER_VARIABLE, check_scheduler
 from core.jobs.queue import Queue
+from core.jobs.task import run_task
 from core.study.checks import InputError, refuse
 from core.study.grid import study_runs, with_dense
 from core.study.methods import DEFAULT_METHODS, DENSE, METHODS, Scalar, find_method
 from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
-from core.study.record import Home, State
+from core.study.record import Home, RunFolder, State
 from core.study.spec import Recipe, RunSpec
 from core.study.watch import LOOK_SECONDS, Watcher, watching
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+DEFAULT_HOME = Path(os.environ.get("PRUNESCOPE_HOME") or REPOSITORY)
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 RECONCILE_SECONDS = 30.0
 QUICK_SPARSITIES, QUICK_SEEDS = (0.5, 0.9), (42,)
@@ -34,26 +38,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
-    except KeyboardInterrupt:
-        return _complain("Stopped. The same command goes on where this one was.", INTERRUPTED)
     except BrokenPipeError:
         # Whoever read the output has gone; nobody is left to tell, and Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        return _complain(f"{error.filename or 'A file'}: {error.strerror or error}.", FAILED)
+    except KeyboardInterrupt:
+        return _complain("Stopped. The same command goes on where this one was.", INTERRUPTED)
 
 
 def train_dense(options: argparse.Namespace) -> int:
     """Train one dense run in this process."""
-    return _execute(options, RunSpec(_recipe(options), DENSE, options.seed))
+    return _train(options, RunSpec(_recipe(options), DENSE, options.seed))
 
 
 def train_pruned(options: argparse.Namespace) -> int:
     """Train one pruned run in this process, and its dense run first if that is not there yet."""
     method = find_method(options.method)
     given = _settings(options.set, (method.name,))[method.name]
-    return _execute(
-        options, RunSpec(_recipe(options), method.name, options.seed, options.sparsity, tuple(given.items()))
-    )
+    spec = RunSpec(_recipe(options), method.name, options.seed, options.sparsity, tuple(given.items()))
+    return _train(options, spec)
 
 
 def study(options: argparse.Namespace) -> int:
@@ -62,57 +67,73 @@ def study(options: argparse.Namespace) -> int:
     seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
     methods = [find_method(name).name for name in options.methods]
     specs = study_runs(_recipe(options), methods, sparsities, seeds, _settings(options.set, methods))
-    home = Home(options.home).prepare()
+    home = Home(options.home)
     if options.skip_dense:
         _require_dense(home, specs)
-    queue = Queue(home)
-    folders = [home.create(spec) for spec in specs]
-    watcher = Watcher(folders, _say)
-    queue.submit(specs)
-    try:
-        _wait_for(watcher, queue)
-    except KeyboardInterrupt:
-        for folder in folders:
-            queue.cancel(folder.run_id)
-        raise
+    folders = _on_cluster(home.prepare(), specs)
     states = [folder.state() for folder in folders]
     done = states.count(State.DONE)
-    _say(f"{done} of {len(states)} runs are done. Look at them with: streamlit run app.py")
+    where = "" if options.home == REPOSITORY else f"PRUNESCOPE_HOME={shlex.quote(str(options.home))} "
+    _say(f"{done} of {len(states)} runs are done. Look at them with: {where}streamlit run app.py")
     return 0 if done == len(states) else FAILED
 
 
-def _wait_for(watcher: Watcher, queue: Queue) -> None:
-    """Until every run has come to its end; a cluster that is gone meanwhile is replaced."""
-    reconciled = time.monotonic()
-    while not watcher.finished():
-        watcher.look()
-        time.sleep(LOOK_SECONDS)
-        if time.monotonic() - reconciled > RECONCILE_SECONDS:
-            queue.reconcile()
-            reconciled = time.monotonic()
-    watcher.look()
-
-
-def _execute(options: argparse.Namespace, spec: RunSpec) -> int:
+def _train(options: argparse.Namespace, spec: RunSpec) -> int:
+    """Execute ``spec`` and its dense run, in this process unless a scheduler is named; print the result record."""
     home = Home(options.home).prepare()
-    from core.engine.execute import ensure_executed  # noqa: PLC0415 - loads torch: not before the input is checked
-
-    folders = [home.create(needed) for needed in with_dense([spec])]
-    for folder in folders:
-        if folder.state() in (State.CANCELLED, State.FAILED):
-            folder.enqueue()
-    with watching(folders, _say):
-        state = ensure_executed(home, spec, _wait)
-    if state != State.DONE:
-        failed = next(folder for folder in folders if folder.state() != State.DONE)
-        return _complain(f"{failed.run_id} {state}: {failed.describe()[1]}", FAILED)
+    if home.run(spec.run_id).state() != State.DONE:
+        folders = _on_cluster(home, [spec]) if os.environ.get(SCHEDULER_VARIABLE) else _in_this_process(home, spec)
+        for folder in folders:
+            state, reason = folder.describe()
+            if state != State.DONE:
+                return _complain(f"{folder.run_id} {state}" + (f": {reason}" if reason else "."), FAILED)
     print(json.dumps(home.run(spec.run_id).result()), flush=True)
     return 0
 
 
-def _wait(reason: str) -> None:
-    _say(f"{reason} Waiting for it.")
-    time.sleep(2)
+def _in_this_process(home: Home, spec: RunSpec) -> list[RunFolder]:
+    _check_data(home, spec)
+    folders = [home.create(needed) for needed in with_dense([spec])]
+    for folder in folders:
+        if folder.state() in (State.CANCELLED, State.FAILED):
+            folder.enqueue()
+        owner = folder.holder()
+        if owner is not None and owner.alive:
+            _say(f"{folder.run_id} is being executed by process {owner.pid} on {owner.host}: waiting for it.")
+    with watching(folders, _say):
+        run_task(str(folders[-1].path))
+    return folders
+
+
+def _on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
+    """Submit ``specs`` and wait until all have come to an end; what the cluster loses meanwhile is handed over again."""
+    _check_data(home, specs[0])
+    check_scheduler()
+    queue = Queue(home)
+    folders = [home.create(spec) for spec in with_dense(specs)]
+    watcher = Watcher(folders, _say)
+    queue.submit(specs)
+    reconciled = time.monotonic()
+    try:
+        while not watcher.finished():
+            watcher.look()
+            time.sleep(LOOK_SECONDS)
+            if time.monotonic() - reconciled > RECONCILE_SECONDS:
+                queue.reconcile()
+                reconciled = time.monotonic()
+    except KeyboardInterrupt:
+        for folder in folders:
+            queue.cancel(folder.run_id)
+        raise
+    watcher.look()
+    return folders
+
+
+def _check_data(home: Home, spec: RunSpec) -> None:
+    """Load the pictures once, before any run is made: InputError if they cannot be; progress goes to stderr."""
+    from core.engine.data import load_dataset  # noqa: PLC0415 - loads torch: not before the rest is checked
+
+    load_dataset(spec.recipe.data, home)
 
 
 def _require_dense(home: Home, specs: list[RunSpec]) -> None:
@@ -179,12 +200,12 @@ def _parser() -> argparse.ArgumentParser:
 def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
     command.set_defaults(command=function)
-    command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard)")
+    command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard; with --quick, quick)")
     command.add_argument("--data", help="cifar10, synthetic or folder:PATH (default: the preset's)")
     command.add_argument("--width", type=int, help="channels of the first stage; 64 is ResNet-18")
     command.add_argument("--epochs", type=int, metavar="N", help="epochs of the dense training")
     command.add_argument("--batch-size", type=int, metavar="N", help="smaller for a GPU with little memory")
-    command.add_argument("--home", type=Path, default=REPOSITORY, metavar="DIR", help="holds cache/ and checkpoints/")
+    command.add_argument("--home", type=Path, default=DEFAULT_HOME, metavar="DIR", help="holds cache/ and checkpoints/")
     return command
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from core.cli import main
 from core.study.methods import METHODS
-from core.study.record import Home
+from core.study.presets import PRESETS
+from core.study.record import Home, RunFolder
+from core.study.spec import RunSpec
 from tests.records import write_result
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,7 +56,7 @@ def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(tmp_path, capsys,
     assert out == ""
     assert says in err
     assert err.count("\n") == 1
-    assert not list(Home(tmp_path / "home").runs())
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_home_that_is_no_folder_is_one_line_and_status_2(tmp_path, capsys):
@@ -111,20 +113,45 @@ def test_train_pruned_trains_its_dense_run_first_and_ends_with_the_record(tmp_pa
     assert "started" not in again.stderr
 
 
-def test_a_failed_run_is_one_line_with_the_reason(tmp_path):
-    (tmp_path / "empty").mkdir()
-    done = run(
-        ["train-dense", "--preset", "demo", "--data", f"folder:{tmp_path / 'empty'}", "--home", str(tmp_path / "h")]
-    )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "train" in done.stderr.splitlines()[-1]
+def test_a_folder_without_pictures_is_one_line_and_leaves_no_run(tmp_path, capsys):
+    for split in ("train", "test"):
+        (tmp_path / "data" / split / "cat").mkdir(parents=True)
+    data = ["--data", f"folder:{tmp_path / 'data'}", "--home", str(tmp_path / "home")]
+    for command in (PRUNED, ["train-dense", "--preset", "demo"], ["study", "--preset", "demo"]):
+        assert main([*command, *data]) == 2
+        assert "cat" in capsys.readouterr().err.splitlines()[-1]
+    assert not Home(tmp_path / "home").runs()
+
+
+def test_a_run_that_fails_is_one_line_with_the_reason_and_status_1(tmp_path, capsys, monkeypatch):
+    def fail(path):
+        RunFolder(path).append("failed", reason="The disk is full.")
+
+    monkeypatch.setattr("core.engine.execute.execute", fail)
+    monkeypatch.setattr("core.cli._check_data", lambda home, spec: None)
+    assert main([*PRUNED, "--home", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith("failed: The disk is full.")
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line_and_nothing_is_queued(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("core.cli._check_data", lambda home, spec: None)
+    for address, says in (("nonsense", "tcp://host:8786"), ("tcp://127.0.0.1:9", "No scheduler answers")):
+        monkeypatch.setenv("PRUNESCOPE_SCHEDULER", address)
+        for command in (PRUNED, ["study", "--preset", "demo"]):
+            assert main([*command, "--home", str(tmp_path)]) == 2
+            assert says in capsys.readouterr().err
+    assert not Home(tmp_path).runs()
+
+
+def test_a_file_where_a_folder_should_be_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("core.cli._check_data", lambda home, spec: None)
+    spec = RunSpec(PRESETS["demo"].recipe, "dense", 42)
+    (Home(tmp_path).prepare().checkpoints / spec.run_id).write_text("")
+    assert main(["train-dense", "--preset", "demo", "--home", str(tmp_path)]) == 1
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatch):
-    from core.study.presets import PRESETS  # noqa: PLC0415
-    from core.study.spec import RunSpec  # noqa: PLC0415
-
     submitted = []
 
     class FakeQueue:
@@ -137,6 +164,7 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
                 write_result(self.home, spec)
 
     monkeypatch.setattr("core.cli.Queue", FakeQueue)
+    monkeypatch.setattr("core.cli._check_data", lambda home, spec: None)
     home = Home(tmp_path).prepare()
     write_result(home, RunSpec(PRESETS["demo"].recipe, "dense", 42))
     arguments = ["study", "--preset", "demo", "--quick", "--skip-dense", "--home", str(tmp_path)]

@@ -67,8 +67,10 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
     tensors, metadata = _read(path)
     try:
         shape = json.loads(metadata["shape"])
-        model = ResNet(Shape(tuple(shape["stages"]), tuple(map(tuple, shape["inner"])), shape["classes"]))
-        model.load_state_dict({name: _unpack(name, like, tensors) for name, like in model.state_dict().items()})
+        with torch.device("meta"):  # shapes without memory: the file's own tensors take their place
+            model = ResNet(Shape(tuple(shape["stages"]), tuple(map(tuple, shape["inner"])), shape["classes"]))
+        state = {name: _unpack(name, like, tensors) for name, like in model.state_dict().items()}
+        model.load_state_dict(state, assign=True)
     except (KeyError, TypeError, ValueError, RuntimeError, zlib.error) as error:
         raise InputError(f"{path.name} does not hold a network that PruneScope knows ({_first_line(error)}).") from None
     return model.to(device).eval()

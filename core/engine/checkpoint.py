@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import pickle
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,7 +40,9 @@ def save_checkpoint(folder: Path, epoch: int, state: dict[str, Any], lease: Leas
     torch.save(state, buffer)
     with replacing(path) as file:
         file.write(buffer.getbuffer())
-    manifest = {"epoch": epoch, "size": path.stat().st_size, "sha256": sha256(path), "attempt": lease.attempt}
+    # Of what was meant to be written: a hash of what came to lie on the disk would certify a bad write.
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    manifest = {"epoch": epoch, "size": buffer.tell(), "sha256": digest, "attempt": lease.attempt}
     write_json(path.with_suffix(".json"), manifest)
     for old in _epochs(folder)[:-KEPT]:
         _remove(folder, old)
@@ -53,7 +57,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
             manifest = json.loads(path.with_suffix(".json").read_bytes())
             if path.stat().st_size == manifest["size"] and sha256(path) == manifest["sha256"]:
                 return Checkpoint(epoch, torch.load(path, map_location="cpu", weights_only=True)), damaged
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError):
             pass  # as damaged as one with the wrong hash: set aside below, by name, and reported
         damaged.append(path.name)
         for part in (path, path.with_suffix(".json")):
@@ -63,9 +67,11 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Remove all checkpoints, once the result makes them needless."""
+    """Remove all checkpoints, once the result makes them needless, and what a killed process left half-written."""
     for epoch in _epochs(folder):
         _remove(folder, epoch)
+    for left in folder.glob(".*.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def _epochs(folder: Path) -> list[int]:

@@ -23,9 +23,10 @@ from core.engine.models.resnet import ResNet, resnet18
 from core.engine.pruning import prune
 from core.engine.pruning.base import Context, Pruned
 from core.engine.result import Trained, build_result, prune_summary
-from core.engine.train import MaskKeeper, make_optimizer, train_epoch
+from core.engine.train import MaskKeeper, make_optimizer, steps_per_epoch, train_epoch
 from core.study.checks import InputError
-from core.study.lease import Lease, LeaseHeldError, LeaseLostError
+from core.study.files import sha256
+from core.study.lease import Lease, LeaseLostError
 from core.study.methods import REWIND_EPOCHS
 from core.study.record import Home, RunFolder, State
 from core.study.spec import RunSpec, Schedule
@@ -50,6 +51,7 @@ class Job:
     data: Dataset
     train: DevicePictures
     test: DevicePictures
+    origin: dict[str, str]  # hashes of what the run starts from: a checkpoint of another origin is of no use
     looked: float = 0.0  # when look() last did something
     earlier_seconds: float = 0.0  # training time of earlier attempts, which this one goes on from
 
@@ -85,20 +87,19 @@ class Pace:
 def execute(path: Path) -> State:
     """Bring the run in the folder ``path`` to its end and say which that was.
 
-    Whatever goes wrong is recorded in the folder: a reason in the journal, details in the log. LeaseHeldError if another
-    process is executing the run; KeyboardInterrupt passes through, and the run can go on later.
+    Whatever goes wrong with the run is recorded in the folder: a reason in the journal, details in the log.
+    LeaseHeldError if another process is executing it; KeyboardInterrupt passes through, and the run can go on later.
     """
     folder = RunFolder(path)
     if folder.state() == State.DONE:
         return State.DONE
     with Lease(path) as lease:
         try:
-            if folder.state() == State.DONE:  # finished by somebody else before the lease was ours
-                return State.DONE
-            result = _run(folder, lease)
-            lease.check()
-            folder.commit(result)
-            folder.append("done", test_accuracy=result["test_accuracy"])
+            if folder.state() != State.DONE:  # somebody else may have finished it before the lease was ours
+                result = _run(folder, lease)
+                lease.check()
+                folder.commit(result)
+                folder.append("done", test_accuracy=result["test_accuracy"])
             drop_checkpoints(path)
         except CancelledError:
             folder.append("cancelled")
@@ -111,22 +112,6 @@ def execute(path: Path) -> State:
                     log.write(traceback.format_exc())
                 folder.append("failed", reason=reason_of(error, folder))
             return State.FAILED
-    return State.DONE
-
-
-def ensure_executed(home: Home, spec: RunSpec, wait: Callable[[str], None]) -> State:
-    """Execute ``spec``'s run in this process, its dense run first; if another process has one of them, call ``wait`` with
-    a sentence until it let go."""
-    for needed in dict.fromkeys((spec.dense, spec)):
-        folder = home.create(needed)
-        while True:
-            try:
-                state = execute(folder.path)
-                break
-            except LeaseHeldError as held:
-                wait(str(held))
-        if state != State.DONE:
-            return state
     return State.DONE
 
 
@@ -157,31 +142,40 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
 
     def report(message: str, fraction: float) -> None:
         _stop_if_cancelled(folder)
-        folder.report_progress(phase=message, fraction=fraction)
+        folder.report_progress(phase=f"{message} ({fraction:.0%})", fraction=0.0)
 
     data = load_dataset(spec.recipe.data, home, report)
     train = DevicePictures(data.train, data.mean, data.std, device)
     test = DevicePictures(data.test, data.mean, data.std, device)
-    job = Job(folder, spec, lease, device, precision, data, train, test)
-    result = (_run_dense if spec.is_dense else _run_pruned)(job, home)
+    origin = {"data": data.fingerprint}
+    job = Job(folder, spec, lease, device, precision, data, train, test, origin)
+    result = (_run_dense if spec.is_dense else _run_pruned)(job)
     return {
         **result,
+        "origin": job.origin,
         "train_pictures": len(job.train),
         "wall_seconds": round(job.earlier_seconds + time.monotonic() - began, 2),
         "environment": surroundings,
     }
 
 
-def _run_dense(job: Job, home: Home) -> dict[str, Any]:
+def _run_dense(job: Job) -> dict[str, Any]:
     model = resnet18(job.spec.recipe.width, len(job.data.classes), seed=job.spec.seed)
     trained = _train(job, Pruned(model), job.spec.recipe.train, phase="train", keep=REWIND_EPOCHS)
     return _measure(job, trained, dense=trained.model)
 
 
-def _run_pruned(job: Job, home: Home) -> dict[str, Any]:
-    source = home.run(job.spec.dense.run_id)
-    if source.result() is None:
+def _run_pruned(job: Job) -> dict[str, Any]:
+    source = RunFolder(job.folder.path.with_name(job.spec.dense.run_id))
+    dense_result = source.result()
+    if dense_result is None:
         raise InputError(f"The dense run {source.run_id} is not finished: run it first, or retry to run both.")
+    if dense_result.get("origin", job.origin) != job.origin:
+        raise InputError(
+            f"The pictures have changed since the dense run {source.run_id} was trained: put them back, or give the new "
+            "ones a folder of their own."
+        )
+    job.origin["dense"] = sha256(source.model_path)
     dense = place(load_model(source.model_path), job.device)
 
     def weights_at(epoch: int) -> dict[str, torch.Tensor]:
@@ -216,6 +210,7 @@ def _train(
     keeper.apply()
     if not done:
         _keep_weights(job, model, 0, keep)
+    final: Evaluation | None = None
     pace, saved = Pace(schedule.epochs, done, time.monotonic()), time.monotonic()
     for epoch in range(done, schedule.epochs):
         stats = train_epoch(
@@ -231,10 +226,11 @@ def _train(
             on_step=_reporter(job, pace, phase, epoch),
         )
         seconds += stats.seconds
-        test = job.evaluate(model)
+        final = job.evaluate(model)
         _keep_weights(job, model, epoch + 1, keep)
         if time.monotonic() - saved > CHECKPOINT_SECONDS or epoch + 1 == schedule.epochs:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "seconds": seconds}
+            state["origin"] = job.origin
             save_checkpoint(job.folder.path, epoch + 1, state, job.lease)
             saved = time.monotonic()
         job.folder.append(
@@ -244,12 +240,13 @@ def _train(
             epochs=schedule.epochs,
             loss=round(stats.loss, 5),
             train_accuracy=round(stats.accuracy, 3),
-            test_accuracy=round(test.accuracy, 3),
+            test_accuracy=round(final.accuracy, 3),
             images_per_second=round(stats.images_per_second, 1),
             seconds=round(stats.seconds, 2),
         )
-    final = job.evaluate(model)
-    images = schedule.epochs * len(job.train.labels)
+    final = final or job.evaluate(model)  # after a crash between the last epoch and the result nothing is left to train
+    batch = min(schedule.batch_size, len(job.train))
+    images = schedule.epochs * steps_per_epoch(len(job.train), batch) * batch
     return Trained(model, final, before or final, seconds, images / seconds)
 
 
@@ -271,6 +268,10 @@ def _resume(job: Job, model: ResNet, optimizer: torch.optim.SGD) -> tuple[float,
     for name in damaged:
         job.folder.append("checkpoint_damaged", name=name)
     if checkpoint is None:
+        return 0.0, 0
+    if checkpoint.state["origin"] != job.origin:
+        drop_checkpoints(job.folder.path)
+        job.folder.append("started_over", reason="the pictures or the dense network are not those it began with")
         return 0.0, 0
     model.load_state_dict(checkpoint.state["model"])
     optimizer.load_state_dict(checkpoint.state["optimizer"])
@@ -294,7 +295,12 @@ def _measure(job: Job, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
     _stop_if_cancelled(job.folder)
     job.folder.report_progress(phase="measure", fraction=1.0)
     job.lease.check()
-    notes = {"run_id": job.spec.run_id, "classes": ",".join(job.data.classes), "data": job.spec.recipe.data}
+    notes = {  # what somebody who only has the file needs to classify a picture
+        "run_id": job.spec.run_id,
+        "classes": ",".join(job.data.classes),
+        "mean": ",".join(map(str, job.data.mean)),
+        "std": ",".join(map(str, job.data.std)),
+    }
     save_model(trained.model, job.folder.model_path, notes=notes)
     return build_result(job.spec, trained, dense, job.folder.model_path)
 

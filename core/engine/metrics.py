@@ -15,9 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from core.engine.artifact import encode
 from core.engine.device import place
-from core.engine.models.resnet import ResNet, Shape, wiring
+from core.engine.models.resnet import ResNet, Shape
 from core.engine.pruning.base import prunable
-from core.engine.pruning.structured import filter_count, prunable_weights
 
 PICTURE = (3, 32, 32)
 
@@ -69,8 +68,8 @@ def count(model: ResNet, dense: Shape) -> Counts:
     return Counts(
         params_total=sum(p.numel() for p in model.parameters()),
         params_nonzero=sum(nonzero.values()) + others,
-        reached_sparsity=1 - sum(nonzero.values()) / prunable_weights(dense),
-        filter_ratio=1 - filter_count(model.shape) / filter_count(dense),
+        reached_sparsity=1 - sum(nonzero.values()) / dense.prunable,
+        filter_ratio=1 - model.shape.filters / dense.filters,
         macs=sum(per_layer.values()),
         effective_macs=round(effective),
     )
@@ -93,14 +92,8 @@ def macs_per_layer(model: nn.Module) -> dict[str, int]:
 def layers(model: ResNet, dense: Shape) -> list[Layer]:
     """Every prunable layer, in the order of computation."""
     weights = prunable(model)
-    groups = dense.groups
-    shapes: dict[str, tuple[int, ...]] = {
-        wire.conv: (groups[wire.target], 3 if wire.source is None else groups[wire.source], wire.kernel, wire.kernel)
-        for wire in wiring()
-    }
-    shapes["fc"] = (dense.classes, groups["stage4"])
     found = []
-    for name, full in shapes.items():
+    for name, full in dense.weights.items():
         weight = weights[f"{name}.weight"]
         density = int(weight.count_nonzero()) / int(np.prod(full))
         found.append(Layer(name, tuple(weight.shape), full, round(density, 6)))
@@ -193,4 +186,8 @@ def _graph(model: nn.Module, picture: Tensor) -> Callable[[], None]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         model(picture)
-    return graph.replay
+
+    def replay(picture: Tensor = picture) -> None:  # keeps the picture: the graph goes on reading its memory
+        graph.replay()
+
+    return replay

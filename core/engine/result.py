@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from core.engine.artifact import encode, plain_size
 from core.engine.evaluate import Evaluation
 from core.engine.metrics import Latency, count, dead_layers, large_batch, layers, time_latency
@@ -80,6 +82,8 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "batch_speedup": batch_dense.median_ms / batch.median_ms,
         "latency": {
             "how": "CUDA-graph replay" if device.type == "cuda" else "eager",
+            "dtype": "float32",
+            "tf32": device.type == "cuda" and torch.backends.cudnn.allow_tf32,
             "single": asdict(single),
             "single_dense": asdict(single_dense),
             "batch": asdict(batch),

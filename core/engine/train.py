@@ -107,7 +107,9 @@ def train_epoch(
         hits += (logits.detach().argmax(1) == labels).sum()
     mean_loss = float(loss_sum) / steps
     if not math.isfinite(mean_loss):
-        raise InputError(f"The loss became {mean_loss} in epoch {epoch + 1}: choose a smaller learning rate.")
+        raise InputError(
+            f"The loss became {mean_loss} in epoch {epoch + 1}: choose a larger batch size or a wider network."
+        )
     seconds = time.perf_counter() - began
     return EpochStats(mean_loss, 100 * float(hits) / (steps * batch), steps * batch / seconds, seconds)
 

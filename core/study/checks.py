@@ -36,7 +36,7 @@ def number(field: str, value: Any, low: float, high: float, *, below_high: bool 
     found = finite(value)
     if found is None or not low <= found <= high or (below_high and found == high):
         raise refuse(field, value, accepted)
-    return found
+    return found + 0.0  # -0.0 is 0.0, or one spec would have two ids
 
 
 def finite(value: object) -> float | None:

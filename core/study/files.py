@@ -55,10 +55,10 @@ def append_line(path: Path, data: Any) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects in ``path``, one a line; a torn or garbled line is passed over, a missing file has none."""
+    """The objects in ``path``, one a line; a torn or garbled line is passed over, a file that cannot be read has none."""
     try:
         raw = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return []
     objects = []
     for line in raw.split(b"\n"):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.study.checks import number, one_of, refuse, whole_number
+from core.study.checks import one_of, refuse
 
 Scalar = str | int | float | bool
 DENSE = "dense"
@@ -19,34 +19,24 @@ DENSE = "dense"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting of a method: either a choice out of ``choices`` or a number from ``low`` to ``high``."""
+    """One setting of a method: what it is called, what it does, and the values that it can have."""
 
     name: str
     label: str
     help: str
     default: Scalar
-    choices: tuple[Scalar, ...] = ()
-    low: float = 0
-    high: float = 0
+    choices: tuple[Scalar, ...]
 
     def check(self, value: Any) -> Scalar:
         """``value`` if accepted, else InputError."""
-        if self.choices:
-            return one_of(self.name, value, self.choices)  # type: ignore[no-any-return]
-        if isinstance(self.default, int):
-            return whole_number(self.name, value, int(self.low), int(self.high))
-        return number(self.name, value, self.low, self.high)
+        return one_of(self.name, value, self.choices)  # type: ignore[no-any-return]
 
     def parse(self, text: str) -> Scalar:
         """The accepted value that ``text``, from a command line, stands for, else InputError."""
         for choice in self.choices:
             if str(choice) == text:
                 return choice
-        try:
-            value: Scalar = text if self.choices else type(self.default)(text)
-        except ValueError:
-            value = text
-        return self.check(value)
+        return self.check(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,7 @@ def resolve_data(data: str) -> str:
     check_data_name(data)
     if not data.startswith(FOLDER_PREFIX):
         return data
-    path = Path(os.path.expanduser(data[len(FOLDER_PREFIX) :].strip())).resolve()  # noqa: PTH111 - never raises
-    if not path.is_dir():
-        raise refuse(
-            "data", data, "folder:PATH with a folder that exists, laid out as train/<class>/* and test/<class>/*"
-        )
+    path = Path(os.path.abspath(os.path.expanduser(data[len(FOLDER_PREFIX) :].strip())))  # noqa: PTH100, PTH111 - never raises
+    if not all(os.path.isdir(path / split) for split in ("train", "test")):  # noqa: PTH112 - never raises
+        raise refuse("data", data, "folder:PATH with a folder that exists and holds train/<class>/* and test/<class>/*")
     return FOLDER_PREFIX + str(path)

@@ -82,7 +82,7 @@ class Home:
             except OSError as error:
                 reason = error.strerror or type(error).__name__
                 raise InputError(
-                    f"{folder} cannot be written ({reason}): choose a folder of your own with --home."
+                    f"{folder} cannot be written ({reason}): choose a folder of your own with --home or PRUNESCOPE_HOME."
                 ) from None
         return self
 
@@ -93,11 +93,15 @@ class Home:
         return RunFolder(self.checkpoints / run_id)
 
     def runs(self) -> list[RunFolder]:
-        """The folders of all runs, by name."""
-        with suppress(FileNotFoundError), os.scandir(self.checkpoints) as entries:
-            names = sorted(entry.name for entry in entries if _RUN_ID.fullmatch(entry.name) and entry.is_dir())
-            return [RunFolder(self.checkpoints / name) for name in names]
-        return []
+        """The folders of all runs, by name. InputError if they cannot be listed."""
+        try:
+            with os.scandir(self.checkpoints) as entries:
+                names = sorted(entry.name for entry in entries if _RUN_ID.fullmatch(entry.name) and entry.is_dir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise InputError(f"{self.checkpoints} cannot be read ({error.strerror}).") from None
+        return [RunFolder(self.checkpoints / name) for name in names]
 
     def create(self, spec: RunSpec) -> RunFolder:
         """The folder of ``spec``'s run, made if it is not there yet; a damaged ``spec.json`` is mended."""
@@ -151,8 +155,9 @@ class RunFolder:
     @cached_property
     def spec(self) -> RunSpec:
         """What this run is; InputError if ``spec.json`` is missing, damaged or another run's."""
+        data = _read_object(self.spec_path)
         try:
-            spec = RunSpec.from_json(_read_object(self.spec_path))
+            spec = RunSpec.from_json(data)
         except InputError as error:
             raise InputError(f"{self.run_id}: spec.json is damaged. {error}") from None
         if spec.run_id != self.run_id:
@@ -227,9 +232,9 @@ class RunFolder:
     def describe(self) -> tuple[State, str]:
         """The state and, for a run that failed, the reason."""
         try:
+            _ = self.spec
             if self.result() is not None:
                 return State.DONE, ""
-            _ = self.spec
         except InputError as error:
             return State.FAILED, str(error)
         owner = self.holder()
@@ -250,7 +255,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
         if path.name == "spec.json":
-            raise InputError(f"{path.name} is missing.") from None
+            raise InputError(f"{path.parent.name}: {path.name} is missing.") from None
         raise
     except OSError as error:
         raise InputError(f"{path.parent.name}: {path.name} cannot be read ({error.strerror}).") from None

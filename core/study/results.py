@@ -73,7 +73,7 @@ class Results:
         """One row a finished run, with COLUMNS; a damaged run has none. InputError if the home cannot be read."""
         known, frame = self._state
         seen: dict[str, tuple[_Signature, dict[str, Any] | None]] = {}
-        for folder in _folders(self.home):
+        for folder in self.home.runs():
             signature = _signature(folder.result_path, folder.spec_path)
             if signature is not None:
                 entry = known.get(folder.run_id)
@@ -170,14 +170,6 @@ def _half_width(std: pd.DataFrame, count: pd.DataFrame) -> pd.DataFrame:
 
     n = count.where(count >= 2).astype(float)
     return std.mul(stdtrit((n - 1).to_numpy(), 0.975)).div(np.sqrt(n.to_numpy()))
-
-
-def _folders(home: Home) -> list[RunFolder]:
-    try:
-        return home.runs()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputError(f"{home.checkpoints} cannot be read ({reason}).") from None
 
 
 def _signature(*paths: Path) -> _Signature | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,11 @@ import pandas as pd
 from core.study.checks import InputError, finite
 from core.study.record import Home, RunFolder, State
 from core.study.spec import RunSpec
+from core.study.watch import PHASES
 
 # States that only change together with a file in the run's folder; in the others a heartbeat may just stop.
 _STILL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
+LATEST_TIME = 4e9  # the year 2096: a later time is garbled, and might not fit into a date
 _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seconds")
 
 
@@ -47,13 +50,8 @@ class Statuses:
     def read(self) -> list[RunStatus]:
         """Every run: the recipe that was launched last first, within a recipe in the order of launching, so that a run
         keeps its place until something new is launched. InputError if the home cannot be read."""
-        try:
-            folders = self.home.runs()
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise InputError(f"{self.home.checkpoints} cannot be read ({reason}).") from None
         known, seen, found = self._known, {}, []
-        for folder in folders:
+        for folder in self.home.runs():
             signature = _signature(folder)
             entry = known.get(folder.run_id)
             status = entry[1] if entry is not None and entry[0] == signature else _status(folder)
@@ -64,29 +62,44 @@ class Statuses:
         return _in_order(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Runs that failed for the same reason, and how many more failed only because these are their dense runs."""
+
+    reason: str
+    run_ids: tuple[str, ...]
+    dependants: int
+
+
+def failures(runs: Iterable[RunStatus]) -> list[Failure]:
+    """The failed ones of ``runs`` by their reasons. A pruned run whose dense run is not among them stands for itself."""
+    failed = {run.run_id: run for run in runs if run.state == State.FAILED}
+    causes: dict[str, list[str]] = {}
+    dependants: Counter[str] = Counter()
+    for run in failed.values():
+        dense = failed.get(run.spec.dense.run_id) if run.spec and not run.spec.is_dense else None
+        # What core.jobs.task notes for a run that was never begun. A failure of its own has another reason.
+        if dense is not None and run.reason.startswith(f"Its dense run {dense.run_id} failed"):
+            dependants[dense.reason] += 1
+        else:
+            causes.setdefault(run.reason, []).append(run.run_id)
+    return [Failure(reason, tuple(run_ids), dependants[reason]) for reason, run_ids in causes.items()]
+
+
 def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
-    """One row an epoch of each run, from the journals: run_id, variant, sparsity, seed, phase, epoch and the measures.
+    """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures.
 
     Where a killed run did an epoch again, the later one counts. Garbled events are passed over.
     """
     rows: dict[tuple[str, str, int], dict[str, Any]] = {}
     for folder in folders:
-        try:
-            spec = folder.spec
-        except InputError:
-            continue
         for event in folder.events():
             phase, epoch = event.get("phase"), event.get("epoch")
             if event["type"] == "epoch" and isinstance(phase, str) and isinstance(epoch, int):
                 measures = {name: finite(event.get(name)) for name in _CURVES}
-                rows[folder.run_id, phase, epoch] = {
-                    "run_id": folder.run_id,
-                    "run": spec.label,
-                    "phase": phase,
-                    "epoch": epoch,
-                    **measures,
-                }
-    return pd.DataFrame(list(rows.values()), columns=["run_id", "run", "phase", "epoch", *_CURVES])
+                row = {"run_id": folder.run_id, "phase": phase, "epoch": epoch, **measures}
+                rows[folder.run_id, phase, epoch] = row
+    return pd.DataFrame(list(rows.values()), columns=["run_id", "phase", "epoch", *_CURVES])
 
 
 def _in_order(runs: list[RunStatus]) -> list[RunStatus]:
@@ -108,24 +121,26 @@ def _status(folder: RunFolder) -> RunStatus:
         spec = None
     events = folder.events()
     progress = folder.progress() if state in (State.RUNNING, State.CANCELLING) else {}
+    phase = str(progress.get("phase", ""))
+    # While data is prepared nothing is trained: what was done before still counts, and nobody knows what is left.
+    training = progress if phase in PHASES else {}
     epochs = [event for event in events if event["type"] == "epoch"]
     last = epochs[-1] if epochs else {}
     costs = _costs(folder, state, events)
     done = 1.0 if state == State.DONE else _share(last)
-    fraction = finite(progress.get("fraction"))
-    created = finite(events[0].get("t")) if events else None
+    fraction = finite(training.get("fraction"))
     return RunStatus(
         run_id=folder.run_id,
         spec=spec,
         state=state,
         reason=reason,
-        phase=str(progress.get("phase", "")),
+        phase=phase,
         fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
-        seconds_left=finite(progress.get("seconds_left")),
+        seconds_left=finite(training.get("seconds_left")),
         test_accuracy=finite(last.get("test_accuracy")),
         size_mb=finite(costs.get("model_size_mb")),
         latency_ms=finite(costs.get("inference_latency_ms")),
-        created=created or _modified(folder),
+        created=_created(folder, events),
     )
 
 
@@ -140,9 +155,12 @@ def _share(event: dict[str, Any]) -> float:
     return min(1.0, epoch / epochs) if epoch and epochs else 0.0
 
 
-def _modified(folder: RunFolder) -> float:
+def _created(folder: RunFolder, events: list[dict[str, Any]]) -> float:
+    noted = finite(events[0].get("t")) if events else None
+    if noted is not None and 0 < noted < LATEST_TIME:
+        return noted
     try:
-        return folder.path.stat().st_mtime
+        return min(max(folder.path.stat().st_mtime, 0.0), LATEST_TIME)
     except OSError:
         return 0.0
 

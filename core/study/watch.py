@@ -20,21 +20,34 @@ class Watcher:
         self._say = say
         self._seen = {folder.run_id: len(folder.events()) for folder in folders}
         self._phase = dict.fromkeys(self._seen, "")
+        self._size: dict[str, int] = {}
 
     def look(self) -> None:
         """Say what is new since the last look."""
         for folder in self._folders:
+            self._look_at_progress(folder)
+            if not self._changed(folder):
+                continue
             events = folder.events()
             for event in events[self._seen[folder.run_id] :]:
                 line = describe_event(event)
                 if line:
                     self._say(f"{folder.run_id}: {line}")
             self._seen[folder.run_id] = len(events)
-            self._look_at_progress(folder)
 
     def finished(self) -> bool:
         """Whether no run goes on by itself any more."""
-        return not any(folder.state() in UNFINISHED for folder in self._folders)
+        return not any(folder.state() in UNFINISHED for folder in reversed(self._folders))
+
+    def _changed(self, folder: RunFolder) -> bool:
+        """Whether the journal has grown: a study has hundreds, and most of them rest."""
+        try:
+            size = folder.events_path.stat().st_size
+        except OSError:
+            return False
+        changed = self._size.get(folder.run_id) != size
+        self._size[folder.run_id] = size
+        return changed
 
     def _look_at_progress(self, folder: RunFolder) -> None:
         phase = str(folder.progress().get("phase", ""))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from core.engine import load_model, magnitude_prune_global, resnet18, save_model, structured_prune_filters
-from core.engine.artifact import _gaps, _positions, notes_of, plain_size
+from core.engine.artifact import FORMAT, _digest, _gaps, _positions, notes_of, plain_size
 from core.engine.pruning import prune
 from core.study.checks import InputError
 from core.study.methods import METHODS
@@ -110,6 +110,17 @@ def test_a_bomb_is_not_unpacked(tmp_path, model):
     coded = torch.frombuffer(bytearray(bomb), dtype=torch.uint8).numpy()
     with pytest.raises(ValueError, match="do not fit"):
         _positions(coded, 10, 100)
+
+
+def test_a_file_that_claims_to_be_huge_is_refused_before_memory_is_taken(tmp_path, model):
+    for channels in (60_000, 4096):
+        shape = {"stages": [channels] * 4, "inner": [[channels] * 2] * 4, "classes": 10}
+        tensors = {name: torch.zeros(1) for name in ("conv1.weight", "bn1.weight")}
+        metadata = {"format": FORMAT, "shape": json.dumps(shape), "notes": "{}"}
+        metadata["sha256"] = _digest(tensors, metadata)
+        save_file(tensors, tmp_path / "huge", metadata)
+        with pytest.raises(InputError, match="does not hold a network"):
+            load_model(tmp_path / "huge")
 
 
 def test_notes_travel_with_the_network(tmp_path, model):

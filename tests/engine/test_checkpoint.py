@@ -1,7 +1,10 @@
+import json
+
 import pytest
 import torch
 
 from core.engine.checkpoint import KEPT, drop_checkpoints, load_checkpoint, save_checkpoint
+from core.study.files import sha256
 from core.study.lease import Lease, LeaseLostError
 
 
@@ -48,6 +51,15 @@ def test_a_bad_newest_generation_is_set_aside_and_the_one_before_used(saved, har
     assert damaged == ["checkpoint-0003.pt"]
     assert list(saved.glob("checkpoint-0003.*.damaged"))
     assert load_checkpoint(saved)[1] == []  # once set aside it is not found again
+
+
+def test_a_checkpoint_that_this_torch_cannot_read_is_set_aside_too(saved):
+    path = saved / "checkpoint-0003.pt"
+    path.write_bytes(b"not a checkpoint at all")
+    manifest = {"epoch": 3, "size": 23, "sha256": sha256(path), "attempt": 1}
+    path.with_suffix(".json").write_text(json.dumps(manifest))
+    checkpoint, damaged = load_checkpoint(saved)
+    assert (checkpoint.epoch, damaged) == (2, ["checkpoint-0003.pt"])
 
 
 def test_weights_without_a_manifest_are_no_checkpoint(saved):

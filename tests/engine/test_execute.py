@@ -1,18 +1,20 @@
 """Whole runs on a handful of pictures: dense, every method, resuming, cancelling, failing."""
 
 import json
+import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from core.engine import execute as _  # noqa: F401 - the module is loaded before it is patched
-from core.engine import load_model
-from core.engine.execute import ensure_executed, execute
-from core.engine.pruning.base import prunable
+from core.engine import execute as module
+from core.engine import load_model, resnet18, save_model
+from core.engine.execute import execute
+from core.engine.metrics import count
+from core.engine.models.resnet import Shape
+from core.jobs.task import run_task
 from core.study.lease import Lease, LeaseHeldError
 from core.study.methods import METHODS
 from core.study.record import Home, State
@@ -24,10 +26,10 @@ def recipe(tmp_path_factory):
     """Two classes that can be told apart by their colour."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
-    for split, count in (("train", 40), ("test", 10)):
+    for split, size in (("train", 40), ("test", 10)):
         for place, name in enumerate(("red", "blue")):
             (folder / split / name).mkdir(parents=True)
-            for index in range(count):
+            for index in range(size):
                 pixels = rng.integers(0, 120, (32, 32, 3), dtype=np.uint8)
                 pixels[..., 2 * place] += 120
                 Image.fromarray(pixels).save(folder / split / name / f"{index}.png")
@@ -46,8 +48,6 @@ def dense_home(tmp_path_factory, recipe):
 @pytest.fixture
 def home(tmp_path, dense_home):
     """A home of its own in which the dense run is done."""
-    import shutil  # noqa: PLC0415
-
     shutil.copytree(dense_home.path, tmp_path / "home")
     return Home(tmp_path / "home")
 
@@ -84,8 +84,9 @@ def test_every_method_runs_to_its_record(home, recipe, method):
     kinds = {key: result[key] for key in ("method", "sparsity", "seed")}
     assert kinds == {"method": method, "sparsity": 0.7, "seed": 1}
     assert result["reached_sparsity"] == pytest.approx(0.7, abs=0.01)
-    network = load_model(folder.model_path)
-    assert sum(int(w.count_nonzero()) for w in prunable(network).values()) < result["params_nonzero"] + 1
+    written = count(load_model(folder.model_path), Shape.of_width(4, 2))
+    assert written.params_nonzero == result["params_nonzero"]
+    assert written.reached_sparsity == result["reached_sparsity"]
     assert result["params_millions"] == result["params_nonzero"] / 1e6
     assert (result["mac_ratio"] > 1.3) == (METHODS[method].kind == "structured")
     assert (result["filter_ratio"] > 0) == (METHODS[method].kind == "structured")
@@ -124,12 +125,8 @@ def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(home, recipe, monke
     recipe = replace(recipe, finetune=replace(recipe.finetune, epochs=3))
     spec = RunSpec(recipe, method, 1 if method != "dense" else 2, sparsity)
     whole, cut = Home(home.path), Home(home.path.parent / "cut")
-    import shutil  # noqa: PLC0415
-
     shutil.copytree(home.path, cut.path)
     execute(whole.create(spec).path)
-
-    import core.engine.execute as module  # noqa: PLC0415
 
     real = module.train_epoch
 
@@ -152,10 +149,38 @@ def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(home, recipe, monke
         assert whole.run(spec.run_id).result()[key] == folder.result()[key]
 
 
+def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, recipe, monkeypatch):
+    """Killed inside the third epoch with only the first one saved: the second is done again, and the end is the same."""
+    spec = RunSpec(replace(recipe, finetune=replace(recipe.finetune, epochs=4)), "magnitude", 1, 0.7)
+    whole, cut = Home(home.path), Home(home.path.parent / "cut")
+    shutil.copytree(home.path, cut.path)
+    execute(whole.create(spec).path)
+    folder = cut.create(spec)
+    real = module.train_epoch
+
+    def kill(*args, **kwargs):
+        monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 1e9 if kwargs["epoch"] else -1.0)
+        on_step = kwargs.pop("on_step")
+
+        def fatal(step, steps):
+            if kwargs["epoch"] == 2 and step == 2:
+                raise Killed
+            on_step(step, steps)
+
+        return real(*args, on_step=fatal, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train_epoch", kill)
+        with pytest.raises(Killed):
+            execute(folder.path)
+    assert execute(folder.path) == State.DONE
+    assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1, 2, 2, 3, 4]
+    expected, found = (load_model(h.run(spec.run_id).model_path).state_dict() for h in (whole, cut))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
 def test_a_request_to_cancel_stops_it_within_a_step_and_it_can_go_on(home, recipe, monkeypatch):
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
-    import core.engine.execute as module  # noqa: PLC0415
-
     real = module.train_epoch
 
     def cancel_in_the_second_epoch(*args, **kwargs):
@@ -167,6 +192,7 @@ def test_a_request_to_cancel_stops_it_within_a_step_and_it_can_go_on(home, recip
     assert execute(folder.path) == State.CANCELLED
     assert folder.state() == State.CANCELLED
     assert folder.result() is None
+    assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1]
     monkeypatch.setattr(module, "train_epoch", real)
     folder.enqueue()
     assert execute(folder.path) == State.DONE
@@ -181,8 +207,6 @@ def test_a_run_that_another_process_executes_is_left_to_it(home, recipe):
 
 def test_an_overtaken_attempt_commits_nothing(home, recipe, monkeypatch):
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
-    import core.engine.execute as module  # noqa: PLC0415
-
     real = module.build_result
 
     def overtaken(*args):
@@ -246,9 +270,49 @@ def test_a_folder_without_pictures_is_a_sentence_not_a_traceback(tmp_path, recip
     assert "train" in folder.describe()[1]
 
 
-def test_the_dense_run_comes_first(tmp_path, recipe):
+def test_a_task_executes_the_dense_run_first(tmp_path, recipe):
     home = Home(tmp_path).prepare()
     spec = RunSpec(recipe, "lottery_ticket", 3, 0.5, (("rewind_epoch", 1),))
-    assert ensure_executed(home, spec, pytest.fail) == State.DONE
+    for needed in (spec.dense, spec):
+        home.create(needed)
+    assert run_task(str(home.run(spec.run_id).path)) == State.DONE
     assert home.run(spec.dense.run_id).state() == State.DONE
-    assert Path(home.run(spec.dense.run_id).path / "weights-0001.safetensors").exists()
+    assert (home.run(spec.dense.run_id).path / "weights-0001.safetensors").exists()
+
+
+@pytest.fixture
+def movable(tmp_path, recipe):
+    """A recipe on a copy of the pictures that a test may change, and a home with its dense run."""
+    shutil.copytree(recipe.data.removeprefix("folder:"), tmp_path / "pictures")
+    own = replace(recipe, data=f"folder:{tmp_path / 'pictures'}")
+    home = Home(tmp_path / "home").prepare()
+    assert execute(home.create(RunSpec(own, "dense", 1)).path) == State.DONE
+    return home, own, tmp_path / "pictures"
+
+
+def test_pictures_that_changed_since_the_dense_run_are_noticed(movable):
+    home, recipe, pictures = movable
+    (pictures / "train" / "red" / "0.png").unlink()
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    assert execute(folder.path) == State.FAILED
+    assert "pictures have changed" in folder.describe()[1]
+
+
+def test_a_checkpoint_from_another_dense_network_is_not_gone_on_from(home, recipe, monkeypatch):
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    real = module.train_epoch
+
+    def kill(*args, **kwargs):
+        if kwargs["epoch"] == 1:
+            raise Killed
+        return real(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train_epoch", kill)
+        with pytest.raises(Killed):
+            execute(folder.path)
+    other = resnet18(4, 2, seed=77)
+    save_model(other, home.run(RunSpec(recipe, "dense", 1).run_id).model_path)
+    assert execute(folder.path) == State.DONE
+    assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1, 1, 2]
+    assert folder.result()["reached_sparsity"] == pytest.approx(0.5, abs=1e-3)

@@ -87,6 +87,14 @@ def test_magnitude_masks_are_those_of_torch(model, sparsity):
         assert torch.equal(weight, expected), name
 
 
+def test_random_masks_have_nothing_to_do_with_the_initial_weights_of_the_same_seed(context):
+    """Both are drawn from the run's seed; drawn from the same stream they would be the same numbers."""
+    for name, mask in prune("random", resnet18(8, seed=42), 0.5, context("random", seed=42)).masks.items():
+        weight = prunable(resnet18(8, seed=42))[name]
+        pair = torch.stack([weight.detach().flatten(), mask.flatten().float()])
+        assert abs(torch.corrcoef(pair)[0, 1]) < 5 / mask.numel() ** 0.5, name
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     scores=st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=30), min_size=1, max_size=4),

@@ -87,7 +87,7 @@ def test_a_loss_that_is_no_number_stops_with_advice(pictures):
     model = resnet18(4, seed=0)
     with torch.no_grad():
         model.fc.bias.fill_(float("nan"))
-    with pytest.raises(InputError, match="smaller learning rate"):
+    with pytest.raises(InputError, match="larger batch size"):
         train(model, pictures, {})
 
 

@@ -104,11 +104,11 @@ def test_a_damaged_file_is_a_failed_run_with_a_reason_and_harms_no_other(home, n
     (bad.path / name).write_bytes(content)
     bad = home.run(bad.run_id)
     state, reason = bad.describe()
-    if name == "result.json":
-        assert state == State.FAILED
-        assert "result.json" in reason
-        assert "\n" not in reason
-    else:
+    assert state == State.FAILED
+    assert name in reason
+    assert reason.count(bad.run_id) == 1
+    assert "\n" not in reason
+    if name == "spec.json":
         with pytest.raises(InputError, match=r"spec\.json"):
             _ = bad.spec
     assert good.state() == State.DONE
@@ -141,6 +141,12 @@ def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--home"):
         Home(tmp_path / "file").prepare()
+
+
+def test_a_folder_of_runs_that_cannot_be_read_is_a_sentence(tmp_path):
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(InputError, match="cannot be read"):
+        Home(tmp_path).runs()
 
 
 def test_one_owner_at_a_time_and_the_attempts_are_counted(folder):

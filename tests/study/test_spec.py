@@ -29,7 +29,7 @@ def test_a_spec_survives_json_and_keeps_its_id(method):
     assert again.run_id == spec.run_id
 
 
-def test_what_determines_the_result_is_in_the_id_and_nothing_else():
+def test_what_determines_the_result_is_in_the_id():
     spec = RunSpec(RECIPE, "magnitude", 42, 0.9)
     ids = {
         spec.run_id,
@@ -41,6 +41,7 @@ def test_what_determines_the_result_is_in_the_id_and_nothing_else():
     }
     assert len(ids) == 6
     assert RunSpec(RECIPE, "magnitude", 42, 0.90).run_id == spec.run_id
+    assert RunSpec(RECIPE, "magnitude", 42, -0.0).run_id == RunSpec(RECIPE, "magnitude", 42, 0.0).run_id
     explicit = RunSpec(RECIPE, "lottery_ticket", 42, 0.9, (("rewind_epoch", 0),))
     assert explicit == RunSpec(RECIPE, "lottery_ticket", 42, 0.9)  # a default that is spelled out is the default
 
@@ -99,10 +100,11 @@ def test_an_unknown_data_set_is_refused_with_those_there_are(data):
 
 
 def test_a_folder_is_made_absolute_and_has_to_exist(tmp_path, monkeypatch):
-    (tmp_path / "pictures").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "pictures" / split).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert resolve_data("folder:pictures") == f"folder:{tmp_path}/pictures"
-    for missing in ("folder:missing", "folder:~nosuchuser/x"):
+    for missing in ("folder:missing", "folder:~nosuchuser/x", "folder:" + "x" * 5000, "folder:pictures/train"):
         with pytest.raises(InputError, match="folder that exists"):
             resolve_data(missing)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from core.study.checks import whole_number
 
 BLOCKS = 2  # residual blocks in a stage
 STAGES = 4
+LARGEST = 4096  # channels of a layer: more can only come from a file that means harm
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Shape:
         if len(self.stages) != STAGES or [len(blocks) for blocks in self.inner] != [BLOCKS] * STAGES:
             raise ValueError(f"A shape has {STAGES} stages of {BLOCKS} blocks, not {self.stages} and {self.inner}.")
         for channels in (*self.stages, *(n for blocks in self.inner for n in blocks), self.classes):
-            whole_number("channels", channels, 1, 65_536)
+            whole_number("channels", channels, 1, LARGEST)
 
     @classmethod
     def of_width(cls, width: int, classes: int = 10) -> Shape:
@@ -43,6 +45,31 @@ class Shape:
         for stage, blocks in enumerate(self.inner):
             groups.update({f"layer{stage + 1}.{block}": channels for block, channels in enumerate(blocks)})
         return groups
+
+    @property
+    def weights(self) -> dict[str, tuple[int, ...]]:
+        """The weight shape of each convolution and of the linear layer, in the order of computation."""
+        groups = self.groups
+        found: dict[str, tuple[int, ...]] = {
+            wire.conv: (
+                groups[wire.target],
+                3 if wire.source is None else groups[wire.source],
+                wire.kernel,
+                wire.kernel,
+            )
+            for wire in wiring()
+        }
+        return found | {"fc": (self.classes, groups["stage4"])}
+
+    @property
+    def prunable(self) -> int:
+        """How many weights sparsity counts."""
+        return sum(math.prod(shape) for shape in self.weights.values())
+
+    @property
+    def filters(self) -> int:
+        """How many filters the convolutions have."""
+        return sum(shape[0] for name, shape in self.weights.items() if name != "fc")
 
     @classmethod
     def of_groups(cls, groups: Mapping[str, int], classes: int) -> Shape:
@@ -133,8 +160,8 @@ def resnet18(width: int = 64, classes: int = 10, *, seed: int | None = None) -> 
 
     ``seed`` fixes the initial weights without touching the global random generator. InputError for a bad width.
     """
-    whole_number("width", width, 1, 4096)
-    whole_number("classes", classes, 1, 65_536)
+    whole_number("width", width, 1, LARGEST >> (STAGES - 1))
+    whole_number("classes", classes, 1, LARGEST)
     if seed is None:
         return _initialised(Shape.of_width(width, classes))
     with torch.random.fork_rng(devices=[]):

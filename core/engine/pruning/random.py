@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from core.engine.models.resnet import ResNet
@@ -10,10 +11,10 @@ from core.engine.pruning.base import Context, Pruned, lowest_masks, masked, prun
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     """``model`` with weights removed at random over the whole network, drawn from the run's seed."""
-    generator = torch.Generator().manual_seed(context.seed)
+    # Not torch's generator with this seed: that drew the initial weights, and the same numbers would be used twice.
+    rng = np.random.default_rng(context.seed)
     scores = {
-        name: torch.rand(weight.shape, generator=generator).to(weight.device)
-        for name, weight in prunable(model).items()
+        name: torch.from_numpy(rng.random(weight.shape)).to(weight.device) for name, weight in prunable(model).items()
     }
     masks = lowest_masks(scores, sparsity)
     return Pruned(masked(model, masks), masks)

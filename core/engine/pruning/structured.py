@@ -44,21 +44,19 @@ def importance(model: ResNet, criterion: str) -> dict[str, Tensor]:
     return {group: torch.stack(parts).mean(0).cpu() for group, parts in norms.items()}
 
 
-def choose_channels(
-    model: ResNet, sparsity: float, *, criterion: str = "l1", allocation: str = "uniform", floor: int = 1
-) -> Kept:
+def choose_channels(model: ResNet, sparsity: float, *, criterion: str = "l1", allocation: str = "uniform") -> Kept:
     """The channels that stay in each group so that the sparsity of the smaller network is nearest to ``sparsity``.
 
     ``allocation`` uniform: every group loses the same share of its channels. global: channels compete across groups, by
     importance relative to the mean of their group (without that, layers with small filters would vanish first).
-    At least ``floor`` channels stay in each group.
+    At least one channel stays in each group.
     """
     number("sparsity", sparsity, 0, 1, below_high=True)
     one_of("allocation", allocation, ("uniform", "global"))
     queue: list[tuple[float, str, int]] = []
     for group, scores in importance(model, criterion).items():
         ranked = torch.sort(scores, stable=True).indices.tolist()
-        for rank, channel in enumerate(ranked[: len(ranked) - floor]):
+        for rank, channel in enumerate(ranked[:-1]):
             share = (rank + 1) / len(ranked)
             relative = float(scores[channel] / scores.mean().clamp_min(1e-12))
             queue.append((share if allocation == "uniform" else relative, group, channel))
@@ -72,34 +70,19 @@ def choose_channels(
 
 def _removals(shape: Shape, queue: list[str], sparsity: float) -> int:
     """How many channels to remove from the front of ``queue``, which names the group of each, to come nearest."""
-    total = prunable_weights(shape)
+    total = shape.prunable
 
     def reached(count: int) -> float:
         groups = shape.groups
         for group in queue[:count]:
             groups[group] -= 1
-        return 1 - prunable_weights(Shape.of_groups(groups, shape.classes)) / total
+        return 1 - Shape.of_groups(groups, shape.classes).prunable / total
 
     low, high = 0, len(queue)
     while low < high:  # the first count that reaches the sparsity
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) >= sparsity else (middle + 1, high)
     return min((count for count in (low - 1, low) if count >= 0), key=lambda count: abs(reached(count) - sparsity))
-
-
-def prunable_weights(shape: Shape) -> int:
-    """How many weights the convolutions and the linear layer of a network of ``shape`` have."""
-    groups = shape.groups
-    convolutions = sum(
-        (3 if wire.source is None else groups[wire.source]) * groups[wire.target] * wire.kernel**2 for wire in wiring()
-    )
-    return convolutions + groups["stage4"] * shape.classes
-
-
-def filter_count(shape: Shape) -> int:
-    """How many filters the convolutions of a network of ``shape`` have."""
-    groups = shape.groups
-    return sum(groups[wire.target] for wire in wiring())
 
 
 def shrink(model: ResNet, kept: Mapping[str, Tensor]) -> ResNet:
