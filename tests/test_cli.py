@@ -115,7 +115,8 @@ def test_train_pruned_trains_its_dense_run_first_and_ends_with_the_record(tmp_pa
 
 def test_a_folder_without_pictures_is_one_line_and_leaves_no_run(tmp_path, capsys):
     for split in ("train", "test"):
-        (tmp_path / "data" / split / "cat").mkdir(parents=True)
+        for name in ("cat", "dog"):
+            (tmp_path / "data" / split / name).mkdir(parents=True)
     data = ["--data", f"folder:{tmp_path / 'data'}", "--home", str(tmp_path / "home")]
     for command in (PRUNED, ["train-dense", "--preset", "demo"], ["study", "--preset", "demo"]):
         assert main([*command, *data]) == 2
