@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from core.engine import execute as module
-from core.engine import load_model, resnet18, save_model
+from core.engine import execute as execute_module
+from core.engine import job, load_model, resnet18, save_model
 from core.engine.execute import execute
 from core.engine.metrics import count
 from core.engine.models.resnet import Shape
@@ -55,8 +55,8 @@ def home(tmp_path, dense_home):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Look and save at every step and epoch, where a real run does so once in a while."""
-    monkeypatch.setattr("core.engine.execute.LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("core.engine.execute.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("core.engine.job.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("core.engine.job.CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr("core.engine.result.FULL_SECONDS", 0.01)
     monkeypatch.setattr("core.engine.result.QUICK_SECONDS", 0.01)
 
@@ -128,7 +128,7 @@ def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(home, recipe, monke
     shutil.copytree(home.path, cut.path)
     execute(whole.create(spec).path)
 
-    real = module.train_epoch
+    real = job.train_epoch
 
     def kill(*args, **kwargs):
         if kwargs["epoch"] == epoch:
@@ -136,11 +136,11 @@ def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(home, recipe, monke
         return real(*args, **kwargs)
 
     folder = cut.create(spec)
-    monkeypatch.setattr(module, "train_epoch", kill)
+    monkeypatch.setattr(job, "train_epoch", kill)
     with pytest.raises(Killed):
         execute(folder.path)
     assert folder.state() == State.INTERRUPTED
-    monkeypatch.setattr(module, "train_epoch", real)
+    monkeypatch.setattr(job, "train_epoch", real)
     assert execute(folder.path) == State.DONE
     assert any(event["type"] == "resumed" and event["epoch"] == epoch for event in folder.events())
     expected, found = (load_model(h.run(spec.run_id).model_path).state_dict() for h in (whole, cut))
@@ -156,10 +156,10 @@ def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, 
     shutil.copytree(home.path, cut.path)
     execute(whole.create(spec).path)
     folder = cut.create(spec)
-    real = module.train_epoch
+    real = job.train_epoch
 
     def kill(*args, **kwargs):
-        monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 1e9 if kwargs["epoch"] else -1.0)
+        monkeypatch.setattr(job, "CHECKPOINT_SECONDS", 1e9 if kwargs["epoch"] else -1.0)
         on_step = kwargs.pop("on_step")
 
         def fatal(step, steps):
@@ -170,7 +170,7 @@ def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, 
         return real(*args, on_step=fatal, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "train_epoch", kill)
+        patch.setattr(job, "train_epoch", kill)
         with pytest.raises(Killed):
             execute(folder.path)
     assert execute(folder.path) == State.DONE
@@ -181,19 +181,19 @@ def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, 
 
 def test_a_request_to_cancel_stops_it_within_a_step_and_it_can_go_on(home, recipe, monkeypatch):
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
-    real = module.train_epoch
+    real = job.train_epoch
 
     def cancel_in_the_second_epoch(*args, **kwargs):
         if kwargs["epoch"] == 1:
             folder.request_cancel()
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(module, "train_epoch", cancel_in_the_second_epoch)
+    monkeypatch.setattr(job, "train_epoch", cancel_in_the_second_epoch)
     assert execute(folder.path) == State.CANCELLED
     assert folder.state() == State.CANCELLED
     assert folder.result() is None
     assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1]
-    monkeypatch.setattr(module, "train_epoch", real)
+    monkeypatch.setattr(job, "train_epoch", real)
     folder.enqueue()
     assert execute(folder.path) == State.DONE
 
@@ -207,13 +207,13 @@ def test_a_run_that_another_process_executes_is_left_to_it(home, recipe):
 
 def test_an_overtaken_attempt_commits_nothing(home, recipe, monkeypatch):
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
-    real = module.build_result
+    real = execute_module.build_result
 
     def overtaken(*args):
         (folder.path / "attempt-0002").write_text("{}")
         return real(*args)
 
-    monkeypatch.setattr(module, "build_result", overtaken)
+    monkeypatch.setattr(execute_module, "build_result", overtaken)
     assert execute(folder.path) == State.INTERRUPTED
     assert not folder.result_path.exists()
 
@@ -235,7 +235,7 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.engine.execute.train_epoch", fail)
+        patch.setattr("core.engine.job.train_epoch", fail)
         assert execute(folder.path) == State.FAILED
     state, reason = folder.describe()
     assert state == State.FAILED
@@ -300,7 +300,7 @@ def test_pictures_that_changed_since_the_dense_run_are_noticed(movable):
 
 def test_a_checkpoint_from_another_dense_network_is_not_gone_on_from(home, recipe, monkeypatch):
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
-    real = module.train_epoch
+    real = job.train_epoch
 
     def kill(*args, **kwargs):
         if kwargs["epoch"] == 1:
@@ -308,7 +308,7 @@ def test_a_checkpoint_from_another_dense_network_is_not_gone_on_from(home, recip
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "train_epoch", kill)
+        patch.setattr(job, "train_epoch", kill)
         with pytest.raises(Killed):
             execute(folder.path)
     other = resnet18(4, 2, seed=77)
