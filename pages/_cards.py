@@ -81,7 +81,7 @@ def origin(at: pd.Series[Any]) -> str:
 def say_no_data(variant: str, look: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
     st.markdown(f"{swatch(look)} **{variant}**")
     st.markdown(f"No data at {sparsity:g}. Measured from {measured.min():g} to {measured.max():g}.")
-    st.page_link("pages/launch.py", label="Launch a run there", icon=":material/rocket_launch:")
+    st.page_link("pages/launch.py", label="Open Launch", icon=":material/rocket_launch:")
 
 
 def swatch(look: charts.Style) -> str:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from core.jobs.queue import Queue
 from core.study.checks import InputError
+from core.study.estimate import Pace, read_paces
 from core.study.record import Home
 from core.study.results import Results
 from core.study.status import Statuses
+from core.views.tables import escape_markdown
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOOK_AGAIN_SECONDS = 15.0
-
+_P = ParamSpec("_P")
 
 FRAMED = "framed"  # set by app.py in the session of each browser
 
@@ -45,10 +49,37 @@ def show(page: Callable[[], None]) -> None:
     if FRAMED not in st.session_state:
         navigation()  # from here on Streamlit leaves it to app.py
         st.rerun()
-    try:
-        page()
-    except InputError as error:
-        st.error(str(error), icon=":material/error:")
+    explained(page)()
+
+
+def explained(body: Callable[_P, None]) -> Callable[_P, None]:
+    """``body``, of a page or of a fragment, so that what is wrong with its input is a sentence where it would be drawn."""
+
+    @functools.wraps(body)
+    def draw(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            body(*args, **kwargs)
+        except PROBLEMS as error:
+            complain(describe(error))
+
+    return draw
+
+
+# What a page says in a sentence: input that is not accepted, and files that cannot be read or written.
+PROBLEMS = (InputError, OSError)
+
+
+def describe(error: Exception) -> str:
+    """One of PROBLEMS as a sentence."""
+    if not isinstance(error, OSError):
+        return str(error)
+    reason = error.strerror or type(error).__name__
+    return f"{error.filename} cannot be used ({reason})." if error.filename else f"That did not work ({reason})."
+
+
+def complain(problem: str, icon: str = ":material/error:") -> None:
+    """Show what is wrong, letter by letter: it may hold a path, or anything else that somebody has typed."""
+    st.error(escape_markdown(problem), icon=icon)
 
 
 def home() -> Home:
@@ -66,31 +97,40 @@ def statuses() -> Statuses:
     return _statuses(home().path)
 
 
+def paces() -> list[Pace]:
+    """What runs took under the home; read anew every ten seconds, not at every click."""
+    return _paces(home().path)
+
+
 def queue() -> Queue:
     return Queue(home())
 
 
-def keep_runs_going() -> str:
+def keep_runs_going() -> None:
     """Hand runs that wait to the cluster, should it have lost them, without making the page wait for that.
 
-    The problem that the last attempt met, as a sentence, or nothing.
+    Shows the problem that the last attempt met, if any.
     """
-    return _keeper(home().path).look()
+    problem = _keeper(home().path).look()
+    if problem:
+        complain(problem, icon=":material/cloud_off:")
 
 
 class _Keeper:
-    """Reconciles at most every few seconds, in a thread of its own, whichever session asks."""
+    """Reconciles every few seconds at most, in one thread of its own, whichever session asks."""
 
     def __init__(self, path: Path) -> None:
         self._queue = Queue(Home(path))
         self._lock = threading.Lock()
+        self._busy = False
         self._next = 0.0
         self._problem = ""
 
     def look(self) -> str:
+        """The problem that the last attempt met, or nothing; begins another if it is time."""
         with self._lock:
-            if time.monotonic() >= self._next:
-                self._next = time.monotonic() + _LOOK_AGAIN_SECONDS
+            if not self._busy and time.monotonic() >= self._next:
+                self._busy = True
                 threading.Thread(target=self._reconcile, name="reconcile", daemon=True).start()
         return self._problem
 
@@ -98,8 +138,11 @@ class _Keeper:
         try:
             self._queue.reconcile()
             self._problem = ""
-        except InputError as error:
-            self._problem = str(error)
+        except PROBLEMS as error:
+            self._problem = describe(error)
+        finally:
+            self._next = time.monotonic() + _LOOK_AGAIN_SECONDS
+            self._busy = False
 
 
 @st.cache_resource(show_spinner=False)
@@ -110,6 +153,11 @@ def _results(path: Path) -> Results:
 @st.cache_resource(show_spinner=False)
 def _statuses(path: Path) -> Statuses:
     return Statuses(Home(path))
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def _paces(path: Path) -> list[Pace]:
+    return read_paces(Home(path))
 
 
 @st.cache_resource(show_spinner=False)

@@ -11,14 +11,14 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.study.checks import InputError, number
+from core.study.checks import number
 from core.study.methods import DENSE, METHODS
 from core.study.record import UNFINISHED, State
 from core.study.results import COLUMNS, interpolate, studies, study_frame, summarise
 from core.study.spec import FOLDER_PREFIX
 from core.views import charts, tables
 from pages._cards import show_cards, swatch
-from pages._shared import keep_runs_going, results, show, statuses
+from pages._shared import explained, keep_runs_going, results, show, statuses
 
 HIGHEST_SPARSITY = 0.99
 DEFAULT_SPARSITY = 0.9
@@ -70,6 +70,7 @@ def page() -> None:
 
 
 @st.fragment
+@explained
 def explore(study: Study) -> None:
     """All that follows the slider, as a fragment, so that a move of it redraws at once."""
     shown, sparsity = choose_methods_and_sparsity(study.looks)
@@ -80,17 +81,13 @@ def explore(study: Study) -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
+@explained
 def follow_runs(finished: int) -> None:
     """How many runs are under way; the whole page runs again when one has finished or none is left."""
-    try:
-        waiting, news = states_of_unfinished_runs(), len(results().frame()) != finished
-    except InputError:  # the page itself says what is wrong
+    waiting = states_of_unfinished_runs()
+    if not waiting or len(results().frame()) != finished:
         st.rerun()
-    if news or not waiting:
-        st.rerun()
-    problem = keep_runs_going()
-    if problem:
-        st.error(problem, icon=":material/cloud_off:")
+    keep_runs_going()
     states = ", ".join(f"{waiting[state]} {state}" for state in State if waiting[state])
     total = waiting.total()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -114,7 +111,7 @@ def say_what_to_do_first(under_way: bool) -> None:
         st.markdown("#### :material/rocket_launch: Launch")
         st.markdown(
             "Choose methods, sparsities and seeds. The preset *demo* draws its own pictures "
-            "and takes a minute or two on any computer."
+            "and takes a few minutes on any computer."
         )
         st.page_link("pages/launch.py", label="**Launch the first study**", icon=":material/arrow_forward:")
     with watch:
@@ -127,13 +124,18 @@ def say_what_to_do_first(under_way: bool) -> None:
 
 
 def choose_study(labels: Mapping[str, str], head: DeltaGenerator) -> str:
-    """The recipe whose runs are compared: the URL's, else the one chosen last, else the newest."""
+    """The recipe whose runs are compared: the URL's, else the one chosen last, else the newest.
+
+    The URL always names the study in view, which so stays there when another one appears.
+    """
     asked = st.query_params.get("study")
     if asked is not None and asked != st.session_state.get("study in url"):  # a link, or the browser's way back
         if asked in labels:
             st.session_state["study choice"] = asked
         else:
             st.info("The study in the link has no results here: this is the newest one.", icon=":material/link_off:")
+    elif asked in labels and len(labels) > 1:
+        st.session_state.setdefault("study choice", asked)
     chosen = next(iter(labels))
     if len(labels) > 1:
         chosen = head.selectbox(

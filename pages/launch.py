@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.study.checks import InputError, number, whole_number
-from core.study.estimate import Pace, estimate, read_paces, words
+from core.study.estimate import estimate, words
 from core.study.grid import study_runs
-from core.study.methods import DEFAULT_METHODS, METHODS, Scalar, Setting
+from core.study.methods import DEFAULT_METHODS, METHODS, Scalar
 from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.study.record import State
-from core.study.spec import FOLDER_PREFIX, LARGEST_SEED, Recipe, RunSpec
-from pages._shared import home, queue, show
+from core.study.spec import FOLDER_PREFIX, LARGEST_SEED, RunSpec
+from pages._shared import PROBLEMS, complain, describe, home, paces, queue, show
 
 DATA = {"cifar10": "CIFAR-10", "synthetic": "Drawn pictures", FOLDER_PREFIX: "My own folder"}
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
+
+
+class RecipeChoice(TypedDict):
+    """What build_recipe takes, as chosen on the page and not checked yet."""
+
+    preset: str
+    data: str
+    width: int
+    epochs: int
+    finetune_epochs: int
+    batch_size: int
+
+
+class RunsChoice(TypedDict):
+    """What study_runs takes, as chosen on the page and not checked yet."""
+
+    methods: list[str]
+    sparsities: list[str]
+    seeds: list[str]
+    settings: Mapping[str, Mapping[str, Scalar]]
 
 
 def page() -> None:
@@ -26,45 +48,30 @@ def page() -> None:
         "Every method starts from the same dense network and gets the same budget to recover. "
         "Runs go on in the background: you may close this page."
     )
-    try:
-        recipe = choose_recipe()
-        specs = choose_runs(recipe)
-        states = {spec.run_id: state_of(spec) for spec in specs}
-    except InputError as error:
-        st.error(str(error), icon=":material/error:")
-        return
+    # All widgets before the first check: one that is not drawn because of a mistake further up would be missing.
+    recipe, runs = choose_recipe(), choose_runs()
+    specs = read_runs(recipe, runs)
+    states = {spec.run_id: state_of(spec) for spec in specs}
     say_what_will_happen(specs, states)
     launch_button(specs, states)
 
 
-def choose_recipe() -> Recipe:
-    """Preset, data and advanced settings as a recipe; InputError for what is not accepted."""
+def choose_recipe() -> RecipeChoice:
+    """Preset, data and advanced settings."""
     left, right = st.columns(2, gap="large")
     preset = left.segmented_control(
-        "Preset", list(PRESETS), default="demo", required=True, format_func=str.capitalize, key="preset"
+        "Preset",
+        list(PRESETS),
+        default="demo",
+        required=True,
+        format_func=str.capitalize,
+        key="preset",
+        persist_state="session",
     )
     base = PRESETS[preset].recipe
-    left.caption(PRESETS[preset].summary)
-    kinds = list(DATA)
-    chosen = right.segmented_control(
-        "Data",
-        kinds,
-        default=base.data,
-        required=True,
-        format_func=DATA.__getitem__,
-        key=f"data {preset}",
-        help="CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. "
-        "A folder holds train/CLASS/ and test/CLASS/ with 32x32 pictures.",
-    )
-    data = chosen
-    if chosen == FOLDER_PREFIX:
-        path = right.text_input(
-            "Folder", key="folder", placeholder="/home/me/pictures", help="On the computer that runs the app."
-        )
-        if not path.strip():
-            raise InputError("Give the folder that holds train/ and test/.")
-        data = FOLDER_PREFIX + path.strip()
     assert base.finetune is not None
+    left.caption(PRESETS[preset].summary)
+    data = choose_data(right, preset)
     with st.expander("Advanced settings", icon=":material/tune:"):
         columns = st.columns(4)
         width = columns[0].number_input(
@@ -74,15 +81,19 @@ def choose_recipe() -> Recipe:
             base.width,
             4,
             key=f"width {preset}",
+            persist_state="session",
             help="Channels of the first stage; 64 is the full ResNet-18.",
         )
-        epochs = columns[1].number_input("Dense epochs", 1, 10_000, base.train.epochs, key=f"epochs {preset}")
+        epochs = columns[1].number_input(
+            "Dense epochs", 1, 10_000, base.train.epochs, key=f"epochs {preset}", persist_state="session"
+        )
         finetune = columns[2].number_input(
             "Fine-tuning epochs",
             1,
             10_000,
             base.finetune.epochs,
             key=f"finetune {preset}",
+            persist_state="session",
             help="The budget after pruning, the same for every method.",
         )
         batch = columns[3].number_input(
@@ -91,13 +102,44 @@ def choose_recipe() -> Recipe:
             65_536,
             base.train.batch_size,
             key=f"batch {preset}",
+            persist_state="session",
             help="Smaller if a GPU runs out of memory.",
         )
-    return build_recipe(preset, data=data, width=width, epochs=epochs, finetune_epochs=finetune, batch_size=batch)
+    return RecipeChoice(
+        preset=preset, data=data, width=width, epochs=epochs, finetune_epochs=finetune, batch_size=batch
+    )
 
 
-def choose_runs(recipe: Recipe) -> list[RunSpec]:
-    """The runs of the chosen methods, sparsities and seeds; InputError for what is not accepted."""
+def choose_data(column: DeltaGenerator, preset: str) -> str:
+    """The preset's data until another is chosen, which then stays when the preset changes."""
+    usual = PRESETS[st.session_state.get("preset shown", preset)].recipe.data
+    if st.session_state.get("data", usual) == usual:
+        st.session_state["data"] = PRESETS[preset].recipe.data
+    st.session_state["preset shown"] = preset
+    data = column.segmented_control(
+        "Data",
+        list(DATA),
+        required=True,
+        format_func=DATA.__getitem__,
+        key="data",
+        persist_state="session",
+        help="CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. "
+        "A folder holds train/CLASS/ and test/CLASS/ with 32x32 pictures.",
+    )
+    if data != FOLDER_PREFIX:
+        return data or PRESETS[preset].recipe.data
+    path = column.text_input(
+        "Folder",
+        key="folder",
+        persist_state="session",
+        placeholder="/home/me/pictures",
+        help="On the computer that runs the app.",
+    )
+    return FOLDER_PREFIX + path.strip()
+
+
+def choose_runs() -> RunsChoice:
+    """Methods with their settings, sparsities and seeds."""
     methods = st.pills(
         "Methods",
         list(METHODS),
@@ -105,6 +147,7 @@ def choose_runs(recipe: Recipe) -> list[RunSpec]:
         selection_mode="multi",
         format_func=lambda name: METHODS[name].label,
         key="methods to launch",
+        persist_state="session",
         help="  \n".join(f"**{method.label}**: {method.summary}" for method in METHODS.values()),
     )
     left, right = st.columns(2, gap="large")
@@ -114,7 +157,8 @@ def choose_runs(recipe: Recipe) -> list[RunSpec]:
         default=["0.5", "0.9"],
         accept_new_options=True,
         key="sparsities",
-        help="The share of the weights to remove. Type any other number from 0 to below 1.",
+        persist_state="session",
+        help="The share of the weights to remove. Type any other from 0 to 0.99, with up to two decimals.",
     )
     seeds = right.multiselect(
         "Seeds",
@@ -122,12 +166,10 @@ def choose_runs(recipe: Recipe) -> list[RunSpec]:
         default=[str(SEEDS[0])],
         accept_new_options=True,
         key="seeds",
+        persist_state="session",
         help="Each seed is a training of its own. Two or more give a 95 % interval.",
     )
-    settings = choose_settings(methods)
-    return study_runs(
-        recipe, methods, [read_sparsity(text) for text in sparsities], [read_seed(text) for text in seeds], settings
-    )
+    return RunsChoice(methods=methods, sparsities=sparsities, seeds=seeds, settings=choose_settings(methods))
 
 
 def choose_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
@@ -140,25 +182,30 @@ def choose_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
             st.markdown(f"**{METHODS[name].label}**")
             columns = st.columns(4)
             chosen[name] = {
-                setting.name: ask(columns[place % 4], name, setting)
+                setting.name: columns[place % 4].selectbox(
+                    setting.label,
+                    setting.choices,
+                    setting.choices.index(setting.default),
+                    key=f"{name} {setting.name}",
+                    persist_state="session",
+                    help=setting.help,
+                )
                 for place, setting in enumerate(METHODS[name].settings)
             }
     return chosen
 
 
-def ask(column: st.delta_generator.DeltaGenerator, method: str, setting: Setting) -> Scalar:
-    """The widget that fits a setting."""
-    key = f"{method} {setting.name}"
-    if setting.choices:
-        place = setting.choices.index(setting.default)
-        picked: Scalar = column.selectbox(setting.label, setting.choices, place, key=key, help=setting.help)
-        return picked
-    # A whole number keeps its type: the widget gives back what it was given.
-    kind = int if isinstance(setting.default, int) else float
-    typed: Scalar = column.number_input(
-        setting.label, kind(setting.low), kind(setting.high), kind(setting.default), key=key, help=setting.help
+def read_runs(recipe: RecipeChoice, runs: RunsChoice) -> list[RunSpec]:
+    """The runs that were chosen; InputError for what is not accepted."""
+    if recipe["data"] == FOLDER_PREFIX:
+        raise InputError("Give the folder that holds train/ and test/.")
+    return study_runs(
+        build_recipe(**recipe),
+        runs["methods"],
+        [read_sparsity(text) for text in runs["sparsities"]],
+        [read_seed(text) for text in runs["seeds"]],
+        runs["settings"],
     )
-    return typed
 
 
 def read_sparsity(text: str) -> float:
@@ -166,7 +213,10 @@ def read_sparsity(text: str) -> float:
         value = float(text.replace(",", "."))
     except ValueError:
         raise InputError(f"Sparsity {text[:40]!r} is not a number: give one from 0 to below 1, such as 0.8.") from None
-    return number("sparsity", value, 0, 1, below_high=True)
+    value = number("sparsity", value, 0, 1, below_high=True)
+    if round(value, 2) != value:  # the slider of the Compare page could not be put there
+        raise InputError(f"Sparsity {text[:40]} has more than two decimals: give one such as 0.87, at most 0.99.")
+    return value
 
 
 def read_seed(text: str) -> int:
@@ -190,7 +240,11 @@ def say_what_will_happen(specs: list[RunSpec], states: Mapping[str, State | None
     dense = sum(spec.is_dense for spec in specs)
     sentence = f"**{counted(dense, 'dense run')} and {counted(len(specs) - dense, 'pruned run')}**"
     if todo:
-        basis = "from runs measured here" if known.measured else "a rough guess, nothing like it was measured here yet"
+        basis = (
+            "from runs measured here"
+            if known.measured
+            else "a rough guess for two CPU cores: nothing like it was measured here yet"
+        )
         sentence += f", about **{words(known.seconds)}** on one worker ({basis})"
     if done:
         sentence += f"; {done} {'is' if done == 1 else 'are'} done already"
@@ -200,8 +254,7 @@ def say_what_will_happen(specs: list[RunSpec], states: Mapping[str, State | None
     with st.expander(f"All {len(specs)} runs", icon=":material/list:"):
         rows = [
             {
-                "Run": spec.variant if spec.is_dense else f"{spec.variant} {spec.sparsity:g}",
-                "Seed": spec.seed,
+                "Run": spec.label,
                 "State": (states[spec.run_id] or "new").capitalize(),
             }
             for spec in specs
@@ -216,22 +269,26 @@ def launch_button(specs: list[RunSpec], states: Mapping[str, State | None]) -> N
         return
     waiting = sum(state != State.DONE and state not in ACTIVE for state in states.values())
     label = f"Launch {counted(waiting, 'run')}" if waiting else "Everything is under way"
-    if st.button(label, type="primary", icon=":material/rocket_launch:", disabled=not waiting):
-        try:
-            with st.spinner("Handing the runs to the background…"):
-                queue().submit(specs)
-        except InputError as error:
-            st.error(str(error), icon=":material/error:")
-            return
-        st.switch_page("pages/runs.py")
+    # The key stays when the number changes: a click that was on its way then still counts.
+    clicked = st.button(label, key="launch", type="primary", icon=":material/rocket_launch:", disabled=not waiting)
+    if clicked:
+        launch(specs)
     if not waiting:
         st.page_link("pages/runs.py", label="Watch the runs", icon=":material/arrow_forward:")
 
 
-@st.cache_data(ttl=10, show_spinner=False)
-def paces() -> list[Pace]:
-    """What runs took here; read anew every ten seconds, not at every click."""
-    return read_paces(home())
+def launch(specs: list[RunSpec]) -> None:
+    """Submit the runs and go where they can be watched; else say why not, and what is to become of them."""
+    try:
+        with st.spinner("Handing the runs to the background…"):
+            queue().submit(specs)
+    except PROBLEMS as error:
+        complain(describe(error))
+        if any(state_of(spec) == State.QUEUED for spec in specs):
+            st.info("The runs stay queued. The Runs page hands them over as soon as that is possible.")
+            st.page_link("pages/runs.py", label="Watch the runs", icon=":material/arrow_forward:")
+        return
+    st.switch_page("pages/runs.py")
 
 
 def counted(n: int, noun: str) -> str:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
 import streamlit as st
 
-from core.study.checks import InputError
-from core.study.estimate import Estimate, estimate, read_paces, words
+from core.study.estimate import Estimate, estimate, words
 from core.study.record import UNFINISHED, State
-from core.study.status import RunStatus, curves
+from core.study.status import RunStatus, curves, failures
 from core.study.watch import PHASES
-from core.views.live import MEASURES, cost_chart, curve_chart
-from pages._shared import home, keep_runs_going, queue, show, statuses
+from core.views.live import MEASURES, cost_chart, curve_chart, distinct_labels
+from pages._shared import (
+    PROBLEMS,
+    complain,
+    describe,
+    explained,
+    home,
+    keep_runs_going,
+    paces,
+    queue,
+    show,
+    statuses,
+)
 
 LIVE_SECONDS = 2
 CURVES_AT_ONCE = 6
 ROWS_AT_ONCE = 14
 BARS_AT_ONCE = 20
-RETRYABLE = (State.FAILED, State.CANCELLED, State.INTERRUPTED)
+REASONS_AT_ONCE = 5
+BROKEN = (State.FAILED, State.INTERRUPTED)
+RETRYABLE = (*BROKEN, State.CANCELLED)
+PROBLEM = "problem of the last action"
 # Plain characters, which every font has.
 MARKS = {
     State.QUEUED: "○",
@@ -35,30 +49,26 @@ MARKS = {
 
 def page() -> None:
     st.title("Runs", anchor=False)
-    try:
-        runs = statuses().read()
-    except InputError as error:
-        st.error(str(error), icon=":material/folder_off:")
-        return
+    runs = statuses().read()
     if not runs:
         with st.container(border=True):
             st.markdown("#### Nothing has run yet")
             st.markdown("Launch a study, and its runs appear here while they train.")
             st.page_link("pages/launch.py", label="Launch the first study", icon=":material/rocket_launch:")
         return
-    going = any(run.state in UNFINISHED for run in runs)
+    going = any_going(runs)
     # The clock only ticks while something can change: a page of finished runs costs nothing.
-    st.fragment(show_runs, run_every=LIVE_SECONDS if going else None)(going)
+    st.fragment(explained(show_runs), run_every=LIVE_SECONDS if going else None)(going)
 
 
 def show_runs(was_going: bool) -> None:
     """The part of the page that is alive."""
     runs = statuses().read()
-    if was_going and not any(run.state in UNFINISHED for run in runs):
+    if not runs or any_going(runs) != was_going:
         st.rerun()
-    problem = keep_runs_going()
-    if problem:
-        st.error(problem, icon=":material/cloud_off:")
+    keep_runs_going()
+    if PROBLEM in st.session_state:
+        complain(st.session_state[PROBLEM])
     say_how_it_stands(runs)
     chosen = choose(runs)
     show_actions(runs, chosen)
@@ -67,43 +77,51 @@ def show_runs(was_going: bool) -> None:
     show_costs(runs, chosen)
 
 
+def any_going(runs: Sequence[RunStatus]) -> bool:
+    return any(run.state in UNFINISHED for run in runs)
+
+
 def say_how_it_stands(runs: Sequence[RunStatus]) -> None:
     parts = [f"{MARKS[state]} {count} {state}" for state in State if (count := sum(r.state == state for r in runs))]
     line = " · ".join(parts)
     left = time_left(runs)
     if left.seconds:
-        line += f" · about **{words(left.seconds)}** left" + ("" if left.measured else " (a rough guess)")
+        line += f" · about **{words(left.seconds)}** left on one worker" + ("" if left.measured else " (a rough guess)")
     st.markdown(line)
 
 
 def time_left(runs: Sequence[RunStatus]) -> Estimate:
     """What remains of all that goes on, one after another."""
     going = [run for run in runs if run.state in (State.QUEUED, State.RUNNING, State.INTERRUPTED) and run.spec]
-    paces = read_paces(home()) if going else []
+    known_paces = paces() if going else []
     seconds, measured = 0.0, True
     for run in going:
         assert run.spec is not None
         if run.seconds_left is not None:
             seconds += run.seconds_left
             continue
-        known = estimate([run.spec], paces)
+        known = estimate([run.spec], known_paces)
         seconds += known.seconds * (1 - run.fraction)
         measured &= known.measured
     return Estimate(seconds, measured)
 
 
 def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
-    """The table of all runs; those that are selected in it."""
+    """The table of all runs; those that are selected in it.
+
+    A selection is a list of rows: it holds for these runs in this order only, and goes when another is launched.
+    """
+    ids = " ".join(run.run_id for run in runs)
     event = st.dataframe(
         pd.DataFrame([as_row(run) for run in runs]),
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        key="runs table",
+        key=f"runs table {hashlib.sha256(ids.encode()).hexdigest()[:16]}",
         height="content" if len(runs) <= ROWS_AT_ONCE else 35 * ROWS_AT_ONCE,
         placeholder="—",
         column_config={
-            "State": st.column_config.TextColumn(pinned=True),
+            "State": st.column_config.TextColumn(pinned=True, width=110),
             "Now": st.column_config.TextColumn(width="medium"),
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
             "Sparsity": st.column_config.NumberColumn(format="%.2f", help="As requested."),
@@ -140,38 +158,65 @@ def as_row(run: RunStatus) -> dict[str, object]:
 
 
 def show_actions(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
-    """Buttons for the selected runs, or for all when none is selected."""
+    """Buttons for the selected runs, or for all when none is selected; each acts on the runs that it was drawn for."""
     scope, name = (chosen, "selected") if chosen else (runs, "all")
-    stoppable = [run for run in scope if run.state in UNFINISHED and run.state != State.CANCELLING]
-    retryable = [run for run in scope if run.state in RETRYABLE and run.spec is not None]
+    stoppable = [run.run_id for run in scope if run.state in UNFINISHED and run.state != State.CANCELLING]
+    # What somebody has cancelled goes on only if it is selected.
+    again = RETRYABLE if chosen else BROKEN
+    retryable = [run.run_id for run in scope if run.state in again and run.spec is not None]
     with st.container(horizontal=True):
-        if stoppable and st.button(f"Cancel {name} ({len(stoppable)})", icon=":material/stop_circle:", key="cancel"):
-            for run in stoppable:
-                queue().cancel(run.run_id)
-            st.rerun()
-        if retryable and st.button(f"Retry {name} ({len(retryable)})", icon=":material/refresh:", key="retry"):
-            try:
-                with st.spinner("Handing the runs to the background…"):
-                    queue().submit([run.spec for run in retryable if run.spec is not None])
-            except InputError as error:
-                st.error(str(error), icon=":material/error:")
-            else:
-                st.rerun()
+        for verb, act, run_ids, icon in (
+            ("Cancel", cancel, stoppable, ":material/stop_circle:"),
+            ("Retry", retry, retryable, ":material/refresh:"),
+        ):
+            if run_ids:
+                key, label = f"{verb.lower()} {name}", f"{verb} {name} ({len(run_ids)})"
+                st.button(label, key=key, icon=icon, on_click=attempt, args=[act, run_ids])
         if any(run.state == State.DONE for run in runs):
             st.page_link("pages/compare.py", label="Compare the results", icon=":material/stacked_line_chart:")
     if not chosen and len(runs) > 1:
         st.caption("Select rows to see their curves, or to cancel or retry only those.")
 
 
+def attempt(act: Callable[[list[str]], None], run_ids: list[str]) -> None:
+    """What a click does, before anything is drawn anew; a problem stays on the page until the next click."""
+    st.session_state.pop(PROBLEM, None)
+    try:
+        act(run_ids)
+    except PROBLEMS as error:
+        st.session_state[PROBLEM] = describe(error)
+
+
+def cancel(run_ids: list[str]) -> None:
+    for run_id in run_ids:
+        queue().cancel(run_id)
+
+
+def retry(run_ids: list[str]) -> None:
+    queue().submit([home().run(run_id).spec for run_id in run_ids])
+
+
 def show_failures(runs: Sequence[RunStatus]) -> None:
-    for run in [run for run in runs if run.state == State.FAILED][:CURVES_AT_ONCE]:
-        st.error(f"**{run.run_id}**: {run.reason}", icon=":material/error:")
+    """Each reason once: what is wrong with the data, say, fails all runs of a study."""
+    found = failures(runs)
+    for failure in found[:REASONS_AT_ONCE]:
+        first, count = failure.run_ids[0], len(failure.run_ids)
+        text = f"{first if count == 1 else f'{count} runs, the first of them {first}'}: {failure.reason.rstrip('.')}."
+        if failure.dependants:
+            text += f" {failure.dependants} more failed with it, as they start from there."
+        if home().run(first).log_path.exists():
+            text += f" Details: log.txt in checkpoints/{first}."
+        complain(text)
+    if len(found) > REASONS_AT_ONCE:
+        st.caption(f"The first {REASONS_AT_ONCE} of {len(found)} reasons; select others in the table.")
 
 
 def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     """Learning curves of the selected runs; else of those that are running, else of the newest."""
     shown = list(chosen) or [run for run in runs if run.state == State.RUNNING] or list(runs)
-    frame = curves(home().run(run.run_id) for run in shown[:CURVES_AT_ONCE])
+    names = distinct_labels(run.spec for run in shown[:CURVES_AT_ONCE] if run.spec)
+    frame = curves(home().run(run_id) for run_id in names)
+    frame["run"] = frame["run_id"].map(names)
     if frame.empty:
         st.caption("The curves begin with the first epoch that is finished.")
         return
@@ -193,13 +238,13 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
 
 def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     """Size and latency of the selected runs, else of the study that was launched last, as soon as each is pruned."""
-    newest = next((run.spec.dense.recipe for run in runs if run.spec), None)
-    shown = chosen or [run for run in runs if run.spec and run.spec.dense.recipe == newest]
+    shown = list(chosen) or newest_study(runs)
+    names = distinct_labels(run.spec for run in shown if run.spec)
     costs = pd.DataFrame(
         [
-            {"run": run.spec.label, "size_mb": run.size_mb, "latency_ms": run.latency_ms}
+            {"run": names[run.run_id], "size_mb": run.size_mb, "latency_ms": run.latency_ms}
             for run in shown
-            if run.spec and run.size_mb is not None and run.latency_ms is not None
+            if run.run_id in names and run.size_mb is not None and run.latency_ms is not None
         ][:BARS_AT_ONCE]
     )
     if costs.empty:
@@ -207,6 +252,16 @@ def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     left, right = st.columns(2)
     left.altair_chart(cost_chart(costs, "size_mb", "Compressed size (MB)"), key="sizes")
     right.altair_chart(cost_chart(costs, "latency_ms", "Latency (ms per image, batch 1)"), key="latencies")
+
+
+def newest_study(runs: Sequence[RunStatus]) -> list[RunStatus]:
+    """The runs of the recipe that was launched last, with the dense runs that they start from."""
+    launched = [(run.created, not run.spec.is_dense, run.spec.recipe) for run in runs if run.spec]
+    if not launched:
+        return []
+    *_, recipe = max(launched, key=lambda entry: entry[:2])
+    needed = {run.spec.dense.run_id for run in runs if run.spec and run.spec.recipe == recipe}
+    return [run for run in runs if run.run_id in needed or (run.spec and run.spec.recipe == recipe)]
 
 
 show(page)

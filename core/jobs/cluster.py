@@ -54,9 +54,11 @@ def call(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
     return _run(open_and_work())
 
 
-def cluster_running(home: Home) -> bool:
-    """Whether the cluster at home is up."""
-    return bool(is_alive(_read_address(home)))
+def check_scheduler() -> None:
+    """InputError if PRUNESCOPE_SCHEDULER names a scheduler that does not answer."""
+    named = os.environ.get(SCHEDULER_VARIABLE, "").strip()
+    if named:
+        _named_scheduler(named)
 
 
 def stop_cluster(home: Home) -> bool:

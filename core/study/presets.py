@@ -32,7 +32,7 @@ def _preset(name: str, data: str, width: int, epochs: tuple[int, int], summary: 
 PRESETS: Mapping[str, Preset] = {
     preset.recipe.preset: preset
     for preset in (
-        _preset("demo", "synthetic", 8, (5, 2), "Drawn pictures, a thin network: a minute on any computer."),
+        _preset("demo", "synthetic", 8, (5, 2), "Drawn pictures, a thin network: a few minutes on any computer."),
         _preset("quick", "cifar10", 16, (12, 4), "A thin network and few epochs: a first impression of real pictures."),
         _preset(
             "standard", "cifar10", 64, (80, 40), "The full ResNet-18, long enough for results to trust. Wants a GPU."

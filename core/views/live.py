@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 import altair as alt
 import pandas as pd
+
+from core.study.spec import RunSpec
 
 # Column of the curves, axis title.
 MEASURES = {
@@ -12,10 +17,25 @@ MEASURES = {
     "loss": "Training loss",
     "images_per_second": "Images per second",
 }
+_LONG_NAME = 45  # letters, of which two columns of a legend have room for this many
+
+
+def distinct_labels(specs: Iterable[RunSpec]) -> dict[str, str]:
+    """What to call each run in a chart, by run id: its label, and as much more as it takes to tell it from the others."""
+    specs = list(specs)
+    labels = Counter(spec.label for spec in specs)
+    longer = {
+        spec.run_id: spec.label if labels[spec.label] == 1 else f"{spec.label} · {spec.recipe.label}" for spec in specs
+    }
+    uses = Counter(longer.values())
+    return {run_id: name if uses[name] == 1 else f"{name} · {run_id[-4:]}" for run_id, name in longer.items()}
 
 
 def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
-    """``measure`` against the epoch; a run keeps its colour and its dash, so that no colour has to be told apart alone."""
+    """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
+    that no colour has to be told apart alone."""
+    # A name that is cut off may look like another's.
+    columns = 1 if curves["run"].str.len().max() > _LONG_NAME else 2
     hover = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("epoch:Q", title="Epoch"),
@@ -27,7 +47,7 @@ def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
         .encode(
             x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
             y=alt.Y(f"{measure}:Q", title=MEASURES[measure], scale=alt.Scale(zero=False, nice=True)),
-            color=alt.Color("run:N", title=None, legend=alt.Legend(orient="bottom", columns=2, labelLimit=320)),
+            color=alt.Color("run:N", title=None, legend=alt.Legend(orient="bottom", columns=columns, labelLimit=640)),
             strokeDash=alt.StrokeDash("run:N", legend=None),
             tooltip=hover,
         )
@@ -39,7 +59,7 @@ def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
 def cost_chart(costs: pd.DataFrame, measure: str, title: str) -> alt.LayerChart:
     """``measure`` of each run as a bar with its number, in the order of the rows; columns ``run`` and ``measure``."""
     base = alt.Chart(costs[["run", measure]]).encode(
-        y=alt.Y("run:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
+        y=alt.Y("run:N", title=None, sort=None, axis=alt.Axis(labelLimit=380)),
         x=alt.X(f"{measure}:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(grid=False)),
         tooltip=[alt.Tooltip("run:N", title="Run"), alt.Tooltip(f"{measure}:Q", title=title, format=".3~f")],
     )

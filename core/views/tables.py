@@ -92,7 +92,7 @@ def with_interval(mean: float, half_width: float, digits: int = 2) -> str:
 
 def escape_markdown(text: str) -> str:
     """``text`` that Markdown, Streamlit's included, shows letter by letter, on one line."""
-    return "".join(f"\\{char}" if char in "\\`*_[]<>|~$:" else char for char in " ".join(text.split()))
+    return "".join(f"\\{char}" if char in "\\`*_[]<>|~$:&" else char for char in " ".join(text.split()))
 
 
 def _printed(table: pd.DataFrame) -> list[list[str]]:

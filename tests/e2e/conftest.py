@@ -39,7 +39,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://localhost:{self.port}"
-        self.start()
+        self.process = None
 
     def start(self):
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
@@ -59,16 +59,23 @@ class Server:
         raise AssertionError("the app did not start")
 
     def kill(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
 
 @pytest.fixture
 def server(tmp_path):
     found = Server(tmp_path / "home")
-    yield found
-    found.kill()
-    stop_cluster(found.home)
+    try:
+        found.start()
+        yield found
+    finally:
+        try:
+            found.kill()
+        finally:
+            stop_cluster(found.home)
 
 
 @pytest.fixture(scope="session")

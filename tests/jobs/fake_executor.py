@@ -16,6 +16,7 @@ from core.study.record import RESULT_NUMBERS, RunFolder, State
 from core.study.spec import RunSpec
 
 EXECUTOR = "tests.jobs.fake_executor:execute"
+HOLD_SECONDS = 60.0  # a test that failed must not leave a worker that waits for ever
 RECORDED = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
 
@@ -28,7 +29,8 @@ def execute(path: Path) -> State:
         folder.append(
             "started", attempt=lease.attempt, pid=os.getpid(), **{key: os.environ.get(key) for key in RECORDED}
         )
-        while _order(folder) == "hold" and not folder.cancel_requested:
+        deadline = time.monotonic() + HOLD_SECONDS
+        while _order(folder) == "hold" and not folder.cancel_requested and time.monotonic() < deadline:
             time.sleep(0.02)
         if folder.cancel_requested:
             folder.append("cancelled")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.jobs.cluster import call, cluster_running
+from core.jobs.cluster import call
 from core.jobs.queue import Queue
 from core.study.checks import InputError
 from core.study.record import Home, State
+from tests.jobs.clusters import cluster_running
 from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times, wait_until
 
 if TYPE_CHECKING:

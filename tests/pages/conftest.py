@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.jobs.queue import Queue
@@ -14,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
-    monkeypatch.setattr("pages._shared.keep_runs_going", lambda: "")
+    monkeypatch.setattr("pages._shared._Keeper.look", lambda self: "")  # no cluster for these tests
+    st.cache_data.clear()
     return Home(tmp_path.resolve()).prepare()
 
 
@@ -33,3 +35,16 @@ def open_page(home):
         return app.switch_page(f"pages/{name}.py").run()
 
     return open_it
+
+
+@pytest.fixture
+def select_rows():
+    """Select rows of the Runs page's table, which is known by the runs in it."""
+
+    def select(app, *rows):
+        key = app.dataframe[0].proto.id.split("-", 2)[2]
+        assert key.startswith("runs table ")
+        app.session_state[key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+        return app.run()
+
+    return select

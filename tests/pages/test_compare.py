@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,20 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from core.study.grid import study_runs
 from core.study.presets import build_recipe
-from core.study.record import Home
 from core.study.spec import RunSpec
 from tests.records import write_result
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPE = build_recipe("demo")
 METHODS = ["magnitude", "structured", "lottery_ticket"]
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
-    monkeypatch.setattr("pages._shared.keep_runs_going", lambda: "")  # no cluster for these tests
-    return Home(tmp_path).prepare()
 
 
 def write_study(home, recipe=RECIPE, methods=METHODS, sparsities=(0.0, 0.5, 0.9), seeds=(1, 2), **overrides):
@@ -194,6 +187,35 @@ def test_dense_runs_alone(home):
     app = open_page()
     assert "Only dense runs so far" in text(app)
     assert len(app.dataframe[0].value) == 1
+
+
+def test_the_study_in_view_stays_when_another_one_appears(home):
+    write_study(home)
+    app = open_page()
+    other = build_recipe("demo", finetune_epochs=7)
+    write_study(home, recipe=other, methods=["random"])
+    for folder in home.runs():
+        if folder.spec.recipe == other:
+            os.utime(folder.result_path, (4e9, 4e9))
+    app = run(app)
+    assert "**Magnitude**" in text(app)
+    assert app.selectbox[0].value == RECIPE.key
+    assert set(app.selectbox[0].options) == {RECIPE.label, other.label}
+    run(app.selectbox[0].set_value(other.key))
+    assert "**Random**" in text(app)
+    assert open_page().selectbox[0].value == other.key  # somebody who comes anew sees the newest
+
+
+def test_a_study_that_becomes_part_of_another_gives_way_to_that(home):
+    write_study(home)
+    other = build_recipe("demo", epochs=7)
+    dense = write_result(home, RunSpec(other, "dense", 1)).spec
+    app = open_page(study=dense.recipe.key)
+    assert app.selectbox[0].value == dense.recipe.key
+    os.utime(write_result(home, RunSpec(other, "random", 1, 0.5)).result_path, (4e9, 4e9))
+    app = run(app)
+    assert app.selectbox[0].value == other.key
+    assert "**Random**" in text(app)
 
 
 def test_runs_under_way_are_mentioned_and_followed(home):

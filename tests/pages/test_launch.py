@@ -2,6 +2,8 @@
 
 import pytest
 
+from core.jobs.queue import Queue
+from core.study.checks import InputError
 from core.study.methods import DEFAULT_METHODS, METHODS
 from core.study.presets import PRESETS
 from core.study.record import State
@@ -78,6 +80,8 @@ def test_a_study_that_is_all_done_leads_to_compare(open_page, home):
         ("sparsities", ["-0.5"], "below 1"),
         ("sparsities", ["nan"], "below 1"),
         ("sparsities", ["lots"], "not a number"),
+        ("sparsities", ["0.995"], "more than two decimals"),
+        ("sparsities", ["0,875"], "more than two decimals"),
         ("sparsities", [], "sparsities is empty"),
         ("seeds", ["-1"], "seed"),
         ("seeds", ["1.5"], "not a whole number"),
@@ -101,7 +105,7 @@ def test_no_method_is_a_sentence(open_page):
 
 def test_a_folder_that_is_missing_is_a_sentence(open_page):
     app = open_page("launch")
-    (data,) = (group for group in app.segmented_control if group.key == "data demo")
+    (data,) = (group for group in app.segmented_control if group.key == "data")
     app = data.set_value("folder:").run()
     assert "Give the folder" in said(app)
     app = app.text_input(key="folder").set_value("/does/not/exist").run()
@@ -115,3 +119,78 @@ def test_a_home_that_cannot_be_written_is_a_sentence(open_page, home, monkeypatc
     home.checkpoints.write_text("")
     app = click(app, "Launch 7 runs")
     assert "cannot be written" in said(app)
+
+
+def test_choices_survive_a_wrong_folder_and_a_switch_to_another_page(open_page, submitted, tmp_path):
+    app = open_page("launch")
+    app.pills(key="methods to launch").set_value(["lottery_ticket"])
+    app.multiselect(key="sparsities").set_value(["0.85"])
+    app.multiselect(key="seeds").set_value(["7"])
+    app.number_input(key="width demo").set_value(12)
+    app = app.run()
+    app = app.selectbox(key="lottery_ticket rewind_epoch").set_value(2).run()
+    (data,) = (group for group in app.segmented_control if group.key == "data")
+    app = data.set_value("folder:").run()
+    app = app.text_input(key="folder").set_value("/does/not/exist").run()
+    assert "a folder that exists" in said(app)
+    for split in ("train", "test"):
+        (tmp_path / "pictures" / split).mkdir(parents=True)
+    app = app.text_input(key="folder").set_value(str(tmp_path / "pictures")).run()
+    app = app.switch_page("pages/runs.py").run()
+    app = app.switch_page("pages/launch.py").run()
+    click(app, "Launch 2 runs")
+    dense, pruned = submitted
+    assert dense.recipe.data == f"folder:{tmp_path / 'pictures'}"
+    assert (pruned.sparsity, pruned.seed, pruned.recipe.width) == (0.85, 7, 12)
+    assert dict(pruned.settings)["rewind_epoch"] == 2
+
+
+def test_the_data_follow_the_preset_until_others_are_chosen(open_page):
+    def data(app):
+        (group,) = (group for group in app.segmented_control if group.key == "data")
+        return group
+
+    def choose_preset(app, name):
+        (group,) = (group for group in app.segmented_control if group.key == "preset")
+        return group.set_value(name).run()
+
+    app = open_page("launch")
+    assert data(app).value == "synthetic"
+    app = choose_preset(app, "quick")
+    assert data(app).value == "cifar10"
+    app = data(app).set_value("folder:").run()
+    app = app.text_input(key="folder").set_value("/some/where").run()
+    app = choose_preset(app, "demo")
+    assert data(app).value == "folder:"
+    assert app.text_input(key="folder").value == "/some/where"
+    app = choose_preset(data(app).set_value("cifar10").run(), "standard")
+    assert data(app).value == "cifar10"
+
+
+def test_a_click_counts_when_the_number_of_runs_changes_before_it_arrives(open_page, submitted, home):
+    app = open_page("launch")
+    write_result(home, RunSpec(RECIPE, "dense", 42))
+    click(app, "Launch 7 runs")
+    assert len(submitted) == 6
+
+
+def test_a_submission_that_fails_leaves_the_runs_queued_and_says_so(open_page, home, monkeypatch):
+    def fail(self, folders):
+        raise InputError("No scheduler answers.")
+
+    monkeypatch.setattr(Queue, "_hand_over", fail)
+    app = click(open_page("launch"), "Launch 7 runs")
+    assert "No scheduler answers." in said(app)
+    assert "The runs stay queued" in said(app)
+    assert "runs" in [link.proto.page for link in app.get("page_link")]
+    assert {folder.state() for folder in home.runs()} == {State.QUEUED}
+    (button,) = (button for button in app.run().button if button.key == "launch")
+    assert button.label == "Everything is under way"
+    assert button.disabled
+
+
+def test_nothing_is_said_to_be_queued_where_nothing_could_be_written(open_page, home):
+    app = open_page("launch")
+    home.checkpoints.rmdir()
+    home.checkpoints.write_text("")
+    assert "stay queued" not in said(click(app, "Launch 7 runs"))

@@ -1,7 +1,11 @@
 """The Runs page: states, reasons, and buttons that act on the runs they name."""
 
+from dataclasses import replace
+
 import pytest
 
+from core.jobs.queue import Queue
+from core.study.checks import InputError
 from core.study.lease import Lease
 from core.study.presets import PRESETS
 from core.study.record import State
@@ -84,5 +88,129 @@ def test_a_damaged_run_is_named_and_harms_no_other(open_page, home):
 
 def test_a_problem_with_the_cluster_is_said(open_page, home, monkeypatch):
     home.create(DENSE).enqueue()
-    monkeypatch.setattr("pages._shared.keep_runs_going", lambda: "No scheduler answers.")
+    monkeypatch.setattr("pages._shared._Keeper.look", lambda self: "No scheduler answers.")
     assert "No scheduler answers." in text(open_page("runs"))
+
+
+def test_cancel_acts_on_the_selected_run_only(open_page, home, select_rows):
+    for spec in (DENSE, PRUNED):
+        home.create(spec).enqueue()
+    app = open_page("runs")
+    place = list(app.dataframe[0].value["Method"]).index("Magnitude")
+    click(select_rows(app, place), "Cancel selected (1)")
+    assert home.run(PRUNED.run_id).state() == State.CANCELLED
+    assert home.run(DENSE.run_id).state() == State.QUEUED
+
+
+def test_a_selection_does_not_pass_to_other_runs_when_the_list_changes(open_page, home, select_rows):
+    home.create(DENSE).enqueue()
+    app = select_rows(open_page("runs"), 0)
+    assert labels(app) == ["Cancel selected (1)"]
+    home.create(RunSpec(PRESETS["quick"].recipe, "dense", 1)).enqueue()
+    app = app.run()
+    assert labels(app) == ["Cancel all (2)"]
+
+
+def test_a_click_acts_on_the_runs_that_its_button_was_drawn_for(open_page, home):
+    drawn, later = (home.create(RunSpec(RECIPE, "dense", seed)) for seed in (1, 2))
+    later.path.rename(home.path / "not yet launched")
+    app = open_page("runs")
+    (home.path / "not yet launched").rename(later.path)
+    click(app, "Cancel all (1)")
+    assert (drawn.state(), later.state()) == (State.CANCELLED, State.QUEUED)
+
+
+def test_what_was_cancelled_is_retried_only_when_selected(open_page, home, submitted, select_rows):
+    home.create(DENSE).append("cancelled")
+    app = open_page("runs")
+    assert labels(app) == []
+    click(select_rows(app, 0), "Retry selected (1)")
+    assert submitted == [DENSE]
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (InputError("No *scheduler* answers."), r"No \*scheduler\* answers."),
+        (OSError(28, "No space left"), "No space left"),
+    ],
+)
+def test_a_retry_that_fails_is_a_sentence(open_page, home, monkeypatch, error, says):
+    def fail(self, folders):
+        raise error
+
+    monkeypatch.setattr(Queue, "_hand_over", fail)
+    home.create(DENSE).append("failed", reason="because")
+    app = click(open_page("runs"), "Retry all (1)")
+    assert [says in shown.value for shown in app.error] == [True]
+    assert home.run(DENSE.run_id).state() == State.QUEUED
+
+
+def test_a_reason_is_shown_once_for_all_runs_and_letter_by_letter(open_page, home):
+    reason = "/pictures/*a*/[b](http://c) is :red[empty] & $bad$."
+    for seed in (1, 2):
+        home.create(RunSpec(RECIPE, "dense", seed)).append("failed", reason=reason)
+    dependant = home.create(PRUNED)
+    dependant.append("failed", reason=f"Its dense run {DENSE.run_id} failed: {reason.rstrip('.')}. Retry runs both.")
+    home.run(DENSE.run_id).log_path.write_text("Traceback")
+    (error,) = open_page("runs").error
+    assert r"/pictures/\*a\*/\[b\](http\://c) is \:red\[empty\] \& \$bad\$." in error.value
+    assert "2 runs" in error.value
+    assert "1 more failed with it" in error.value
+    assert f"log.txt in checkpoints/{DENSE.run_id}" in error.value
+
+
+def test_runs_of_two_recipes_that_are_called_the_same_have_a_curve_and_a_bar_each(open_page, home, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr("core.views.live.curve_chart", keep_frame(drawn, "curves"))
+    monkeypatch.setattr("core.views.live.cost_chart", keep_frame(drawn, "costs"))
+    longer = replace(RECIPE, finetune=replace(RECIPE.finetune, epochs=3))
+    specs = [PRUNED, RunSpec(longer, "magnitude", 1, 0.9), DENSE]
+    for spec in specs:
+        write_result(home, spec)
+    open_page("runs")
+    assert drawn["curves"].groupby("run")["run_id"].nunique().to_list() == [1, 1, 1]
+    assert not drawn["curves"].duplicated(["run", "epoch"]).any()
+    # The newest recipe's runs only, its dense run among them.
+    assert len(drawn["costs"]) == 2
+
+
+def keep_frame(drawn, name):
+    import altair as alt  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    def chart(frame, *_):
+        drawn[name] = frame
+        return alt.Chart(pd.DataFrame({"x": [1]})).mark_point().encode(x="x:Q")
+
+    return chart
+
+
+def test_while_data_is_prepared_nothing_counts_as_trained(open_page, home):
+    folder = home.create(DENSE)
+    with Lease(folder.path):
+        folder.append("started")
+        folder.report_progress(phase="Downloading CIFAR-10 (40 %)", fraction=0.4, seconds_left=1)
+        app = open_page("runs")
+    row = app.dataframe[0].value.iloc[0]
+    assert (row["Now"], row["Progress"]) == ("Downloading CIFAR-10 (40 %)", 0)
+    assert "left on one worker (a rough guess)" in text(app)
+
+
+@pytest.mark.parametrize("page", ["compare", "launch", "runs"])
+def test_a_home_that_cannot_be_read_is_a_sentence_on_every_page(open_page, home, page):
+    home.checkpoints.rmdir()
+    home.checkpoints.write_text("")
+    app = open_page(page)
+    assert not app.exception
+    assert "cannot be read" in app.error[0].value
+
+
+def test_a_home_that_goes_while_the_page_is_open_is_a_sentence(open_page, home):
+    home.create(DENSE).enqueue()
+    app = open_page("runs")
+    home.checkpoints.rename(home.path / "elsewhere")
+    home.checkpoints.write_text("")
+    app = app.run()
+    assert not app.exception
+    assert "cannot be read" in app.error[0].value

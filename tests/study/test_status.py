@@ -1,5 +1,6 @@
 import json
 import math
+import os
 
 import pytest
 
@@ -8,7 +9,7 @@ from core.study.lease import Lease
 from core.study.presets import PRESETS
 from core.study.record import Home, State
 from core.study.spec import RunSpec
-from core.study.status import Statuses, curves
+from core.study.status import LATEST_TIME, Failure, Statuses, curves, failures
 from core.study.watch import Watcher, describe_event
 from tests.records import write_result
 
@@ -54,6 +55,41 @@ def test_garbled_progress_and_events_break_nothing(home):
     (status,) = Statuses(home).read()
     assert status.state == State.QUEUED
     assert curves([folder]).empty
+
+
+@pytest.mark.parametrize("noted", [0, -1e300, 1e300, 10**400, "x", None])
+def test_a_time_that_no_date_can_hold_is_passed_over(home, noted):
+    folder = home.create(DENSE)
+    folder.events_path.write_text(json.dumps({"t": noted, "type": "queued"}) + "\n")
+    (status,) = Statuses(home).read()
+    assert status.created == pytest.approx(folder.path.stat().st_mtime)
+    os.utime(folder.path, (1e12, 1e12))
+    (status,) = Statuses(home).read()
+    assert status.created == LATEST_TIME
+
+
+def test_progress_of_preparing_data_is_none_of_the_training(home):
+    folder = home.create(DENSE)
+    with Lease(folder.path):
+        folder.append("started")
+        epoch(folder, 1)
+        folder.report_progress(phase="Reading pictures (90 %)", fraction=0.9, seconds_left=1.0)
+        (status,) = Statuses(home).read()
+    assert (status.phase, status.fraction, status.seconds_left) == ("Reading pictures (90 %)", 0.2, None)
+
+
+def test_failures_are_told_by_reason_with_what_depends_on_them(home):
+    because = f"Its dense run {DENSE.run_id} failed: The disk is full. Retry runs both."
+    other = RunSpec(RECIPE, "magnitude", 1, 0.5)
+    for spec, reason in ((DENSE, "The disk is full."), (PRUNED, because), (other, "Something else.")):
+        home.create(spec).append("failed", reason=reason)
+    runs = Statuses(home).read()
+    assert set(failures(runs)) == {
+        Failure("The disk is full.", (DENSE.run_id,), 1),
+        Failure("Something else.", (other.run_id,), 0),
+    }
+    alone = [run for run in runs if run.run_id == PRUNED.run_id]
+    assert failures(alone) == [Failure(because, (PRUNED.run_id,), 0)]
 
 
 def test_a_run_without_a_spec_is_listed_with_its_reason(home):

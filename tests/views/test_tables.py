@@ -97,4 +97,4 @@ def test_latex_escapes_what_latex_would_act_on(table):
 
 
 def test_text_for_a_page_is_shown_letter_by_letter():
-    assert escape_markdown("a *b* [c](d) $e$\n:red[f]") == r"a \*b\* \[c\](d) \$e\$ \:red\[f\]"
+    assert escape_markdown("a *b* [c](d) $e$\n:red[f]&lt;") == r"a \*b\* \[c\](d) \$e\$ \:red\[f\]\&lt;"

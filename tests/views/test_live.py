@@ -1,0 +1,42 @@
+"""Charts of runs that go on: each run has a line and a bar of its own, whatever it is called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from core.study.presets import build_recipe
+from core.study.spec import RunSpec
+from core.views.live import MEASURES, cost_chart, curve_chart, distinct_labels
+
+RECIPE = build_recipe("demo")
+
+
+def test_a_label_is_as_long_as_it_takes_to_tell_the_runs_apart():
+    longer = build_recipe("demo", finetune_epochs=7)
+    places = [replace(RECIPE, data=f"folder:/{place}/pictures") for place in "ab"]
+    specs = [RunSpec(recipe, "magnitude", 1, 0.5) for recipe in (RECIPE, longer, *places)]
+    dense = RunSpec(RECIPE, "dense", 1)
+    names = distinct_labels([*specs, dense])
+    assert names[dense.run_id] == dense.label
+    assert names[specs[0].run_id] == f"{specs[0].label} · {RECIPE.label}"
+    assert len(set(names.values())) == 5
+    assert all(names[spec.run_id].endswith(spec.run_id[-4:]) for spec in specs[2:])
+
+
+def test_no_name_is_cut_where_names_are_long():
+    names = [f"Magnitude 0.9, seed 1 · demo · synthetic · width 8 · 5+{n} epochs" for n in (2, 7)]
+    for run, columns in ((names, 1), (["Dense, seed 1", "Dense, seed 2"], 2)):
+        frame = pd.DataFrame({"run": run, "epoch": [1, 1], **dict.fromkeys(MEASURES, 1.0)})
+        legend = curve_chart(frame, "loss").to_dict()["encoding"]["color"]["legend"]
+        assert legend["columns"] == columns
+        assert legend["labelLimit"] > 7 * max(map(len, run))
+
+
+def test_every_run_has_a_bar_with_its_number():
+    costs = pd.DataFrame({"run": ["a", "b"], "size_mb": [1.0, 2.0]})
+    chart = cost_chart(costs, "size_mb", "Size (MB)").to_dict()
+    (rows,) = chart["datasets"].values()
+    assert [row["size_mb"] for row in rows] == [1.0, 2.0]
+    assert [layer["mark"]["type"] for layer in chart["layer"]] == ["bar", "text"]
