@@ -228,7 +228,10 @@ def show_charts(study: Study, marked: pd.DataFrame, shown: Mapping[str, charts.S
     for column, panel in zip(st.columns(3), (charts.ACCURACY, charts.SIZE, latency), strict=True):
         spec = charts.with_slider(study.chart(panel, shown), panel, marked, shown, sparsity)
         column.vega_lite_chart(spec, alt=f"{panel.title} against sparsity")
-    note = "Points are seeds, lines go through their means, the shade is the 95 % interval of the mean."
+    note = (
+        "Points are seeds, lines go through their means, the shade is the 95 % interval of the mean. Each network was "
+        "timed in turns with its dense one; the milliseconds stand in the table."
+    )
     if unstructured:
         note += " Unstructured sparsity gives no speed-up on ordinary kernels: zeros are multiplied like other numbers."
     st.caption(note)

@@ -152,8 +152,8 @@ def as_row(run: RunStatus) -> dict[str, object]:
         "Accuracy (%)": run.test_accuracy,
         "Size (MB)": run.size_mb,
         "Latency (ms)": run.latency_ms,
-        "Recipe": spec.recipe.label if spec else "",
         "Launched": datetime.fromtimestamp(run.created, UTC),
+        "Recipe": spec.recipe.label if spec else "",
     }
 
 
@@ -164,7 +164,7 @@ def show_actions(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None
     # What somebody has cancelled goes on only if it is selected.
     again = RETRYABLE if chosen else BROKEN
     retryable = [run.run_id for run in scope if run.state in again and run.spec is not None]
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for verb, act, run_ids, icon in (
             ("Cancel", cancel, stoppable, ":material/stop_circle:"),
             ("Retry", retry, retryable, ":material/refresh:"),

@@ -50,6 +50,10 @@ COLUMNS = (
 AGAINST_DENSE = (
     "accuracy_change",  # percentage points
     "size_ratio",  # compressed file of the dense network over that of this one
+    # Latency over that of the dense network, timed in turns with it. Of two runs that were measured at different times
+    # only these can be compared: a machine is not equally fast all day.
+    "relative_latency",
+    "relative_batch_latency",
 )
 # What is averaged over seeds.
 METRICS = (*COLUMNS[COLUMNS.index("test_accuracy") : COLUMNS.index("device")], *AGAINST_DENSE)
@@ -107,6 +111,8 @@ def study_frame(frame: pd.DataFrame, recipe: str) -> pd.DataFrame:
     dense = study[study["method"] == DENSE].set_index("run_id")
     study["accuracy_change"] = study["test_accuracy"] - study["dense_id"].map(dense["test_accuracy"])
     study["size_ratio"] = study["dense_id"].map(dense["model_size_mb"]) / study["model_size_mb"]
+    study["relative_latency"] = 1 / study["speedup"]
+    study["relative_batch_latency"] = 1 / study["batch_speedup"]
     return study
 
 

@@ -50,8 +50,8 @@ class Panel:
 
 ACCURACY = Panel("test_accuracy", "Test accuracy (%)", highest=100, from_zero=False)
 SIZE = Panel("model_size_mb", "Compressed size (MB)")
-LATENCY = Panel("inference_latency_ms", "Latency (ms per image, batch 1)")
-BATCH_LATENCY = Panel("batch_latency_ms", "Latency (ms per image, large batch)")
+LATENCY = Panel("relative_latency", "Latency, batch 1 (dense = 1)")
+BATCH_LATENCY = Panel("relative_batch_latency", "Latency, large batch (dense = 1)")
 
 
 def styles(summary: pd.DataFrame) -> dict[str, Style]:

@@ -46,14 +46,23 @@ def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
         .mark_line(point=alt.OverlayMarkDef(filled=True, size=36), strokeWidth=2)
         .encode(
             x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
-            y=alt.Y(f"{measure}:Q", title=MEASURES[measure], scale=alt.Scale(zero=False, nice=True)),
+            y=alt.Y(
+                f"{measure}:Q", title=MEASURES[measure], scale=_around(curves[measure]), axis=alt.Axis(tickCount=5)
+            ),
             color=alt.Color("run:N", title=None, legend=alt.Legend(orient="bottom", columns=columns, labelLimit=640)),
             strokeDash=alt.StrokeDash("run:N", legend=None),
             tooltip=hover,
         )
-        .properties(height=260)
+        .properties(height=300)
     )
     return chart
+
+
+def _around(values: pd.Series[float]) -> alt.Scale:
+    """A scale with some room about ``values``, also where there is only one of them so far."""
+    low, high = float(values.min()), float(values.max())
+    room = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
+    return alt.Scale(domain=[low - room, high + room], zero=False, nice=True)
 
 
 def cost_chart(costs: pd.DataFrame, measure: str, title: str) -> alt.LayerChart:
