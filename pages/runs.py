@@ -252,6 +252,10 @@ def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     left, right = st.columns(2)
     left.altair_chart(cost_chart(costs, "size_mb", "Compressed size (MB)"), key="sizes")
     right.altair_chart(cost_chart(costs, "latency_ms", "Latency (ms per image, batch 1)"), key="latencies")
+    st.caption(
+        "Latencies of different runs were measured at different times, and a machine is not equally fast all day. "
+        "*Compare* shows each beside the dense network that was timed in turns with it."
+    )
 
 
 def newest_study(runs: Sequence[RunStatus]) -> list[RunStatus]:
