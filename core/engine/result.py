@@ -15,7 +15,7 @@ from core.engine.models.resnet import ResNet
 from core.study.spec import RunSpec
 
 MB = 1e6
-QUICK_SECONDS, FULL_SECONDS = 0.2, 0.8
+QUICK_SECONDS, FULL_SECONDS = 0.2, 0.6
 
 
 @dataclass(frozen=True, slots=True)

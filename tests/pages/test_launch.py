@@ -43,7 +43,7 @@ def test_own_sparsities_seeds_and_settings_reach_the_runs(open_page, submitted):
     app.multiselect(key="seeds").set_value(["7", "8"])
     app = app.run()
     app = app.selectbox(key="lottery_ticket rewind_epoch").set_value(1).run()
-    app = app.number_input(key="epochs demo").set_value(3).run()
+    app = app.number_input(key="epochs demo").set_value(6).run()
     assert "2 dense runs and 2 pruned runs" in said(app)
     click(app, "Launch 4 runs")
     pruned = [spec for spec in submitted if not spec.is_dense]
@@ -51,7 +51,7 @@ def test_own_sparsities_seeds_and_settings_reach_the_runs(open_page, submitted):
         (0.85, 7, 1),
         (0.85, 8, 1),
     }
-    assert {spec.recipe.train.epochs for spec in submitted} == {3}
+    assert {spec.recipe.train.epochs for spec in submitted} == {6}
 
 
 def test_what_is_done_is_said_and_not_launched_again(open_page, submitted, home):
