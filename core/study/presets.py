@@ -23,7 +23,7 @@ class Preset:
     summary: str
 
 
-def _preset(name: str, data: str, width: int, epochs: tuple[int, int], summary: str, batch: int = 128) -> Preset:
+def _preset(name: str, data: str, width: int, epochs: tuple[int, int], summary: str, *, batch: int = 128) -> Preset:
     train = Schedule(epochs=epochs[0], lr=0.1, batch_size=batch)
     finetune = Schedule(epochs=epochs[1], lr=0.01, batch_size=batch)
     return Preset(Recipe(name, data, width, train, finetune), summary)
@@ -33,7 +33,9 @@ PRESETS: Mapping[str, Preset] = {
     preset.recipe.preset: preset
     for preset in (
         # Half the usual batch: on so few pictures the number of steps counts, and three epochs do what five would.
-        _preset("demo", "synthetic", 8, (3, 1), "Drawn pictures, a thin network: a few minutes on any computer.", 64),
+        _preset(
+            "demo", "synthetic", 8, (3, 1), "Drawn pictures, a thin network: a few minutes on any computer.", batch=64
+        ),
         _preset("quick", "cifar10", 16, (12, 4), "A thin network and few epochs: a first impression of real pictures."),
         _preset(
             "standard", "cifar10", 64, (80, 40), "The full ResNet-18, long enough for results to trust. Wants a GPU."
