@@ -78,8 +78,9 @@ def server(tmp_path):
             stop_cluster(found.home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """Closed before other tests go on: while it is open, Playwright keeps an event loop running in this thread."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         if os.environ.get("PRUNESCOPE_REQUIRE_BROWSER"):
