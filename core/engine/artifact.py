@@ -78,8 +78,13 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
 
 def notes_of(path: str | Path) -> dict[str, Any]:
     """The notes that were saved with the network at ``path``; InputError as for :func:`load_model`."""
-    notes = json.loads(_read(Path(path))[1]["notes"])
-    assert isinstance(notes, dict)
+    metadata = _read(Path(path))[1]
+    try:
+        notes = json.loads(metadata.get("notes", ""))
+    except ValueError:
+        notes = None
+    if not isinstance(notes, dict):
+        raise InputError(f"{Path(path).name} has no notes that PruneScope can read.")
     return notes
 
 

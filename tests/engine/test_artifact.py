@@ -126,6 +126,12 @@ def test_a_file_that_claims_to_be_huge_is_refused_before_memory_is_taken(tmp_pat
 def test_notes_travel_with_the_network(tmp_path, model):
     save_model(model, tmp_path / "m", notes={"run_id": "magnitude-0.9", "classes": "cat,dog"})
     assert notes_of(tmp_path / "m") == {"run_id": "magnitude-0.9", "classes": "cat,dog"}
+    for notes in ("[]", "{"):
+        metadata = {"format": FORMAT, "shape": "{}", "notes": notes}
+        metadata["sha256"] = _digest({"x": torch.zeros(1)}, metadata)
+        save_file({"x": torch.zeros(1)}, tmp_path / "odd", metadata)
+        with pytest.raises(InputError, match="has no notes"):
+            notes_of(tmp_path / "odd")
 
 
 def test_the_file_is_plain_safetensors_that_others_can_read(tmp_path, model):
