@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.jobs.workers import runs_at_once
 from core.study.checks import InputError, number, whole_number
 from core.study.estimate import estimate, words
 from core.study.grid import study_runs
@@ -236,7 +237,7 @@ def state_of(spec: RunSpec) -> State | None:
 def say_what_will_happen(specs: list[RunSpec], states: Mapping[str, State | None]) -> None:
     todo = [spec for spec in specs if states[spec.run_id] != State.DONE]
     done, active = len(specs) - len(todo), sum(state in ACTIVE for state in states.values())
-    known = estimate(todo, paces())
+    known = estimate(todo, paces(), runs_at_once())
     dense = sum(spec.is_dense for spec in specs)
     sentence = f"**{counted(dense, 'dense run')} and {counted(len(specs) - dense, 'pruned run')}**"
     if todo:
@@ -245,7 +246,7 @@ def say_what_will_happen(specs: list[RunSpec], states: Mapping[str, State | None
             if known.measured
             else "a rough guess for two CPU cores: nothing like it was measured here yet"
         )
-        sentence += f", about **{words(known.seconds)}** on one worker ({basis})"
+        sentence += f", about **{words(known.seconds)}** ({basis}; {counted(runs_at_once(), 'run')} at a time)"
     if done:
         sentence += f"; {done} {'is' if done == 1 else 'are'} done already"
     if active:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
+from core.jobs.workers import runs_at_once
 from core.study.estimate import Estimate, estimate, words
 from core.study.record import UNFINISHED, State
 from core.study.status import RunStatus, curves, failures
@@ -86,12 +87,12 @@ def say_how_it_stands(runs: Sequence[RunStatus]) -> None:
     line = " · ".join(parts)
     left = time_left(runs)
     if left.seconds:
-        line += f" · about **{words(left.seconds)}** left on one worker" + ("" if left.measured else " (a rough guess)")
+        line += f" · about **{words(left.seconds)}** left" + ("" if left.measured else " (a rough guess)")
     st.markdown(line)
 
 
 def time_left(runs: Sequence[RunStatus]) -> Estimate:
-    """What remains of all that goes on, one after another."""
+    """What remains of all that goes on, as many runs at a time as this machine executes."""
     going = [run for run in runs if run.state in (State.QUEUED, State.RUNNING, State.INTERRUPTED) and run.spec]
     known_paces = paces() if going else []
     seconds, measured = 0.0, True
@@ -103,7 +104,7 @@ def time_left(runs: Sequence[RunStatus]) -> Estimate:
         known = estimate([run.spec], known_paces)
         seconds += known.seconds * (1 - run.fraction)
         measured &= known.measured
-    return Estimate(seconds, measured)
+    return Estimate(seconds / max(1, min(runs_at_once(), len(going))), measured)
 
 
 def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:

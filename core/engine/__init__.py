@@ -6,7 +6,8 @@ from typing import Any
 
 # Must be set before torch loads its OpenMP. Threads that wait by spinning take the core from the very thread they wait
 # for as soon as anything else runs on the machine (a browser showing this app, say): two threads on two cores beside one
-# busy process trained 16 images a second spinning, 380 sleeping.
+# busy process trained 16 images a second spinning, 380 sleeping. Sleeping has its price, too, where operations are short:
+# core.engine.device.use_threads gives thin networks one thread.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOME_OF = {

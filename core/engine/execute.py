@@ -15,11 +15,12 @@ from core.engine.artifact import load_model, save_model
 from core.engine.checkpoint import drop_checkpoints
 from core.engine.data import load_dataset
 from core.engine.data.augment import DevicePictures
-from core.engine.device import choose_device, environment, place, resolve_precision
+from core.engine.device import choose_device, environment, keep_memory, place, resolve_precision, use_threads
 from core.engine.job import CancelledError, Job, stop_if_cancelled, train, weights_path
 from core.engine.models.resnet import ResNet, resnet18
 from core.engine.pruning import prune
 from core.engine.pruning.base import Context, Pruned
+from core.engine.quiet import Quiet
 from core.engine.result import Trained, build_result, prune_summary
 from core.study.checks import InputError
 from core.study.files import sha256
@@ -81,6 +82,8 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     home = Home(folder.path.parent.parent)
     device = choose_device()
     precision = resolve_precision(spec.recipe.precision, device)
+    keep_memory()
+    use_threads(spec.recipe.width)
     surroundings = environment(device, spec.recipe.precision)
     folder.append("started", attempt=lease.attempt, **surroundings)
 
@@ -98,6 +101,7 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
         data,
         train=DevicePictures(data.train, data.mean, data.std, device),
         test=DevicePictures(data.test, data.mean, data.std, device),
+        quiet=Quiet(home.cache),
         origin={"data": data.fingerprint},
     )
     result = (_run_dense if spec.is_dense else _run_pruned)(job)
@@ -132,11 +136,13 @@ def _run_pruned(job: Job) -> dict[str, Any]:
     def weights_at(epoch: int) -> dict[str, torch.Tensor]:
         return load_model(weights_path(source, epoch), job.device).state_dict()
 
-    context = Context(job.spec.seed, dict(job.spec.settings), weights_at)
+    context = Context(job.spec.seed, dict(job.spec.settings), weights_at, job.sample)
     pruned = prune(job.spec.method, dense, job.spec.sparsity, context)
     place(pruned.model, job.device)
     before = job.evaluate(pruned.model)
-    job.folder.append("pruned", test_accuracy=round(before.accuracy, 3), **prune_summary(pruned.model, dense))
+    with job.quiet.timing():
+        summary = prune_summary(pruned.model, dense)
+    job.folder.append("pruned", test_accuracy=round(before.accuracy, 3), **summary)
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = job.spec.recipe.train.epochs
     trained = train(job, pruned, job.spec.retrain, phase="finetune", stream=stream, before=before)
@@ -155,4 +161,5 @@ def _measure(job: Job, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
         "std": ",".join(map(str, job.data.std)),
     }
     save_model(trained.model, job.folder.model_path, notes=notes)
-    return build_result(job.spec, trained, dense, job.folder.model_path)
+    with job.quiet.timing():
+        return build_result(job.spec, trained, dense, job.folder.model_path)

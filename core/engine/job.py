@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
 import torch
 
 from core.engine.artifact import save_model
@@ -18,6 +20,7 @@ from core.engine.device import place
 from core.engine.evaluate import Evaluation, evaluate
 from core.engine.models.resnet import ResNet
 from core.engine.pruning.base import Pruned
+from core.engine.quiet import Quiet
 from core.engine.result import Trained
 from core.engine.train import MaskKeeper, make_optimizer, steps_per_epoch, train_epoch
 from core.study.lease import Lease
@@ -44,20 +47,39 @@ class Job:
     data: Dataset
     train: DevicePictures
     test: DevicePictures
+    quiet: Quiet
     origin: dict[str, str]  # hashes of what the run starts from: a checkpoint of another origin is of no use
     looked: float = 0.0  # when look() last did something
+    training_lock: IO[str] | None = None
     earlier_seconds: float = 0.0  # training time of earlier attempts, which this one goes on from
 
     def evaluate(self, model: ResNet) -> Evaluation:
         return evaluate(model, self.test, len(self.data.classes), self.precision)
 
+    def sample(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """``n`` training pictures, normalised and not augmented, with their labels, drawn by the run's seed."""
+        chosen = np.random.default_rng(self.spec.seed).permutation(len(self.train))[:n]
+        return self.train.pick(torch.from_numpy(np.sort(chosen)))
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Inside, :meth:`look` pauses while another run on this machine is being timed."""
+        with self.quiet.training() as lock:
+            self.training_lock = lock
+            try:
+                yield
+            finally:
+                self.training_lock = None
+
     def look(self, progress: Callable[[], dict[str, Any]]) -> None:
-        """Once a second: stop if asked to or overtaken, and report progress."""
+        """Once a second: stop if asked to or overtaken, make way for a run being timed, and report progress."""
         now = time.monotonic()
         if now - self.looked < LOOK_SECONDS:
             return
         self.looked = now
         stop_if_cancelled(self.folder)
+        if self.training_lock:
+            self.quiet.make_way(self.training_lock)
         self.lease.check()
         self.folder.report_progress(**progress())
 
@@ -98,20 +120,21 @@ def train(
     final: Evaluation | None = None
     pace, saved = Pace(schedule.epochs, done, time.monotonic()), time.monotonic()
     for epoch in range(done, schedule.epochs):
-        stats = train_epoch(
-            model,
-            optimizer,
-            job.train,
-            schedule=schedule,
-            seed=job.spec.seed,
-            epoch=epoch,
-            keeper=keeper,
-            precision=job.precision,
-            stream=stream,
-            on_step=_reporter(job, pace, phase, epoch),
-        )
+        with job.training():
+            stats = train_epoch(
+                model,
+                optimizer,
+                job.train,
+                schedule=schedule,
+                seed=job.spec.seed,
+                epoch=epoch,
+                keeper=keeper,
+                precision=job.precision,
+                stream=stream,
+                on_step=_reporter(job, pace, phase, epoch),
+            )
+            final = job.evaluate(model)
         seconds += stats.seconds
-        final = job.evaluate(model)
         _keep_weights(job, model, epoch + 1, keep)
         if time.monotonic() - saved > CHECKPOINT_SECONDS or epoch + 1 == schedule.epochs:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "seconds": seconds}

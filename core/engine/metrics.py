@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from core.engine.artifact import encode
-from core.engine.device import place
+from core.engine.device import place, threads
 from core.engine.models.resnet import ResNet, Shape
 from core.engine.pruning.base import prunable
 
@@ -47,9 +47,10 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds per picture at one batch size: median and quartiles of ``calls`` timed calls."""
+    """Milliseconds per picture at one batch size: median and quartiles of ``calls`` timed calls with ``threads``."""
 
     batch: int
+    threads: int
     median_ms: float
     q1_ms: float
     q3_ms: float
@@ -107,14 +108,19 @@ def dead_layers(found: list[Layer]) -> list[str]:
 
 @torch.no_grad()
 def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float = 1.0) -> dict[str, Latency]:
-    """Latency of each of ``models`` on its device at ``batch`` pictures, in float32 with the current threads.
+    """Latency of each of ``models`` on its device at ``batch`` pictures, in float32: batch 1 on one thread, which
+    for a single small picture is as fast as several, and larger batches on as many as the process trains with.
 
     The networks take turns in one process, so that a machine whose speed drifts treats all alike; each call is
     synchronised; about ``seconds`` are spent on each network after warming up. CUDA times the replay of a captured graph:
     at batch 1 an eager call would time the launching of kernels.
     """
-    calls = {name: _callable(model, batch) for name, model in models.items()}
-    times: dict[str, list[float]] = {name: [] for name in models}
+    with threads(1 if batch == 1 else torch.get_num_threads()):
+        return _take_turns({name: _callable(model, batch) for name, model in models.items()}, batch, seconds)
+
+
+def _take_turns(calls: Mapping[str, Callable[[], None]], batch: int, seconds: float) -> dict[str, Latency]:
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         for _ in range(3):
             call()
@@ -157,7 +163,7 @@ def get_model_info(model: ResNet, device: str = "cuda", verbose: bool = True) ->
 
 def _summary(batch: int, spent: list[float]) -> Latency:
     q1, median, q3 = (1e3 * float(value) / batch for value in np.percentile(spent, (25, 50, 75)))
-    return Latency(batch, round(median, 5), round(q1, 5), round(q3, 5), len(spent))
+    return Latency(batch, torch.get_num_threads(), round(median, 5), round(q1, 5), round(q3, 5), len(spent))
 
 
 def _callable(model: nn.Module, batch: int) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""The cluster at home: one detached process with a scheduler and a worker for each GPU, or one on the CPU.
+"""The cluster at home: one detached process with a scheduler and a worker for each GPU, or a few on the CPU.
 
 Started by :func:`core.jobs.cluster.call` as ``python -m core.jobs.home_cluster HOME``. There is one for each home; it
 ends on SIGTERM or when nothing was executed for a while, and its workers end with it, however it ends.
@@ -10,12 +10,10 @@ import asyncio
 import fcntl
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +21,7 @@ import dask
 from dask.system import CPU_COUNT
 
 from core.jobs.cluster import address_path
+from core.jobs.workers import cpu_workers, visible_gpus
 from core.study.checks import number
 from core.study.files import write_json
 from core.study.lease import identity
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
 IDLE_VARIABLE = "PRUNESCOPE_IDLE_SECONDS"
 IDLE_SECONDS = 600.0
 LOOPBACK = "127.0.0.1"
-# Dask's own choice gives memory back to the system after every operation. A training step asks for the same memory again
-# at once, and the system has to clear each page of it anew: it trained at half the speed.
-KEEP_MEMORY = {
-    "MALLOC_TRIM_THRESHOLD_": 2**33,
-    "MALLOC_MMAP_THRESHOLD_": 2**25,  # the largest that the C library accepts
-    "MALLOC_ARENA_MAX": 1,  # all threads share what was freed
-}
 NO_DASHBOARD = f"{LOOPBACK}:0"  # its web server is started all the same: on a free port, for this machine only
 
 
@@ -53,23 +45,9 @@ def main(path: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        devices = visible_gpus() or [""]
+        devices = visible_gpus() or [""] * cpu_workers()
         with dask.config.set(settings(len(devices))):
             asyncio.run(_serve(home, devices, seconds))
-
-
-def visible_gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES has to be for each GPU that may be used; nothing without a GPU. Never imports torch."""
-    try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    count = sum(line.startswith("GPU ") for line in listing.splitlines())
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is None:
-        return [str(index) for index in range(count)]
-    # CUDA ignores what follows the first entry that is not valid, and "-1" is the usual way to say none.
-    return list(takewhile(lambda name: name not in ("", "-1"), map(str.strip, chosen.split(","))))[:count]
 
 
 def _idle_seconds() -> float:
@@ -90,7 +68,6 @@ def settings(workers: int) -> dict[str, Any]:
             "DASK_LOGGING__DISTRIBUTED": "warning",
             # Dask's own choice is one thread.
             **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
-            **KEEP_MEMORY,
         },
         "distributed.admin.tick.interval": "1s",  # Dask's own choice wakes every process 50 times a second
         "distributed.worker.daemon": False,  # a daemonic process could not start any itself

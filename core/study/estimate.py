@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import os
 from collections.abc import Iterable
@@ -60,14 +61,19 @@ def read_paces(home: Home) -> list[Pace]:
     return paces
 
 
-def estimate(specs: Iterable[RunSpec], paces: list[Pace]) -> Estimate:
-    """How long ``specs`` take on one worker."""
-    seconds, measured = 0.0, True
+def estimate(specs: Iterable[RunSpec], paces: list[Pace], workers: int = 1) -> Estimate:
+    """How long ``specs``, dense runs first, take when ``workers`` of them are executed at a time."""
+    free = [0.0] * workers
+    dense_ends: dict[str, float] = {}
+    measured = True
     for spec in specs:
         own, known = _seconds(spec, paces)
-        seconds += own
+        ends = max(heapq.heappop(free), dense_ends.get(spec.dense.run_id, 0.0)) + own
+        heapq.heappush(free, ends)
         measured &= known
-    return Estimate(seconds, measured)
+        if spec.is_dense:
+            dense_ends[spec.run_id] = ends
+    return Estimate(max(free), measured)
 
 
 def words(seconds: float) -> str:

@@ -97,7 +97,7 @@ def describe_event(event: dict[str, Any]) -> str:
                     f"test accuracy {event['test_accuracy']:.2f} % before fine-tuning"
                 )
             case "started":
-                return f"started on {event['hardware']} (attempt {event['attempt']}, {event['threads']} threads)"
+                return f"started on {event['hardware']} (attempt {event['attempt']}, threads: {event['threads']})"
             case "done":
                 return f"done, test accuracy {event['test_accuracy']:.2f} %"
             case "resumed":

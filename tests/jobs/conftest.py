@@ -7,6 +7,7 @@ import pytest
 
 from core.jobs.cluster import SCHEDULER_VARIABLE, stop_cluster
 from core.jobs.home_cluster import IDLE_VARIABLE
+from core.jobs.workers import WORKERS_VARIABLE
 from core.study.record import Home
 
 
@@ -18,6 +19,7 @@ def surroundings() -> Iterator[None]:
         patch.delenv("OMP_NUM_THREADS", raising=False)
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
         patch.setenv(IDLE_VARIABLE, "30")
+        patch.setenv(WORKERS_VARIABLE, "1")  # tests of the queue know what runs and what waits
         yield
 
 

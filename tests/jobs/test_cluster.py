@@ -19,8 +19,9 @@ from dask.system import CPU_COUNT
 
 from core.jobs import cluster
 from core.jobs.cluster import SCHEDULER_VARIABLE, address_path, call, stop_cluster
-from core.jobs.home_cluster import IDLE_VARIABLE, KEEP_MEMORY, visible_gpus
+from core.jobs.home_cluster import IDLE_VARIABLE
 from core.jobs.queue import Queue
+from core.jobs.workers import WORKERS_VARIABLE, cpu_workers, visible_gpus
 from core.study.checks import InputError
 from core.study.record import Home, State
 from tests.jobs.clusters import cluster_processes, cluster_running, until_gone
@@ -63,23 +64,28 @@ def test_two_that_start_at_once_get_one_cluster_that_nobody_else_can_reach(share
     assert cluster_running(shared_home)
 
 
-def test_on_a_cpu_one_worker_has_all_threads_and_may_start_processes(shared_home: Home) -> None:
-    ((nthreads, memory_limit, daemonic, threads),) = call(shared_home, lambda client: client.run(_describe)).values()
-    assert (nthreads, memory_limit) == (1, None)
-    assert not daemonic
-    assert threads == CPU_COUNT
+def test_on_a_cpu_the_workers_share_the_threads_and_may_start_processes(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WORKERS_VARIABLE, "2")
+    workers = list(call(home, lambda client: client.run(_describe)).values())
+    assert len(workers) == 2
+    for nthreads, memory_limit, daemonic, threads in workers:
+        assert (nthreads, memory_limit) == (1, None)
+        assert not daemonic
+        assert threads == max(1, CPU_COUNT // len(workers))
 
 
-def test_a_worker_keeps_freed_memory(shared_home: Home) -> None:
-    """Its process really got the settings: without them training took three times as long."""
-    (environment,) = call(shared_home, lambda client: client.run(_environment)).values()
-    assert {name: environment.get(name) for name in KEEP_MEMORY} == {n: str(value) for n, value in KEEP_MEMORY.items()}
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "1000", "²"])
+def test_a_bad_number_of_workers_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(WORKERS_VARIABLE, text)
+    with pytest.raises(InputError, match=WORKERS_VARIABLE):
+        cpu_workers()
 
 
-def _environment() -> dict[str, str]:
-    # As the process was started: the C library reads it then, and what is set later comes too late for it.
-    entries = Path("/proc/self/environ").read_text().split("\0")
-    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+def test_without_a_word_there_are_no_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(WORKERS_VARIABLE)
+    assert 1 <= cpu_workers() <= min(CPU_COUNT, 4)
 
 
 def _describe(dask_worker: Worker) -> tuple[int, int | None, bool, int]:

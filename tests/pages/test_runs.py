@@ -194,7 +194,7 @@ def test_while_data_is_prepared_nothing_counts_as_trained(open_page, home):
         app = open_page("runs")
     row = app.dataframe[0].value.iloc[0]
     assert (row["Now"], row["Progress"]) == ("Downloading CIFAR-10 (40 %)", 0)
-    assert "left on one worker (a rough guess)" in text(app)
+    assert "left (a rough guess)" in text(app)
 
 
 @pytest.mark.parametrize("page", ["compare", "launch", "runs"])

@@ -65,6 +65,12 @@ class DevicePictures:
             chosen
         ]
 
+    def pick(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures at the indices ``chosen`` (int64 [b]) as they are, in the form of :meth:`train_batch`."""
+        chosen = chosen.to(self.labels.device)
+        offset = torch.full_like(chosen, PAD)
+        return self._gather(chosen, offset, offset, torch.zeros_like(chosen, dtype=torch.bool)), self.labels[chosen]
+
     def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Pictures ``start`` to ``stop`` as they are, in the form of :meth:`train_batch`."""
         inside = slice(PAD, PAD + SIDE)

@@ -19,11 +19,14 @@ Masks = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a method may use besides the trained network: its seed and settings, and the dense run's earlier weights."""
+    """What a method may use besides the trained network: its seed and settings, the dense run's earlier weights, and
+    ``sample(n)``: n training pictures, normalised and as they are (N x 3 x 32 x 32), with their labels, drawn by the
+    run's seed."""
 
     seed: int
     settings: Mapping[str, Scalar]
     weights_at: Callable[[int], dict[str, Tensor]]
+    sample: Callable[[int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""While one run is timed the others on the machine stand still, and nobody waits for a process that died."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from core.engine import quiet
+from core.engine.quiet import Quiet
+
+TRAIN = """
+import sys, time
+from pathlib import Path
+from core.engine.quiet import Quiet
+gate = Quiet(Path(sys.argv[1]))
+steps = Path(sys.argv[2]).open("a", buffering=1)
+with gate.training() as lock:
+    while True:
+        gate.make_way(lock)
+        steps.write(f"{time.monotonic()}\\n")
+        time.sleep(0.01)
+"""
+
+
+def test_a_training_process_pauses_while_another_is_timed_and_goes_on(tmp_path: Path) -> None:
+    steps = tmp_path / "steps"
+    trainer = subprocess.Popen([sys.executable, "-c", TRAIN, str(tmp_path), str(steps)])
+    try:
+        _wait_for_steps(steps, 3)
+        with Quiet(tmp_path).timing():
+            began = time.monotonic()
+            time.sleep(0.3)
+            ended = time.monotonic()
+        _wait_for_steps(steps, len(_times(steps)) + 3)
+    finally:
+        trainer.kill()
+        trainer.wait()
+    assert [t for t in _times(steps) if began < t < ended] == []
+    with Quiet(tmp_path).timing():  # the killed process holds nothing up
+        pass
+
+
+def test_a_run_that_does_not_pause_is_not_waited_for_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quiet, "LONGEST_WAIT", 0.2)
+    gate = Quiet(tmp_path)
+    with gate.training(), gate.timing():
+        pass
+
+
+def _times(steps: Path) -> list[float]:
+    return [float(line) for line in steps.read_text().splitlines()] if steps.exists() else []
+
+
+def _wait_for_steps(steps: Path, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(_times(steps)) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
