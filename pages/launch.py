@@ -13,13 +13,14 @@ from core.jobs.workers import runs_at_once
 from core.study.checks import InputError, number, whole_number
 from core.study.estimate import estimate, words
 from core.study.grid import study_runs
-from core.study.methods import DEFAULT_METHODS, METHODS, Scalar
+from core.study.methods import DEFAULT_METHODS, METHODS, Method, Scalar
 from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.study.record import State
 from core.study.spec import FOLDER_PREFIX, LARGEST_SEED, RunSpec
 from pages._shared import PROBLEMS, complain, describe, home, paces, queue, show
 
 DATA = {"cifar10": "CIFAR-10", "synthetic": "Drawn pictures", FOLDER_PREFIX: "My own folder"}
+GROUPS = {"baseline": "Baselines, there to be beaten", "before training": "Pruned before training"}
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
 
 
@@ -141,16 +142,7 @@ def choose_data(column: DeltaGenerator, preset: str) -> str:
 
 def choose_runs() -> RunsChoice:
     """Methods with their settings, sparsities and seeds."""
-    methods = st.pills(
-        "Methods",
-        list(METHODS),
-        default=list(DEFAULT_METHODS),
-        selection_mode="multi",
-        format_func=lambda name: METHODS[name].label,
-        key="methods to launch",
-        persist_state="session",
-        help="  \n".join(f"**{method.label}**: {method.summary}" for method in METHODS.values()),
-    )
+    methods = choose_methods("Methods", "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
     left, right = st.columns(2, gap="large")
     sparsities = left.multiselect(
         "Sparsities",
@@ -170,7 +162,25 @@ def choose_runs() -> RunsChoice:
         persist_state="session",
         help="Each seed is a training of its own. Two or more give a 95 % interval.",
     )
+    with st.expander("Baselines and pruning before training", icon=":material/science:"):
+        for group in ("baseline", "before training"):
+            names = [name for name, method in METHODS.items() if method.group == group]
+            methods = methods + choose_methods(GROUPS[group], f"{group} to launch", names)
     return RunsChoice(methods=methods, sparsities=sparsities, seeds=seeds, settings=choose_settings(methods))
+
+
+def choose_methods(label: str, key: str, names: list[str]) -> list[str]:
+    """Some of ``names``: at first all that a study compares by default."""
+    return st.pills(
+        label,
+        names,
+        default=[name for name in names if name in DEFAULT_METHODS],
+        selection_mode="multi",
+        format_func=lambda name: METHODS[name].label,
+        key=key,
+        persist_state="session",
+        help="  \n".join(f"**{METHODS[name].label}**: {METHODS[name].summary}" for name in names),
+    )
 
 
 def choose_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
@@ -181,18 +191,24 @@ def choose_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
     with st.expander("Settings of the methods", icon=":material/settings:"):
         for name in adjustable:
             st.markdown(f"**{METHODS[name].label}**")
-            columns = st.columns(4)
-            chosen[name] = {
-                setting.name: columns[place % 4].selectbox(
-                    setting.label,
-                    setting.choices,
-                    setting.choices.index(setting.default),
-                    key=f"{name} {setting.name}",
-                    persist_state="session",
-                    help=setting.help,
-                )
-                for place, setting in enumerate(METHODS[name].settings)
-            }
+            chosen[name] = choose_settings_of(METHODS[name])
+    return chosen
+
+
+def choose_settings_of(method: Method) -> dict[str, Scalar]:
+    """A widget for each setting that matters beside those before it."""
+    columns = st.columns(4)
+    chosen: dict[str, Scalar] = {}
+    for setting in method.settings:
+        if setting.matters(chosen):
+            chosen[setting.name] = columns[len(chosen) % 4].selectbox(
+                setting.label,
+                setting.choices,
+                setting.choices.index(setting.default),
+                key=f"{method.name} {setting.name}",
+                persist_state="session",
+                help=setting.help,
+            )
     return chosen
 
 

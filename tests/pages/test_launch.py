@@ -27,7 +27,8 @@ def said(app):
 def test_it_offers_every_method_and_launches_what_it_says(open_page, submitted, home):
     app = open_page("launch")
     assert not app.exception
-    assert app.pills(key="methods to launch").options == [METHODS[name].label for name in METHODS]
+    offered = [label for pills in app.pills if pills.key.endswith("to launch") for label in pills.options]
+    assert sorted(offered) == sorted(method.label for method in METHODS.values())
     assert "1 dense run and 6 pruned runs" in said(app)
     click(app, "Launch 7 runs")
     assert [spec.is_dense for spec in submitted] == [True] + [False] * 6
@@ -52,6 +53,31 @@ def test_own_sparsities_seeds_and_settings_reach_the_runs(open_page, submitted):
         (0.85, 8, 1),
     }
     assert {spec.recipe.train.epochs for spec in submitted} == {6}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=list(METHODS))
+def test_every_method_and_setting_can_be_launched(open_page, submitted, method):
+    app = open_page("launch")
+    app.pills(key="methods to launch").set_value([])
+    keys = {"main": "methods to launch"}
+    app = app.pills(key=keys.get(method.group, f"{method.group} to launch")).set_value([method.name]).run()
+    expected = {}
+    for setting in method.settings:
+        if setting.matters(expected):
+            expected[setting.name] = setting.choices[-1]
+            app = app.selectbox(key=f"{method.name} {setting.name}").set_value(setting.choices[-1]).run()
+    app = app.number_input(key="epochs demo").set_value(20).run()
+    app = app.number_input(key="finetune demo").set_value(20).run()
+    click(app, "Launch 3 runs")
+    assert {spec.method for spec in submitted} == {"dense", method.name}
+    assert dict(submitted[-1].settings) == dict(method.complete(expected))
+
+
+def test_a_setting_without_effect_is_not_offered(open_page):
+    app = open_page("launch")
+    assert "magnitude rounds" not in {box.key for box in app.selectbox}
+    app = app.selectbox(key="magnitude schedule").set_value("iterative").run()
+    assert "magnitude rounds" in {box.key for box in app.selectbox}
 
 
 def test_what_is_done_is_said_and_not_launched_again(open_page, submitted, home):
