@@ -260,7 +260,7 @@ def say_what_will_happen(specs: list[RunSpec], states: Mapping[str, State | None
         basis = (
             "from runs measured here"
             if known.measured
-            else "a rough guess for two CPU cores: nothing like it was measured here yet"
+            else "a rough guess for a CPU: nothing like it was measured here yet"
         )
         sentence += f", about **{words(known.seconds)}** ({basis}; {counted(runs_at_once(), 'run')} at a time)"
     if done:

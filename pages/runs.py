@@ -13,6 +13,7 @@ from core.jobs.workers import runs_at_once
 from core.study.estimate import Estimate, estimate, words
 from core.study.record import UNFINISHED, State
 from core.study.status import RunStatus, curves, failures
+from core.study.trash import move_to_trash
 from core.study.watch import PHASES
 from core.views.live import MEASURES, cost_chart, curve_chart, distinct_labels
 from pages._shared import (
@@ -173,6 +174,8 @@ def show_actions(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None
             if run_ids:
                 key, label = f"{verb.lower()} {name}", f"{verb} {name} ({len(run_ids)})"
                 st.button(label, key=key, icon=icon, on_click=attempt, args=[act, run_ids])
+        if ended := [run.run_id for run in chosen if run.state not in UNFINISHED]:
+            offer_delete(ended)
         if any(run.state == State.DONE for run in runs):
             st.page_link("pages/compare.py", label="Compare the results", icon=":material/stacked_line_chart:")
     if not chosen and len(runs) > 1:
@@ -195,6 +198,19 @@ def cancel(run_ids: list[str]) -> None:
 
 def retry(run_ids: list[str]) -> None:
     queue().submit([home().run(run_id).spec for run_id in run_ids])
+
+
+def offer_delete(run_ids: list[str]) -> None:
+    with st.popover(f"Delete selected ({len(run_ids)})", icon=":material/delete:"):
+        st.markdown("\n".join(f"- `{run_id}`" for run_id in run_ids[:ROWS_AT_ONCE]))
+        if len(run_ids) > ROWS_AT_ONCE:
+            st.caption(f"and {len(run_ids) - ROWS_AT_ONCE} more")
+        st.caption("Their folders move to *trash*, beside *checkpoints*; moving one back brings its run back.")
+        st.button("Move to trash", key="delete", type="primary", on_click=attempt, args=[delete, run_ids])
+
+
+def delete(run_ids: list[str]) -> None:
+    move_to_trash(home(), run_ids)
 
 
 def show_failures(runs: Sequence[RunStatus]) -> None:

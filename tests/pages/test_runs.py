@@ -214,3 +214,25 @@ def test_a_home_that_goes_while_the_page_is_open_is_a_sentence(open_page, home):
     app = app.run()
     assert not app.exception
     assert "cannot be read" in app.error[0].value
+
+
+def test_delete_asks_first_and_moves_to_the_trash(open_page, home, select_rows):
+    for spec in (DENSE, PRUNED):
+        write_result(home, spec)
+    app = open_page("runs")
+    assert not any("trash" in label for label in labels(app))  # only for what is selected
+    place = list(app.dataframe[0].value["Method"]).index("Magnitude")
+    app = select_rows(app, place)
+    assert PRUNED.run_id in text(app)
+    click(app, "Move to trash")
+    assert [folder.run_id for folder in home.runs()] == [DENSE.run_id]
+    assert len(list((home.path / "trash").iterdir())) == 1
+
+
+def test_deleting_what_others_need_is_refused_in_a_sentence(open_page, home, select_rows):
+    for spec in (DENSE, PRUNED):
+        write_result(home, spec)
+    app = open_page("runs")
+    app = click(select_rows(app, list(app.dataframe[0].value["Method"]).index("Dense")), "Move to trash")
+    assert "delete both, or keep both" in text(app)
+    assert len(home.runs()) == 2

@@ -1,0 +1,126 @@
+"""Compare every method, its main variants and the baselines on real pictures, with one budget for all.
+
+    python -m benchmarks.methods --data folder:PATH --home DIR > table.md
+
+Prints the efficiency table as Markdown, and below it what came before fine-tuning and what speed was measured. Every run
+starts from the dense network of its seed; the epochs after pruning are the same for all. Stopped, it goes on when it is
+started again. Latency is timed while nothing else trains on this machine, in turns with the dense network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from core.cli import run_on_cluster
+from core.study.checks import InputError
+from core.study.grid import with_dense
+from core.study.methods import METHODS, Scalar
+from core.study.presets import build_recipe
+from core.study.record import Home
+from core.study.results import Results, study_frame, summarise
+from core.study.spec import Recipe, RunSpec
+from core.views.tables import with_interval
+
+SPARSITIES = (0.5, 0.7, 0.9, 0.95)
+SEED, SECOND_SEED = 42, 123
+# Settings that differ from the defaults, by method; the first of each is the default itself. ``seeds`` 2: worth a second.
+VARIANTS: dict[str, tuple[dict[str, Scalar], ...]] = {
+    "magnitude": (
+        {},
+        {"allocation": "uniform"},
+        {"allocation": "erk"},
+        {"allocation": "lamp"},
+        {"schedule": "iterative"},
+        {"schedule": "gradual"},
+        {"retraining": "lr-rewinding"},
+    ),
+    "structured": (
+        {},
+        {"allocation": "global"},
+        {"allocation": "cost"},
+        {"criterion": "l2"},
+        {"criterion": "bn_scale"},
+        {"criterion": "taylor"},
+        {"criterion": "taylor", "allocation": "cost"},
+    ),
+    "lottery_ticket": ({}, {"rewind_epoch": 2}),
+}
+TWO_SEEDS: tuple[tuple[str, dict[str, Scalar]], ...] = (
+    ("magnitude", {}),
+    ("structured", {}),
+    ("structured", {"allocation": "global"}),
+    ("structured", {"allocation": "cost"}),
+    ("lottery_ticket", {"rewind_epoch": 2}),
+)
+
+
+def runs(recipe: Recipe) -> list[RunSpec]:
+    """The runs of the comparison: those that matter most first, so that a first look is possible early."""
+    chosen = [(name, settings) for name in METHODS for settings in VARIANTS.get(name, ({},))]
+    specs = [
+        RunSpec(recipe, name, seed, sparsity, tuple(settings.items()))
+        for seed, variants in ((SEED, chosen), (SECOND_SEED, TWO_SEEDS))
+        for sparsity in (0.9, 0.5, 0.7, 0.95)
+        for name, settings in variants
+    ]
+    return with_dense(specs)
+
+
+def table(home: Home, recipe: Recipe) -> str:
+    """All finished runs of ``recipe`` as a Markdown table, a row for each variant and sparsity."""
+    summary = summarise(study_frame(Results(home).frame(), recipe.key))
+    head = ["Method", "Sparsity", "n", "Accuracy %", "before fine-tuning", "Filters gone", "Parameters M", "MAC ratio"]
+    head += ["Size MB", "Speed-up, batch 1", "Speed-up, large batch"]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    lines += [_line(row) for _, row in summary.iterrows()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _line(row: pd.Series[float]) -> list[str]:
+    return [
+        str(row["variant"]),
+        f"{row['sparsity']:g}",
+        str(row["n"]),
+        with_interval(row["test_accuracy"], row["test_accuracy_ci"]),
+        f"{row['accuracy_before_finetuning']:.1f}",
+        f"{row['filter_ratio']:.0%}",
+        f"{row['params_millions']:.4f}",
+        f"{row['mac_ratio']:.2f}",
+        f"{row['model_size_mb']:.3f}",
+        f"{row['speedup']:.2f}",
+        f"{row['batch_speedup']:.2f}",
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="quick")
+    parser.add_argument("--data")
+    parser.add_argument("--width", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--finetune-epochs", type=int)
+    parser.add_argument("--home", type=Path, required=True)
+    options = parser.parse_args()
+    try:
+        recipe = build_recipe(
+            options.preset,
+            data=options.data,
+            width=options.width,
+            epochs=options.epochs,
+            finetune_epochs=options.finetune_epochs,
+        )
+        home = Home(options.home).prepare()
+        run_on_cluster(home, runs(recipe))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(table(home, recipe), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
