@@ -8,10 +8,12 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from core.finished import export, sensitivity
 from core.jobs.cluster import SCHEDULER_VARIABLE, check_scheduler
 from core.jobs.queue import Queue
 from core.jobs.task import run_task
@@ -22,6 +24,9 @@ from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.study.record import Home, RunFolder, State
 from core.study.spec import Recipe, RunSpec
 from core.study.watch import LOOK_SECONDS, Watcher, watching
+
+if TYPE_CHECKING:
+    from core.outputs import Study
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = Path(os.environ.get("PRUNESCOPE_HOME") or REPOSITORY)
@@ -70,7 +75,7 @@ def study(options: argparse.Namespace) -> int:
     home = Home(options.home)
     if options.skip_dense:
         _require_dense(home, specs)
-    folders = _on_cluster(home.prepare(), specs)
+    folders = run_on_cluster(home.prepare(), specs)
     states = [folder.state() for folder in folders]
     done = states.count(State.DONE)
     where = "" if options.home == REPOSITORY else f"PRUNESCOPE_HOME={shlex.quote(str(options.home))} "
@@ -78,11 +83,46 @@ def study(options: argparse.Namespace) -> int:
     return 0 if done == len(states) else FAILED
 
 
+def evaluate(options: argparse.Namespace) -> int:
+    """Write the results of a study as JSON and as tables."""
+    from core.outputs import write_results  # noqa: PLC0415 - loads the chart library, which most commands do without
+
+    return _write_files(options, write_results)
+
+
+def plot(options: argparse.Namespace) -> int:
+    """Draw the figures of a study."""
+    from core.outputs import write_figures  # noqa: PLC0415 - as above
+
+    return _write_files(options, write_figures)
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the report on a study, with all that it shows and links to."""
+    from core.outputs import write_report  # noqa: PLC0415 - as above
+
+    return _write_files(options, partial(write_report, language=options.language))
+
+
+def _write_files(options: argparse.Namespace, write: Callable[[Study, Path], list[Path]]) -> int:
+    """Let ``write`` write its files about the study that was asked for, or the newest; print where they are."""
+    from core.outputs import find_study, output_folder  # noqa: PLC0415 - as above
+
+    home = Home(options.home)
+    found = find_study(home, options.recipe)
+    if found.others and options.recipe is None:
+        others = "; ".join(f"{key} ({label})" for key, label in found.others.items())
+        _say(f"This is the newest study, {found.label}. Others, with --recipe: {others}.")
+    for path in write(found, output_folder(options.out or home.path / "outputs" / found.name)):
+        print(path, flush=True)
+    return 0
+
+
 def _train(options: argparse.Namespace, spec: RunSpec) -> int:
     """Execute ``spec`` and its dense run, in this process unless a scheduler is named; print the result record."""
     home = Home(options.home).prepare()
     if home.run(spec.run_id).state() != State.DONE:
-        folders = _on_cluster(home, [spec]) if os.environ.get(SCHEDULER_VARIABLE) else _in_this_process(home, spec)
+        folders = run_on_cluster(home, [spec]) if os.environ.get(SCHEDULER_VARIABLE) else _in_this_process(home, spec)
         for folder in folders:
             state, reason = folder.describe()
             if state != State.DONE:
@@ -105,7 +145,7 @@ def _in_this_process(home: Home, spec: RunSpec) -> list[RunFolder]:
     return folders
 
 
-def _on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
+def run_on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
     """Submit ``specs`` and wait until all have come to an end; what the cluster loses meanwhile is handed over again."""
     _check_data(home, specs[0])
     check_scheduler()
@@ -177,15 +217,15 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m core", description="Prune a ResNet-18, measure what it buys, compare methods.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    dense = _command(commands, "train-dense", train_dense, "train a dense network")
+    dense = _recipe_command(commands, "train-dense", train_dense, "train a dense network")
     dense.add_argument("--seed", type=int, default=SEEDS[0])
-    pruned = _command(commands, "train-pruned", train_pruned, "prune a dense network and fine-tune it")
+    pruned = _recipe_command(commands, "train-pruned", train_pruned, "prune a dense network and fine-tune it")
     pruned.add_argument("--method", required=True, help=", ".join(METHODS))
     pruned.add_argument(
         "--sparsity", type=float, required=True, help="share of the weights to remove, from 0 to below 1"
     )
     pruned.add_argument("--seed", type=int, default=SEEDS[0])
-    whole = _command(commands, "study", study, "run methods x sparsities x seeds on the cluster")
+    whole = _recipe_command(commands, "study", study, "run methods x sparsities x seeds on the cluster")
     whole.add_argument("--quick", action="store_true", help="the same in small: few epochs, sparsities and seeds")
     whole.add_argument("--skip-dense", action="store_true", help="only reuse dense networks that are trained already")
     whole.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="M", help=", ".join(METHODS))
@@ -194,17 +234,38 @@ def _parser() -> argparse.ArgumentParser:
     for command in (pruned, whole):
         command.add_argument("--finetune-epochs", type=int, metavar="N")
         command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method")
+    taken = _command(commands, "export", export, "write the network of a finished run to a file")
+    taken.add_argument("run", metavar="RUN", help="the id of a run, or its beginning")
+    taken.add_argument("--format", choices=("safetensors", "onnx"), required=True)
+    taken.add_argument("--output", type=Path, metavar="FILE", help="default: RUN.safetensors or RUN.onnx, here")
+    taken.add_argument("--half", action="store_true", help="float16 instead of float32; safetensors only")
+    taken.add_argument("--force", action="store_true", help="overwrite the file if it is there")
+    summary = "measure the accuracy without fine-tuning at many sparsities"
+    curves = _command(commands, "sensitivity", sensitivity, summary)
+    curves.add_argument("run", metavar="RUN", nargs="?", default="all", help="a dense run's id; default: all of them")
+    results = _command(commands, "evaluate", evaluate, "write all_results.json and the efficiency table")
+    drawn = _command(commands, "plot", plot, "draw the figures")
+    told = _command(commands, "report", report, "write the report, its figures and its tables")
+    told.add_argument("--language", choices=("en", "ko"), default="en", help="English or Korean")
+    for command in (results, drawn, told):
+        command.add_argument("--recipe", metavar="KEY", help="which study, by key or label (default: the newest)")
+        command.add_argument("--out", type=Path, metavar="DIR", help="default: outputs/PRESET-KEY in the home")
     return parser
 
 
-def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
-    command.set_defaults(command=function)
+def _recipe_command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
+    command = _command(commands, name, function, summary)
     command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard; with --quick, quick)")
     command.add_argument("--data", help="cifar10, synthetic or folder:PATH (default: the preset's)")
     command.add_argument("--width", type=int, help="channels of the first stage; 64 is ResNet-18")
     command.add_argument("--epochs", type=int, metavar="N", help="epochs of the dense training")
     command.add_argument("--batch-size", type=int, metavar="N", help="smaller for a GPU with little memory")
+    return command
+
+
+def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    command.set_defaults(command=function)
     command.add_argument("--home", type=Path, default=DEFAULT_HOME, metavar="DIR", help="holds cache/ and checkpoints/")
     return command
 

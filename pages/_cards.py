@@ -14,9 +14,20 @@ from core.views import charts, tables
 
 MOST_CARDS_IN_A_ROW = 4
 METRIC_WIDTH = 125
+BEFORE_HELP = (
+    "Accuracy right after pruning, from a curve that was measured on the dense networks of the study at 20 sparsities and "
+    "more; in between it is interpolated. No run is needed for it."
+)
 
 
-def show_cards(summary: pd.DataFrame, marked: pd.DataFrame, shown: Mapping[str, charts.Style], sparsity: float) -> None:
+def show_cards(
+    summary: pd.DataFrame,
+    marked: pd.DataFrame,
+    shown: Mapping[str, charts.Style],
+    sparsity: float,
+    before: Mapping[str, float],
+) -> None:
+    """A card for each variant shown; ``before``: accuracy (percent) here before fine-tuning, as far as known."""
     dense = summary[summary["method"] == DENSE]
     if not dense.empty:
         show_dense(dense.iloc[0])
@@ -34,6 +45,8 @@ def show_cards(summary: pd.DataFrame, marked: pd.DataFrame, shown: Mapping[str, 
                 else:
                     measured = summary.loc[summary["variant"] == variant, "sparsity"]
                     say_no_data(variant, shown[variant], measured, sparsity)
+                if variant in before:
+                    st.caption(f"≈ {before[variant]:.1f} % before fine-tuning", help=BEFORE_HELP)
 
 
 def show_dense(dense: pd.Series[Any]) -> None:

@@ -15,10 +15,11 @@ from core.study.checks import number
 from core.study.methods import DENSE, METHODS
 from core.study.record import UNFINISHED, State
 from core.study.results import COLUMNS, interpolate, studies, study_frame, summarise
-from core.study.spec import FOLDER_PREFIX
+from core.study.sensitivity import accuracy_at, mean_curves, sensitivity_frame
 from core.views import charts, tables
-from pages._cards import show_cards, swatch
-from pages._shared import explained, keep_runs_going, results, show, statuses
+from pages._cards import BEFORE_HELP, show_cards, swatch
+from pages._notes import DeadLayers, dead_layers, say_where_it_comes_from, warn_of_dead_layers
+from pages._shared import explained, home, keep_runs_going, results, show, statuses
 
 HIGHEST_SPARSITY = 0.99
 DEFAULT_SPARSITY = 0.9
@@ -32,14 +33,17 @@ class Study:
     runs: pd.DataFrame
     summary: pd.DataFrame
     looks: dict[str, charts.Style]
+    before: pd.DataFrame  # accuracy before fine-tuning, as mean_curves gives it, of those variants that have a curve
+    dead: DeadLayers
     specs: dict[Any, dict[str, Any]] = field(default_factory=dict)
     made: dict[Any, pd.DataFrame] = field(default_factory=dict)
 
-    def chart(self, panel: charts.Panel, shown: Mapping[str, charts.Style]) -> dict[str, Any]:
+    def chart(self, panel: charts.Panel, shown: Mapping[str, charts.Style], with_before: bool) -> dict[str, Any]:
         """The chart without the slider's line, built once: that takes far longer than all the rest."""
-        key = (panel, *shown)
+        key = (panel, with_before, *shown)
         if key not in self.specs:
-            chart = charts.tradeoff_chart(panel, self.runs, self.summary, shown)
+            before = self.before if with_before else None
+            chart = charts.tradeoff_chart(panel, self.runs, self.summary, shown, before=before)
             self.specs[key] = chart.to_dict(validate=False)
         return self.specs[key]
 
@@ -63,7 +67,9 @@ def page() -> None:
         return
     runs = study_frame(frame, choose_study(studies(frame), head))
     summary = summarise(runs)
-    study = Study(runs, summary, charts.styles(summary))
+    looks = charts.styles(summary)
+    before = mean_curves(sensitivity_frame(home(), runs["dense_id"].unique()))
+    study = Study(runs, summary, looks, before[before["variant"].isin(list(looks))], dead_layers(runs))
     say_where_it_comes_from(runs)
     note_what_the_url_has_wrong(study)
     explore(study)
@@ -75,7 +81,8 @@ def explore(study: Study) -> None:
     """All that follows the slider, as a fragment, so that a move of it redraws at once."""
     shown, sparsity = choose_methods_and_sparsity(study.looks)
     marked = interpolate(study.summary, sparsity)
-    show_cards(study.summary, marked, shown, sparsity)
+    warn_of_dead_layers(study.runs[study.runs["variant"].isin(list(shown))], study.dead)
+    show_cards(study.summary, marked, shown, sparsity, accuracy_at(study.before, sparsity))
     show_charts(study, marked, shown, sparsity)
     show_table(study.table(shown), study.runs)
 
@@ -151,29 +158,6 @@ def choose_study(labels: Mapping[str, str], head: DeltaGenerator) -> str:
     return chosen
 
 
-def say_where_it_comes_from(study: pd.DataFrame) -> None:
-    devices = sorted(study["device"].unique())
-    runs = "1 run" if len(study) == 1 else f"{len(study)} runs"
-    recipe = study.loc[study["method"] != DENSE, "recipe_label"]
-    label = recipe.iloc[0] if len(recipe) else study["recipe_label"].iloc[0]
-    data = study["data"].iloc[0]
-    if data == "synthetic":
-        source = ":orange-badge[:material/draw: drawn pictures, not photographs]"
-    elif data.startswith(FOLDER_PREFIX):
-        source = f":gray[pictures in the folder {tables.escape_markdown(data[len(FOLDER_PREFIX) :])}]"
-    else:
-        source = ":gray[CIFAR-10 photographs]"
-    hardware = ", ".join(map(tables.escape_markdown, devices))
-    # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
-    rest = f"· Recipe: {tables.escape_markdown(label)} · Hardware: {hardware} · {runs}"
-    st.markdown(f":small[:gray[Data:] {source} :gray[{rest}]]")
-    if len(devices) > 1:
-        st.warning(
-            "These runs were measured on different hardware: compare their accuracy and size, not their latencies.",
-            icon=":material/warning:",
-        )
-
-
 def choose_methods_and_sparsity(looks: Mapping[str, charts.Style]) -> tuple[dict[str, charts.Style], float]:
     left, right = st.columns([3, 4], gap="medium", vertical_alignment="top")
     chosen: list[str] = left.pills(
@@ -219,6 +203,8 @@ def show_charts(study: Study, marked: pd.DataFrame, shown: Mapping[str, charts.S
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Trade-off", anchor=False, width="content")
         st.markdown(key)
+        curves = study.before["variant"].isin(list(shown)).any()
+        before = curves and st.toggle("┄ Before fine-tuning", True, key="before", help=BEFORE_HELP)
         batch = st.segmented_control(
             "Latency of", ["One image", "Large batch"], default="One image", required=True, label_visibility="collapsed"
         )
@@ -226,12 +212,16 @@ def show_charts(study: Study, marked: pd.DataFrame, shown: Mapping[str, charts.S
     unstructured = any(METHODS[method].kind == "unstructured" for method in methods)
     latency = charts.BATCH_LATENCY if batch == "Large batch" else charts.LATENCY
     for column, panel in zip(st.columns(3), (charts.ACCURACY, charts.SIZE, latency), strict=True):
-        spec = charts.with_slider(study.chart(panel, shown), panel, marked, shown, sparsity)
+        spec = study.chart(panel, shown, bool(before) and panel == charts.ACCURACY)
+        spec = charts.with_slider(spec, panel, marked, shown, sparsity)
         column.vega_lite_chart(spec, alt=f"{panel.title} against sparsity")
     note = (
         "Points are seeds, lines go through their means, the shade is the 95 % interval of the mean. Each network was "
         "timed in turns with its dense one; the milliseconds stand in the table."
     )
+    if before:
+        pictures = study.before["pictures"].min()
+        note += f" Dashed: before fine-tuning, on {pictures:,} test pictures, cut off where it leaves the range of the runs."
     if unstructured:
         note += " Unstructured sparsity gives no speed-up on ordinary kernels: zeros are multiplied like other numbers."
     st.caption(note)

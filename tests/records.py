@@ -6,6 +6,7 @@ import json
 import random
 from typing import Any
 
+from core.study.methods import METHODS
 from core.study.record import Home, RunFolder
 from core.study.spec import RunSpec
 
@@ -28,7 +29,7 @@ def write_result(home: Home, spec: RunSpec, **overrides: Any) -> RunFolder:
 def plausible_result(spec: RunSpec) -> dict[str, Any]:
     """A result record with every key that the app reads, drawn from ``spec``."""
     noise = random.Random(spec.run_id)
-    structured = spec.method == "structured"
+    structured = not spec.is_dense and METHODS[spec.method].kind == "structured"
     scale = (spec.recipe.width / 64) ** 2
     left = 1 - spec.sparsity
     total = round(_PARAMS * scale * (left if structured else 1))

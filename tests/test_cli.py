@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.cli import main
+from core.engine import load_model, resnet18, save_model
 from core.study.methods import METHODS
 from core.study.presets import PRESETS
 from core.study.record import Home, RunFolder
@@ -46,6 +47,12 @@ PRUNED = ["train-pruned", "--preset", "demo", "--method", "magnitude", "--sparsi
         (["study", "--preset", "demo", "--methods", "magic"], "magnitude, structured"),
         (["study", "--preset", "demo", "--sparsities", "2"], "sparsity"),
         (["study", "--preset", "demo", "--skip-dense"], "missing: dense-seed42"),
+        (["export", "dense-seed42", "--format", "onnx"], "the id of a run in"),
+        (["export", "../../etc", "--format", "onnx"], "the id of a run in"),
+        (["export", "dense-seed42"], "--format"),
+        (["export", "dense-seed42", "--format", "pickle"], "safetensors"),
+        (["sensitivity"], "a finished dense run"),
+        (["sensitivity", "dense-seed42"], "the id of a run in"),
     ],
     ids=lambda value: " ".join(value)[-60:] if isinstance(value, list) else None,
 )
@@ -122,6 +129,85 @@ def test_a_folder_without_pictures_is_one_line_and_leaves_no_run(tmp_path, capsy
         assert main([*command, *data]) == 2
         assert "cat" in capsys.readouterr().err.splitlines()[-1]
     assert not Home(tmp_path / "home").runs()
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A home with two finished runs of drawn pictures, dense and pruned, and one that waits."""
+    home = Home(tmp_path / "home").prepare()
+    recipe = PRESETS["demo"].recipe
+    for spec in (RunSpec(recipe, "dense", 42), RunSpec(recipe, "magnitude", 42, 0.9)):
+        save_model(resnet18(8, seed=1), write_result(home, spec).model_path, notes={"run_id": spec.run_id})
+    home.create(RunSpec(recipe, "magnitude", 42, 0.5)).enqueue()
+    return home
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The current folder, empty."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_export_writes_here_by_default_and_never_over_a_file_unless_told(finished, here, capsys):
+    command = ["export", "magnitude-0.9", "--format", "safetensors", "--home", str(finished.path)]
+    assert main(command) == 0
+    name = RunSpec(PRESETS["demo"].recipe, "magnitude", 42, 0.9).run_id + ".safetensors"
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"{name} ({(here / name).stat().st_size / 1e6:.3f} MB)"
+    load_model(here / name)
+    (here / name).write_text("mine")
+    assert main(command) == 2
+    assert "--force" in capsys.readouterr().err
+    assert (here / name).read_text() == "mine"
+    assert main([*command, "--force", "--half"]) == 0
+    load_model(here / name)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("magnitude-0.5", [], "is queued"),
+        ("magnitude", [], "2 runs begin so"),
+        ("", [], "3 runs begin so"),
+        ("dense", ["--format", "onnx", "--half"], "--format safetensors only"),
+        ("dense", ["--output", "/does/not/exist/file"], "cannot be written"),
+        ("dense", ["--output", ".", "--force"], "a file, not a folder"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line_and_leaves_no_file(finished, here, capsys, case):
+    run, options, says = case
+    assert main(["export", run, "--format", "safetensors", *options, "--home", str(finished.path)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert says in err
+    assert not list(here.iterdir())
+
+
+def test_a_damaged_network_is_not_exported(finished, tmp_path, capsys):
+    target = tmp_path / "network.onnx"
+    folder = next(folder for folder in finished.runs() if folder.spec.is_dense)
+    folder.model_path.write_bytes(folder.model_path.read_bytes()[:-100])
+    command = ["export", "dense", "--format", "onnx", "--output", str(target), "--home", str(finished.path)]
+    assert main(command) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not target.exists()
+
+
+def test_sensitivity_computes_all_finished_dense_runs_or_the_one_named(finished, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr("core.engine.sensitivity.compute", lambda path, say: asked.append(path.name))
+    write_result(finished, RunSpec(PRESETS["demo"].recipe, "dense", 123))
+    for run, count in (([], 2), (["all"], 2), (["dense-seed123"], 1)):
+        asked.clear()
+        assert main(["sensitivity", *run, "--home", str(finished.path)]) == 0
+        assert len(asked) == len(capsys.readouterr().out.splitlines()) == count
+    assert asked[0].startswith("dense-seed123")
+    for run, says in (("magnitude-0.9", "a finished dense run"), ("magnitude-0.5", "is queued")):
+        assert main(["sensitivity", run, "--home", str(finished.path)]) == 2
+        assert says in capsys.readouterr().err
 
 
 def test_a_run_that_fails_is_one_line_with_the_reason_and_status_1(tmp_path, capsys, monkeypatch):

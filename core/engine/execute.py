@@ -6,6 +6,7 @@ import errno
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from core.engine.device import choose_device, environment, keep_memory, place, r
 from core.engine.job import CancelledError, Job, stop_if_cancelled, train, weights_path
 from core.engine.models.resnet import ResNet, resnet18
 from core.engine.pruning import prune
-from core.engine.pruning.base import Context, Pruned
+from core.engine.pruning.base import Context, Masks, Pruned
 from core.engine.quiet import Quiet
-from core.engine.result import Trained, build_result, prune_summary
+from core.engine.result import Trained, build_result
 from core.study.checks import InputError
 from core.study.files import sha256
 from core.study.lease import Lease, LeaseLostError
 from core.study.methods import REWIND_EPOCHS
+from core.study.plan import make_plan
 from core.study.record import Home, RunFolder, State
 
 
@@ -116,7 +118,7 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
 
 def _run_dense(job: Job) -> dict[str, Any]:
     model = resnet18(job.spec.recipe.width, len(job.data.classes), seed=job.spec.seed)
-    trained = train(job, Pruned(model), job.spec.recipe.train, phase="train", keep=REWIND_EPOCHS)
+    trained = train(job, model, make_plan(job.spec), phase="train", keep=REWIND_EPOCHS)
     return _measure(job, trained, dense=trained.model)
 
 
@@ -137,15 +139,13 @@ def _run_pruned(job: Job) -> dict[str, Any]:
         return load_model(weights_path(source, epoch), job.device).state_dict()
 
     context = Context(job.spec.seed, dict(job.spec.settings), weights_at, job.sample)
-    pruned = prune(job.spec.method, dense, job.spec.sparsity, context)
-    place(pruned.model, job.device)
-    before = job.evaluate(pruned.model)
-    with job.quiet.timing():
-        summary = prune_summary(pruned.model, dense)
-    job.folder.append("pruned", test_accuracy=round(before.accuracy, 3), **summary)
+
+    def cut(model: ResNet, sparsity: float, masks: Masks) -> Pruned:
+        return prune(job.spec.method, model, sparsity, replace(context, masks=masks))
+
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = job.spec.recipe.train.epochs
-    trained = train(job, pruned, job.spec.retrain, phase="finetune", stream=stream, before=before)
+    trained = train(job, dense, make_plan(job.spec), phase="finetune", stream=stream, prune=cut)
     return _measure(job, trained, dense=dense)
 
 

@@ -16,16 +16,16 @@ from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from core.engine.data import Dataset
 from core.engine.data.augment import DevicePictures
-from core.engine.device import place
 from core.engine.evaluate import Evaluation, evaluate
 from core.engine.models.resnet import ResNet
-from core.engine.pruning.base import Pruned
 from core.engine.quiet import Quiet
-from core.engine.result import Trained
-from core.engine.train import MaskKeeper, make_optimizer, steps_per_epoch, train_epoch
+from core.engine.result import Trained, prune_summary
+from core.engine.train import steps_per_epoch, train_epoch
+from core.engine.trainee import Prune, Trainee
 from core.study.lease import Lease
+from core.study.plan import Plan
 from core.study.record import RunFolder
-from core.study.spec import RunSpec, Schedule
+from core.study.spec import RunSpec
 
 LOOK_SECONDS = 1.0  # how often a running step loop looks for a request to cancel and reports its progress
 CHECKPOINT_SECONDS = 15.0
@@ -101,64 +101,75 @@ class Pace:
 
 def train(
     job: Job,
-    start: Pruned,
-    schedule: Schedule,
+    start: ResNet,
+    plan: Plan,
     *,
     phase: str,
     stream: int = 0,
     keep: tuple[int, ...] = (),
-    before: Evaluation | None = None,
+    prune: Prune | None = None,
 ) -> Trained:
-    """Train ``start`` for all of ``schedule``, from the newest checkpoint on; ``keep``: epochs to keep the weights of."""
-    model = place(start.model, job.device)
-    optimizer = make_optimizer(model, schedule)
-    keeper = MaskKeeper(model, start.masks)
-    seconds, done = _resume(job, model, optimizer)
-    keeper.apply()
-    if not done:
-        _keep_weights(job, model, 0, keep)
+    """Train a copy of ``start`` for all of ``plan``, which says when to ``prune`` it, from the newest checkpoint on.
+    ``keep``: epochs to keep the weights of."""
+    trainee = Trainee(start, plan, steps_per_epoch(len(job.train), plan.schedule.batch_size), job.device, prune)
+    _resume(job, trainee)
+    if not trainee.done:
+        _keep_weights(job, trainee.model, 0, keep)
     final: Evaluation | None = None
-    pace, saved = Pace(schedule.epochs, done, time.monotonic()), time.monotonic()
-    for epoch in range(done, schedule.epochs):
+    pace, saved = Pace(plan.epochs, trainee.done, time.monotonic()), time.monotonic()
+    for epoch in range(trainee.done, plan.epochs):
+        trainee.start_epoch(epoch)
+        _note_pruned(job, trainee, start)
         with job.training():
             stats = train_epoch(
-                model,
-                optimizer,
+                trainee.model,
+                trainee.optimizer,
                 job.train,
-                schedule=schedule,
+                plan=plan,
                 seed=job.spec.seed,
                 epoch=epoch,
-                keeper=keeper,
+                keeper=trainee.keeper,
                 precision=job.precision,
                 stream=stream,
-                on_step=_reporter(job, pace, phase, epoch),
+                on_step=_on_step(job, trainee, pace, phase, epoch),
             )
-            final = job.evaluate(model)
-        seconds += stats.seconds
-        _keep_weights(job, model, epoch + 1, keep)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS or epoch + 1 == schedule.epochs:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "seconds": seconds}
-            state["origin"] = job.origin
-            save_checkpoint(job.folder.path, epoch + 1, state, job.lease)
+            final = job.evaluate(trainee.model)
+        _note_pruned(job, trainee, start)  # of a cut inside the epoch: to time it, training has to rest
+        trainee.seconds += stats.seconds
+        _keep_weights(job, trainee.model, epoch + 1, keep)
+        if time.monotonic() - saved > CHECKPOINT_SECONDS or epoch + 1 == plan.epochs:
+            save_checkpoint(job.folder.path, epoch + 1, {**trainee.state(), "origin": job.origin}, job.lease)
             saved = time.monotonic()
         job.folder.append(
             "epoch",
             phase=phase,
             epoch=epoch + 1,
-            epochs=schedule.epochs,
+            epochs=plan.epochs,
             loss=round(stats.loss, 5),
             train_accuracy=round(stats.accuracy, 3),
             test_accuracy=round(final.accuracy, 3),
             images_per_second=round(stats.images_per_second, 1),
             seconds=round(stats.seconds, 2),
         )
-    final = final or job.evaluate(model)  # after a crash between the last epoch and the result nothing is left to train
-    batch = min(schedule.batch_size, len(job.train))
-    images = schedule.epochs * steps_per_epoch(len(job.train), batch) * batch
-    return Trained(model, final, before or final, seconds, images / seconds)
+    # After a crash between the last epoch and the result nothing is left to train.
+    final = final or job.evaluate(trainee.model)
+    batch = min(plan.schedule.batch_size, len(job.train))
+    images = plan.epochs * steps_per_epoch(len(job.train), batch) * batch
+    return Trained(trainee.model, final, trainee.before or final, trainee.seconds, images / trainee.seconds)
 
 
-def _reporter(job: Job, pace: Pace, phase: str, epoch: int) -> Callable[[int, int], None]:
+def _note_pruned(job: Job, trainee: Trainee, dense: ResNet) -> None:
+    """If the last cut was just made: how good, large and fast the network was right after it."""
+    pruned = trainee.take_pruned()
+    if pruned is None:
+        return
+    trainee.before = job.evaluate(pruned)
+    with job.quiet.timing():
+        summary = prune_summary(pruned, dense)
+    job.folder.append("pruned", test_accuracy=round(trainee.before.accuracy, 3), **summary)
+
+
+def _on_step(job: Job, trainee: Trainee, pace: Pace, phase: str, epoch: int) -> Callable[[int, int], None]:
     def on_step(step: int, steps: int) -> None:
         def progress() -> dict[str, Any]:
             done = epoch + step / steps
@@ -166,26 +177,26 @@ def _reporter(job: Job, pace: Pace, phase: str, epoch: int) -> Callable[[int, in
             return {"phase": phase, "epoch": epoch + 1, "epochs": pace.epochs, **known}
 
         job.look(progress)
+        trainee.start_step(epoch, step)
 
     return on_step
 
 
-def _resume(job: Job, model: ResNet, optimizer: torch.optim.SGD) -> tuple[float, int]:
-    """Put model and optimizer where the newest checkpoint left them; seconds trained and epochs done by then."""
+def _resume(job: Job, trainee: Trainee) -> None:
+    """Put ``trainee`` where the newest checkpoint left it."""
     checkpoint, damaged = load_checkpoint(job.folder.path)
     for name in damaged:
         job.folder.append("checkpoint_damaged", name=name)
     if checkpoint is None:
-        return 0.0, 0
-    if checkpoint.state.get("origin") != job.origin:
+        return
+    if checkpoint.state.get("origin") != job.origin or "masks" not in checkpoint.state:
         drop_checkpoints(job.folder.path)
-        job.folder.append("started_over", reason="the pictures or the dense network are not those it began with")
-        return 0.0, 0
-    model.load_state_dict(checkpoint.state["model"])
-    optimizer.load_state_dict(checkpoint.state["optimizer"])
+        reason = "the pictures, the dense network or the program are not those it began with"
+        job.folder.append("started_over", reason=reason)
+        return
+    trainee.load(checkpoint.state, checkpoint.epoch)
     job.folder.append("resumed", epoch=checkpoint.epoch)
-    job.earlier_seconds = float(checkpoint.state["seconds"])
-    return job.earlier_seconds, checkpoint.epoch
+    job.earlier_seconds = trainee.seconds
 
 
 def _keep_weights(job: Job, model: ResNet, epoch: int, keep: tuple[int, ...]) -> None:

@@ -33,9 +33,11 @@ class Trained:
 
 
 def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:
-    """What pruning did, known before fine-tuning starts: size (MB), counts and a first look at latency (ms)."""
+    """What pruning did, known before fine-tuning starts: size (MB), counts, a first look at latency (ms), and the layers
+    that died of it, if any."""
     counts = count(model, dense.shape)
     latency = time_latency({"dense": dense, "pruned": model}, 1, seconds=QUICK_SECONDS)
+    dead = dead_layers(layers(model, dense.shape))
     return {
         "model_size_mb": round(len(encode(model)) / MB, 5),
         "reached_sparsity": counts.reached_sparsity,
@@ -43,6 +45,7 @@ def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:
         "params_nonzero": counts.params_nonzero,
         "inference_latency_ms": latency["pruned"].median_ms,
         "dense_latency_ms": latency["dense"].median_ms,
+        **({"dead_layers": dead} if dead else {}),
     }
 
 

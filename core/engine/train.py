@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from core.engine.data.augment import DevicePictures, epoch_plan
 from core.engine.pruning.base import Masks, prunable
 from core.study.checks import InputError
+from core.study.plan import Plan
 from core.study.spec import Schedule
 
 
@@ -38,11 +39,6 @@ def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
     )
 
 
-def cosine_lr(schedule: Schedule, step: int, total: int) -> float:
-    """The learning rate at ``step`` of ``total``: from ``schedule.lr`` down to 0 along half a cosine."""
-    return schedule.lr * 0.5 * (1 + math.cos(math.pi * step / total))
-
-
 def steps_per_epoch(pictures: int, batch_size: int) -> int:
     """Full batches in an epoch. The rest of a shuffled epoch is left out: every step then has the same shape."""
     return max(1, pictures // batch_size)
@@ -52,7 +48,13 @@ class MaskKeeper:
     """Puts masked weights back to zero, all of them in one fused operation."""
 
     def __init__(self, model: nn.Module, masks: Masks) -> None:
-        weights = prunable(model)
+        self._model = model
+        self.hold(masks)
+
+    def hold(self, masks: Masks) -> None:
+        """Keep to ``masks`` from now on."""
+        self.masks = masks
+        weights = prunable(self._model)
         self._weights = [weights[name] for name in masks]
         # In the layout of the weights (channels_last), so that the multiplication runs straight through memory.
         self._factors = [
@@ -70,7 +72,7 @@ def train_epoch(
     optimizer: torch.optim.SGD,
     pictures: DevicePictures,
     *,
-    schedule: Schedule,
+    plan: Plan,
     seed: int,
     epoch: int,
     keeper: MaskKeeper,
@@ -78,24 +80,24 @@ def train_epoch(
     stream: int = 0,
     on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> EpochStats:
-    """One epoch (counted from 0) of ``schedule``. Order and augmentation follow from (``seed``, ``stream`` + ``epoch``)
+    """One epoch (counted from 0) of ``plan``. Order and augmentation follow from (``seed``, ``stream`` + ``epoch``)
     alone, so that a resumed run sees what an uninterrupted one would have seen. ``on_step(step, steps)`` is called before
-    every step and may raise to stop. InputError if the loss is no longer a number.
+    every step; it may change weights and masks in place, and raise to stop. InputError if the loss is no longer a number.
     """
     began = time.perf_counter()
     device = pictures.labels.device
     n = len(pictures.labels)
-    batch = min(schedule.batch_size, n)
+    batch = min(plan.schedule.batch_size, n)
     steps = steps_per_epoch(n, batch)
-    plan = epoch_plan(n, seed, stream + epoch, device)
+    drawn = epoch_plan(n, seed, stream + epoch, device)
     # Summed on the device and read once at the end: reading them in the loop would make the device wait.
     loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)
     model.train()
     for step in range(steps):
         on_step(step, steps)
         for group in optimizer.param_groups:
-            group["lr"] = cosine_lr(schedule, epoch * steps + step, schedule.epochs * steps)
-        images, labels = pictures.train_batch(plan, step * batch, (step + 1) * batch)
+            group["lr"] = plan.learning_rate(epoch, step, steps)
+        images, labels = pictures.train_batch(drawn, step * batch, (step + 1) * batch)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             logits = model(images)
         loss = F.cross_entropy(logits.float(), labels)

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.cluster import call
-from core.jobs.task import EXECUTOR, run_task
+from core.jobs.task import CURVES, EXECUTOR, curves_task, run_task
 from core.study.checks import InputError
 from core.study.grid import with_dense
 from core.study.record import UNFINISHED, Home, RunFolder, State
+from core.study.sensitivity import read_sensitivity
 from core.study.spec import RunSpec
 
 if TYPE_CHECKING:
     from distributed import Client, Scheduler
 
 ACCEPT_SECONDS = 30.0
+CURVES_PRIORITY = -1  # a dense run has 1, a pruned one 0
 WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
 
 
@@ -37,12 +39,14 @@ class Submission:
 class Queue:
     """The queue of runs of ``home``. Safe in any thread and in any number of processes: nothing is held between calls.
 
-    ``executor``: the function that executes a run's folder on a worker, as module:name.
+    ``executor``: the function that executes a run's folder on a worker, as module:name. ``curves``: the one that computes
+    a dense run's sensitivity curves; the engine's own beside its own executor, else none.
     """
 
-    def __init__(self, home: Home, executor: str = EXECUTOR) -> None:
+    def __init__(self, home: Home, executor: str = EXECUTOR, curves: str | None = None) -> None:
         self.home = Home(home.path.resolve())
         self._executor = executor
+        self._curves = curves or (CURVES if executor == EXECUTOR else None)
 
     def submit(self, specs: Iterable[RunSpec]) -> Submission:
         """Queue every run of ``specs`` that is neither done nor queued nor running, and the dense runs they need.
@@ -119,7 +123,8 @@ class Queue:
     async def _send(self, client: Client, specs: list[RunSpec]) -> None:
         needed = {spec.run_id: self.home.create(spec) for spec in with_dense(specs)}
         keys = {run_id: _key(folder) for run_id, folder in needed.items() if folder.state() in UNFINISHED}
-        known = await client.run_on_scheduler(_keep, list(keys.values()))
+        curves = {run_id: f"{_key(needed[run_id])}-curves" for run_id in self._without_curves(needed.values())}
+        known = await client.run_on_scheduler(_keep, [*keys.values(), *curves.values()])
         futures: dict[str, Any] = {}
         for run_id, key in keys.items():
             spec = needed[run_id].spec
@@ -134,7 +139,27 @@ class Queue:
                     priority=int(spec.is_dense),
                     pure=False,
                 )
-        await client.run_on_scheduler(_accept, [keys[run_id] for run_id in futures])
+        # After all runs: curves answer a question that nobody may have asked.
+        later = [
+            client.submit(
+                curves_task,
+                str(needed[run_id].path),
+                self._curves,
+                futures.get(run_id),
+                key=key,
+                priority=CURVES_PRIORITY,
+                pure=False,
+            )
+            for run_id, key in curves.items()
+            if key not in known
+        ]
+        await client.run_on_scheduler(_accept, [future.key for future in (*futures.values(), *later)])
+
+    def _without_curves(self, folders: Iterable[RunFolder]) -> list[str]:
+        """The dense ones of ``folders`` whose sensitivity curves are to be computed."""
+        if self._curves is None:
+            return []
+        return [folder.run_id for folder in folders if folder.spec.is_dense and read_sensitivity(folder) is None]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -15,7 +15,10 @@ from core.study.lease import LeaseHeldError
 from core.study.record import RunFolder, State
 
 EXECUTOR = "core.engine.execute:execute"
+CURVES = "core.engine.sensitivity:compute"
 LOOK_SECONDS = 1.0
+SLICE_SECONDS = 20.0  # what a run may have to wait while sensitivity curves are computed
+MOST_LOST_SLICES = 3
 # A run that takes its process down again and again, as for want of memory, must end somewhere.
 MOST_STARTS_WITHOUT_PROGRESS = 5
 
@@ -35,9 +38,43 @@ def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> s
         return _complete(folder, _load(executor)).value
     except Exception as error:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        with folder.log_path.open("a") as log:
-            log.write(traceback.format_exc())
+        _log(folder)
         return _fail(folder, reason).value
+
+
+def curves_task(run_path: str, curves: str = CURVES, dense: object = None) -> None:
+    """Compute the sensitivity curves of the dense run in the folder ``run_path``, for a short time at once: then Dask puts
+    this task back into its queue, and a run that has come meanwhile goes first.
+
+    What goes wrong is noted in that run's log and nowhere else: the run itself is done. ``curves``: the function that goes
+    on with a folder for some seconds and says whether all is done, as module:name; ``dense`` is for Dask to wait for.
+    """
+    folder = RunFolder(Path(run_path))
+    if folder.state() != State.DONE:
+        return
+    try:
+        finished = _slice(folder, _load(curves))
+    except Exception:
+        _log(folder)
+        return
+    if not finished:
+        from distributed import Reschedule  # noqa: PLC0415 - loaded on a worker, and slow elsewhere
+
+        raise Reschedule
+
+
+def _slice(folder: RunFolder, compute: Callable[[Path, float], bool]) -> bool:
+    """What ``compute`` says; InputError if it has taken its process down again and again, which must end somewhere."""
+    begun = folder.path / "sensitivity.slices"  # a byte for each slice that was begun and never ended
+    lost = begun.stat().st_size if begun.exists() else 0
+    try:
+        if lost >= MOST_LOST_SLICES:
+            raise InputError(f"The process that computed sensitivity curves was killed {lost} times.")
+        with begun.open("ab") as file:
+            file.write(b".")
+        return compute(folder.path, SLICE_SECONDS)
+    finally:
+        begun.unlink(missing_ok=True)
 
 
 def _complete(folder: RunFolder, execute: Executor) -> State:
@@ -85,7 +122,13 @@ def _fail(folder: RunFolder, reason: str) -> State:
     return State.FAILED
 
 
-def _load(executor: str) -> Executor:
-    module, _, name = executor.partition(":")
-    function: Executor = getattr(importlib.import_module(module), name)
+def _log(folder: RunFolder) -> None:
+    """Keep the details of the error that is being handled, if the folder is still there and takes them."""
+    with suppress(OSError), folder.log_path.open("a") as log:
+        log.write(traceback.format_exc())
+
+
+def _load(name: str) -> Callable[..., Any]:
+    module, _, function_name = name.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), function_name)
     return function

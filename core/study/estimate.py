@@ -16,8 +16,8 @@ from core.study.checks import InputError
 from core.study.record import Home
 from core.study.spec import FOLDER_PREFIX, RunSpec
 
-# Images a second that two cores of a server CPU train, by width: what is assumed before anything was measured.
-_GUESS = {4: 1_500.0, 8: 1_100.0, 16: 750.0, 32: 240.0, 64: 64.0, 128: 17.0}
+# Images a second that one core of a server CPU trains, by width: what is assumed before anything was measured.
+_GUESS = {4: 900.0, 8: 600.0, 16: 250.0, 32: 80.0, 64: 22.0, 128: 6.0}
 _PICTURES = {"cifar10": 50_000, "synthetic": 5_000}
 _OVERHEAD_SECONDS = 6.0  # loading and measuring, in the same guess
 _NEWEST = 50  # runs that are looked at: speed may change, and reading all of thousands would take long

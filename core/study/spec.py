@@ -100,6 +100,9 @@ class RunSpec:
         rewind = dict(self.settings).get("rewind_epoch", 0)
         if isinstance(rewind, int) and rewind > self.recipe.train.epochs:
             raise refuse("rewind_epoch", rewind, f"an epoch of the dense run, which has {self.recipe.train.epochs}")
+        rounds, epochs = dict(self.settings).get("rounds"), self.recipe.finetune.epochs
+        if dict(self.settings).get("schedule") == "iterative" and isinstance(rounds, int) and rounds > epochs:
+            raise refuse("rounds", rounds, f"at most {epochs}, the epochs of retraining")
 
     @property
     def is_dense(self) -> bool:
@@ -112,10 +115,12 @@ class RunSpec:
 
     @property
     def retrain(self) -> Schedule:
-        """The schedule after pruning: the fine-tuning budget, at the dense learning rate if the method restarts."""
+        """The schedule after pruning: the fine-tuning budget, at the dense learning rate if the method restarts or the
+        learning rate is rewound."""
         schedule = self.recipe.train if self.recipe.finetune is None else self.recipe.finetune
         restarts = not self.is_dense and METHODS[self.method].restarts
-        return replace(schedule, lr=self.recipe.train.lr) if restarts else schedule
+        rewinds = dict(self.settings).get("retraining") == "lr-rewinding"
+        return replace(schedule, lr=self.recipe.train.lr) if restarts or rewinds else schedule
 
     @property
     def variant(self) -> str:

@@ -11,10 +11,13 @@ import pandas as pd
 
 from core.study.methods import DENSE, METHODS, variant_label
 
-# Okabe and Ito's colours, told apart by colour-blind people, those first that stand out on white and on black alike.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-right")
-_GLYPHS = ("●○", "■□", "▲△", "◆◇", "▼▽", "▶▷")
+# Okabe and Ito's colours, told apart by colour-blind people, those first that stand out on white and on black alike; then
+# three of Paul Tol's. No two methods share a colour or a shape.
+_STAR = "M0,.5L.6,.8L.5,.1L1,-.3L.3,-.4L0,-1L-.3,-.4L-1,-.3L-.5,.1L-.6,.8L0,.5Z"
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#AA4499", "#999933", "#CC3311")
+_TRIANGLES = ("triangle-down", "triangle-right", "triangle-left")
+_SHAPES = ("circle", "square", "triangle-up", "diamond", *_TRIANGLES, "cross", _STAR)
+_GLYPHS = ("●○", "■□", "▲△", "◆◇", "▼▽", "▶▷", "◀◁", "✚✛", "★☆")
 _DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 _SPREAD = 0.016  # over which the seeds of all methods at one sparsity are laid side by side
 
@@ -30,6 +33,7 @@ class Style:
     filled: bool = True
 
 
+BEFORE_DASH = (3, 3)  # of the lines that show accuracy before fine-tuning
 DENSE_STYLE = Style("#808080", "circle", "●", (4, 4))
 
 
@@ -75,14 +79,18 @@ def tradeoff_chart(
     summary: pd.DataFrame,
     looks: Mapping[str, Style],
     *,
+    before: pd.DataFrame | None = None,
     legend: bool = False,
     height: int = 300,
 ) -> alt.LayerChart:
     """One metric against the requested sparsity: every seed as a point, a line through the means that starts at dense,
-    and the 95 % interval of the means as a band where there is one. ``looks`` names the variants to show."""
+    and the 95 % interval of the means as a band where there is one. ``looks`` names the variants to show. ``before``: the
+    accuracy before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that."""
     encode = _Encoding(looks, legend)
     lines = alt.Chart(_lines(panel, summary, looks)).mark_line(strokeWidth=2.25, tooltip=None)
+    behind = [] if before is None else [_before(before, _around(panel, study, summary, looks), looks, encode)]
     layers = [
+        *behind,
         *_bands(_intervals(panel, summary, looks), encode),
         _dense_rule(panel, summary),
         lines.encode(_x("sparsity"), encode.y(panel), encode.color, encode.dash),
@@ -192,6 +200,41 @@ def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
         chart.mark_area(opacity=0.16, strokeWidth=0, tooltip=None).encode(**ends),
         chart.mark_rule(opacity=0.5, tooltip=None).encode(**ends),
     ]
+
+
+def _before(
+    before: pd.DataFrame, domain: tuple[float, float], looks: Mapping[str, Style], encode: _Encoding
+) -> alt.Chart:
+    """Accuracy before fine-tuning, cut off at the ends of ``domain``: it falls to that of a guess, and differences between
+    fine-tuned networks could not be seen beside that."""
+    points = before.loc[before["variant"].isin(list(looks)), ["variant", "sparsity", "accuracy"]]
+    hover = [
+        alt.Tooltip("variant:N", title="Method"),
+        alt.Tooltip("when:N", title="When"),
+        alt.Tooltip("sparsity:Q", title="Sparsity", format="~g"),
+        alt.Tooltip("accuracy:Q", title="Test accuracy (%)", format=".2f"),
+    ]
+    chart: alt.Chart = (
+        alt.Chart(points.assign(when="before fine-tuning"))
+        .mark_line(strokeWidth=1.25, strokeDash=list(BEFORE_DASH), clip=True, point={"opacity": 0, "size": 60})
+        .encode(
+            _x("sparsity"),
+            alt.Y("accuracy:Q", scale=alt.Scale(domain=list(domain))),
+            encode.color,
+            tooltip=hover,
+        )
+    )
+    return chart
+
+
+def _around(
+    panel: Panel, study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style]
+) -> tuple[float, float]:
+    """The range of all that is measured of the variants shown, with some room below."""
+    seeds = study.loc[study["variant"].isin(list(looks)) | (study["method"] == DENSE), panel.metric]
+    ends = pd.concat([seeds, *(_intervals(panel, summary, looks)[end] for end in ("low", "high"))])
+    low, high = float(ends.min()), float(ends.max())
+    return max(0.0, low - max(5.0, 0.3 * (high - low))), min(panel.highest, high + 0.5)
 
 
 def _dense_rule(panel: Panel, summary: pd.DataFrame) -> alt.Chart:

@@ -1,9 +1,16 @@
+import shutil
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from core.engine import resnet18
+from core.engine.execute import execute
 from core.engine.pruning.base import Context
 from core.study.methods import METHODS
+from core.study.record import Home, State
+from core.study.spec import Recipe, RunSpec, Schedule
 
 
 @pytest.fixture(scope="session")
@@ -27,10 +34,55 @@ def pictures():
 
 @pytest.fixture
 def context(model):
-    """What a run of ``method`` would give it: default settings, and other weights to rewind to."""
+    """What a run of ``method`` would give it: default settings, other weights to rewind to, noise for pictures."""
+
+    def sample(n):
+        generator = torch.Generator().manual_seed(2)
+        return torch.randn(n, 3, 32, 32, generator=generator), torch.arange(n) % 10
 
     def make(method, seed=42, **settings):
         earlier = resnet18(8, seed=99).state_dict()
-        return Context(seed, dict(METHODS[method].complete(settings)), lambda epoch: earlier)
+        return Context(seed, dict(METHODS[method].complete(settings)), lambda epoch: earlier, sample)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory):
+    """Two classes that can be told apart by their colour."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for split, size in (("train", 40), ("test", 10)):
+        for place, name in enumerate(("red", "blue")):
+            (folder / split / name).mkdir(parents=True)
+            for index in range(size):
+                pixels = rng.integers(0, 120, (32, 32, 3), dtype=np.uint8)
+                pixels[..., 2 * place] += 120
+                Image.fromarray(pixels).save(folder / split / name / f"{index}.png")
+    train, finetune = Schedule(epochs=3, lr=0.05, batch_size=16), Schedule(epochs=2, lr=0.01, batch_size=16)
+    return Recipe("tiny", f"folder:{folder}", 4, train, finetune)
+
+
+@pytest.fixture(scope="session")
+def dense_home(tmp_path_factory, recipe):
+    """A home with a finished dense run, not to be changed."""
+    home = Home(tmp_path_factory.mktemp("home")).prepare()
+    assert execute(home.create(RunSpec(recipe, "dense", 1)).path) == State.DONE
+    return home
+
+
+@pytest.fixture
+def home(tmp_path, dense_home):
+    """A home of its own in which the dense run is done."""
+    shutil.copytree(dense_home.path, tmp_path / "home")
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Look and save at every step and epoch, where a real run does so once in a while; prune and time less thoroughly."""
+    monkeypatch.setattr("core.engine.pruning.synflow.ROUNDS", 5)
+    monkeypatch.setattr("core.engine.job.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("core.engine.job.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("core.engine.result.FULL_SECONDS", 0.01)
+    monkeypatch.setattr("core.engine.result.QUICK_SECONDS", 0.01)

@@ -4,10 +4,8 @@ import json
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from core.engine import execute as execute_module
 from core.engine import job, load_model, resnet18, save_model
@@ -18,47 +16,9 @@ from core.jobs.task import run_task
 from core.study.lease import Lease, LeaseHeldError
 from core.study.methods import METHODS
 from core.study.record import Home, State
-from core.study.spec import Recipe, RunSpec, Schedule
+from core.study.spec import RunSpec
 
-
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
-    """Two classes that can be told apart by their colour."""
-    folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(0)
-    for split, size in (("train", 40), ("test", 10)):
-        for place, name in enumerate(("red", "blue")):
-            (folder / split / name).mkdir(parents=True)
-            for index in range(size):
-                pixels = rng.integers(0, 120, (32, 32, 3), dtype=np.uint8)
-                pixels[..., 2 * place] += 120
-                Image.fromarray(pixels).save(folder / split / name / f"{index}.png")
-    train, finetune = Schedule(epochs=3, lr=0.05, batch_size=16), Schedule(epochs=2, lr=0.01, batch_size=16)
-    return Recipe("tiny", f"folder:{folder}", 4, train, finetune)
-
-
-@pytest.fixture(scope="module")
-def dense_home(tmp_path_factory, recipe):
-    """A home with a finished dense run, not to be changed."""
-    home = Home(tmp_path_factory.mktemp("home")).prepare()
-    assert execute(home.create(RunSpec(recipe, "dense", 1)).path) == State.DONE
-    return home
-
-
-@pytest.fixture
-def home(tmp_path, dense_home):
-    """A home of its own in which the dense run is done."""
-    shutil.copytree(dense_home.path, tmp_path / "home")
-    return Home(tmp_path / "home")
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Look and save at every step and epoch, where a real run does so once in a while."""
-    monkeypatch.setattr("core.engine.job.LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("core.engine.job.CHECKPOINT_SECONDS", -1.0)
-    monkeypatch.setattr("core.engine.result.FULL_SECONDS", 0.01)
-    monkeypatch.setattr("core.engine.result.QUICK_SECONDS", 0.01)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def test_a_dense_run_leaves_its_record(dense_home, recipe):
@@ -116,37 +76,6 @@ def test_executing_a_finished_run_again_changes_nothing(home, recipe):
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing in the engine catches it."""
-
-
-@pytest.mark.parametrize("epoch", [1, 2])
-@pytest.mark.parametrize("method", ["dense", *METHODS])
-def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(home, recipe, monkeypatch, method, epoch):
-    sparsity = 0.0 if method == "dense" else 0.7
-    recipe = replace(recipe, finetune=replace(recipe.finetune, epochs=3))
-    spec = RunSpec(recipe, method, 1 if method != "dense" else 2, sparsity)
-    whole, cut = Home(home.path), Home(home.path.parent / "cut")
-    shutil.copytree(home.path, cut.path)
-    execute(whole.create(spec).path)
-
-    real = job.train_epoch
-
-    def kill(*args, **kwargs):
-        if kwargs["epoch"] == epoch:
-            raise Killed
-        return real(*args, **kwargs)
-
-    folder = cut.create(spec)
-    monkeypatch.setattr(job, "train_epoch", kill)
-    with pytest.raises(Killed):
-        execute(folder.path)
-    assert folder.state() == State.INTERRUPTED
-    monkeypatch.setattr(job, "train_epoch", real)
-    assert execute(folder.path) == State.DONE
-    assert any(event["type"] == "resumed" and event["epoch"] == epoch for event in folder.events())
-    expected, found = (load_model(h.run(spec.run_id).model_path).state_dict() for h in (whole, cut))
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
-    for key in ("test_accuracy", "accuracy_before_finetuning", "test_loss", "params_nonzero", "model_size_mb"):
-        assert whole.run(spec.run_id).result()[key] == folder.result()[key]
 
 
 def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, recipe, monkeypatch):

@@ -1,6 +1,6 @@
 """Claims that hold for every method of the registry, and each method against a reference."""
 
-import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,58 +8,106 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils import prune as torch_prune
 
-from core.engine import lottery_ticket_prune, magnitude_prune_global, resnet18, structured_prune_filters
+from core.engine import lottery_ticket_prune, magnitude_prune_global, resnet18
 from core.engine.metrics import count
 from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks, prunable
-from core.engine.pruning.structured import choose_channels, shrink
 from core.study.checks import InputError
 from core.study.methods import METHODS
+from tests.engine.registry import UNSTRUCTURED, variants
 
 SPARSITIES = (0.3, 0.5, 0.7, 0.9, 0.95)
-UNSTRUCTURED = [name for name, method in METHODS.items() if method.kind == "unstructured"]
+# The methods that a run may call several times, each with the masks of the call before.
+REPEATED = [
+    (name, chosen)
+    for name, chosen in variants(UNSTRUCTURED)
+    if "rounds" not in chosen and any(setting.name == "schedule" for setting in METHODS[name].settings)
+]
 
 
-def variants():
-    """Every method with every combination of the choices of its settings."""
-    for name, method in METHODS.items():
-        options = [[(s.name, choice) for choice in s.choices or (s.default,)] for s in method.settings]
-        yield from ((name, dict(pairs)) for pairs in itertools.product(*options))
+@pytest.fixture(autouse=True)
+def quick_synflow(monkeypatch):
+    monkeypatch.setattr("core.engine.pruning.synflow.ROUNDS", 3)
+
+
+@pytest.fixture(scope="module")
+def alike():
+    """A network whose prunable weights all have the same magnitude."""
+    network = resnet18(8, seed=0)
+    with torch.no_grad():
+        for weight in prunable(network).values():
+            weight.copy_(torch.where(weight < 0, -0.1, 0.1))
+    return network
+
+
+def removed(masks):
+    return sum(int((~mask).sum()) for mask in masks.values())
 
 
 @pytest.mark.parametrize(("method", "chosen"), list(variants()), ids=str)
 @pytest.mark.parametrize("sparsity", SPARSITIES)
 def test_the_sparsity_that_was_asked_for_is_reached(model, context, method, chosen, sparsity):
     pruned = prune(method, model, sparsity, context(method, **chosen))
-    tolerance = 0.001 if METHODS[method].kind == "unstructured" else 0.01
-    assert count(pruned.model, model.shape).reached_sparsity == pytest.approx(sparsity, abs=tolerance)
+    reached = count(pruned.model, model.shape).reached_sparsity
+    if METHODS[method].kind == "unstructured":
+        assert removed(pruned.masks) == round(sparsity * model.shape.prunable)
+        assert reached == pytest.approx(sparsity, abs=1e-4)
+    elif not chosen.keys() & {"round_to", "floor"}:  # these may stand in the way
+        assert reached == pytest.approx(sparsity, abs=0.01)
+        assert not pruned.masks
 
 
-@pytest.mark.parametrize("method", UNSTRUCTURED)
-@pytest.mark.parametrize("sparsity", SPARSITIES)
-def test_unstructured_sparsity_is_exact_to_one_weight(model, context, method, sparsity):
-    masks = prune(method, model, sparsity, context(method)).masks
-    n = sum(mask.numel() for mask in masks.values())
-    assert sum(int((~mask).sum()) for mask in masks.values()) == round(sparsity * n)
+@pytest.mark.parametrize(("method", "chosen"), list(variants(UNSTRUCTURED)), ids=str)
+@pytest.mark.parametrize("sparsity", [0.0, 1e-6, 1 / 3, 0.5, 0.999999])
+def test_with_equal_magnitudes_too_the_number_removed_is_exact_to_one(alike, context, method, chosen, sparsity):
+    pruned = prune(method, alike, sparsity, context(method, **chosen))
+    assert list(pruned.masks) == list(prunable(alike))
+    assert removed(pruned.masks) == round(sparsity * alike.shape.prunable)
+    for name, weight in prunable(pruned.model).items():
+        assert not weight[~pruned.masks[name]].any()
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if not METHODS[m].restarts])
-def test_sparsity_0_changes_nothing_to_the_bit(model, context, method):
-    pruned = prune(method, model, 0.0, context(method)).model
-    for name, tensor in model.state_dict().items():
-        assert torch.equal(pruned.state_dict()[name], tensor), name
+@pytest.mark.parametrize(("method", "chosen"), list(variants()), ids=str)
+def test_sparsity_0_changes_nothing_to_the_bit(model, context, method, chosen):
+    given = context(method, **chosen)
+    pruned = prune(method, model, 0.0, given).model.state_dict()
+    # A method that starts over does so from the untrained weights, those of its own or new ones.
+    restarts = METHODS[method].restarts
+    fresh = method in ("reinitialised_ticket", "from_scratch")
+    expected = given.weights_at(0) if restarts and not fresh else model.state_dict()
+    for name, tensor in expected.items():
+        assert pruned[name].shape == tensor.shape
+        assert fresh or torch.equal(pruned[name], tensor), name
+    assert all(mask.all() for mask in prune(method, model, 0.0, given).masks.values())
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_network_that_is_pruned_stays_as_it_is(model, context, method):
+@pytest.mark.parametrize(("method", "chosen"), REPEATED, ids=str)
+def test_what_an_earlier_cut_removed_stays_removed(model, alike, context, method, chosen):
+    """Even where weights that are left are as small as those that are gone."""
+    for start in (model, alike):
+        network, given, masks = start, context(method, **chosen), {}
+        for sparsity in (0.3, 0.3001, 0.62, 0.9, 0.901):
+            pruned = prune(method, network, sparsity, replace(given, masks=masks))
+            assert removed(pruned.masks) == round(sparsity * network.shape.prunable)
+            assert all(not (pruned.masks[name] & ~mask).any() for name, mask in masks.items())
+            masks, network = pruned.masks, pruned.model
+            with torch.no_grad():
+                for name, weight in prunable(network).items():
+                    weight[masks[name] & (torch.arange(weight.numel()).view(weight.shape) % 3 == 0)] = 0.0
+
+
+@pytest.mark.parametrize(("method", "chosen"), list(variants()), ids=str)
+def test_the_network_that_is_pruned_stays_as_it_is(model, context, method, chosen):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    prune(method, model, 0.7, context(method))
+    prune(method, model, 0.7, context(method, **chosen))
+    assert not model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_same_seed_prunes_the_same(model, context, method):
-    first, second = (prune(method, model, 0.7, context(method)).model.state_dict() for _ in range(2))
+@pytest.mark.parametrize(("method", "chosen"), list(variants()), ids=str)
+def test_the_same_seed_prunes_the_same(model, context, method, chosen):
+    first, second = (prune(method, model, 0.7, context(method, **chosen)).model.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -117,51 +165,3 @@ def test_a_ticket_has_the_mask_of_the_trained_net_and_the_values_of_the_earlier_
         kept = trained[name] != 0
         assert torch.equal(weight[kept], prunable(earlier)[name][kept])
         assert not weight[~kept].any()
-
-
-@pytest.mark.parametrize("criterion", ["l1", "l2"])
-@pytest.mark.parametrize("allocation", ["uniform", "global"])
-@pytest.mark.parametrize("sparsity", [0.3, 0.7, 0.95])
-def test_the_smaller_network_computes_what_the_one_with_silenced_channels_does(
-    model, pictures, criterion, allocation, sparsity
-):
-    kept = choose_channels(model, sparsity, criterion=criterion, allocation=allocation)
-    smaller = shrink(model, kept)
-    silenced = resnet18(8)
-    silenced.load_state_dict(model.state_dict())
-    with torch.no_grad():
-        _silence(silenced, kept)
-        difference = (smaller(pictures) - silenced.eval()(pictures)).abs().max()
-    assert sum(p.numel() for p in smaller.parameters()) < sum(p.numel() for p in model.parameters())
-    assert difference < 1e-4
-
-
-def _silence(model, kept):
-    """Make the channels that are not in ``kept`` output zero: no weight, no BatchNorm scale and no shift."""
-    from core.engine.models.resnet import wiring  # noqa: PLC0415
-
-    for wire in wiring():
-        gone = torch.ones(model.shape.groups[wire.target], dtype=torch.bool)
-        gone[kept[wire.target]] = False
-        norm = model.get_submodule(wire.norm)
-        model.get_parameter(f"{wire.conv}.weight")[gone] = 0
-        norm.weight[gone] = 0
-        norm.bias[gone] = 0
-
-
-def test_the_least_important_filters_go(model):
-    kept = choose_channels(model, 0.5)
-    norms = model.get_parameter("layer3.1.conv1.weight").detach().flatten(1).abs().sum(1)
-    stays = torch.zeros(len(norms), dtype=torch.bool)
-    stays[kept["layer3.1"]] = True
-    assert norms[~stays].max() <= norms[stays].min()
-
-
-def test_uniform_allocation_takes_the_same_share_of_every_layer(model):
-    shape = structured_prune_filters(model, 0.75).shape
-    for group, channels in shape.groups.items():
-        assert channels / model.shape.groups[group] == pytest.approx(0.5, abs=1 / model.shape.groups[group])
-
-
-def test_no_layer_loses_its_last_filter(model):
-    assert min(structured_prune_filters(model, 0.999, allocation="global").shape.groups.values()) >= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.study.grid import study_runs
+from core.study.methods import METHODS as REGISTRY
 from core.study.presets import build_recipe
+from core.study.sensitivity import Curve, Sensitivity, write_sensitivity
 from core.study.spec import RunSpec
 from tests.records import write_result
 
@@ -232,6 +235,72 @@ def test_the_first_results_on_their_way(home):
     app = open_page()
     assert "first results are on their way" in text(app)
     assert links(app) == ["runs"]
+
+
+def write_curves(home, seeds=(1, 2), methods=("magnitude", "structured"), recipe=RECIPE):
+    """Accuracy before fine-tuning falls from 90 % on a line to 90 % less 80 points, and by a point a seed."""
+    for seed in seeds:
+        folder = home.create(RunSpec(recipe, "dense", seed))
+        curves = tuple(
+            Curve(name, dict(REGISTRY[name].complete({})), (0.0, 0.5, 0.98), (90.0 - seed, 50.0 - seed, 10.0 - seed))
+            for name in methods
+        )
+        write_sensitivity(folder, Sensitivity(folder.run_id, "", "", "fp32", 2000, 10_000, curves))
+
+
+def dashed(app):
+    """For each chart whether it has the curves before fine-tuning."""
+    charts = [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")]
+    return [any("strokeDash" in layer["mark"] and layer["mark"].get("clip") for layer in c["layer"]) for c in charts]
+
+
+def test_accuracy_before_finetuning_follows_the_slider_also_where_no_run_is(home):
+    write_study(home)
+    write_curves(home)
+    app = open_page()
+    assert text(app).count("% before fine-tuning") == 2
+    run(app.slider(key="sparsity").set_value(0.74))
+    assert text(app).count("≈ 28.5 % before fine-tuning") == 2
+    run(app.slider(key="sparsity").set_value(0.95))
+    assert text(app).count("No data at 0.95") == len(METHODS)
+    assert text(app).count("≈ 11.0 % before fine-tuning") == 2
+    run(app.slider(key="sparsity").set_value(0.99))
+    assert "% before fine-tuning" not in text(app)
+
+
+def test_curves_before_finetuning_can_be_switched_off(home):
+    write_study(home)
+    write_curves(home)
+    app = open_page()
+    assert app.toggle(key="before").value is True
+    assert dashed(app) == [True, False, False]  # accuracy, size, latency
+    assert "on 2,000 test pictures" in text(app)
+    run(app.toggle(key="before").set_value(False))
+    assert not any(dashed(app))
+    assert "2,000" not in text(app)
+    assert not open_page(methods=["Lottery ticket"]).toggle  # it has no such curve
+
+
+def test_without_curves_there_is_nothing_to_switch(home):
+    write_study(home)
+    write_curves(home, recipe=build_recipe("demo", epochs=7))  # those of another study
+    (home.run(RunSpec(RECIPE, "dense", 1).run_id).path / "sensitivity.json").write_text("{")
+    app = open_page()
+    assert not app.toggle
+    assert "before fine-tuning" not in text(app)
+
+
+def test_a_run_with_a_dead_layer_comes_with_a_warning_in_words(home):
+    write_study(home)
+    dead = RunSpec(RECIPE, "magnitude", 2, 0.9)
+    write_result(home, dead, dead_layers=["layer4.1.conv2", "layer2.0.downsample.0", "conv1"])
+    app = open_page()
+    (warning,) = app.warning
+    assert "**Magnitude 0.9, seed 2**" in warning.value
+    assert "convolution 2 in stage 4, block 2, the shortcut in stage 2, block 1, the first convolution" in warning.value
+    assert not open_page(methods=["Structured"]).warning  # it is about what is shown
+    write_result(home, dead, dead_layers=[])
+    assert not open_page().warning
 
 
 def test_the_page_loads_neither_torch_nor_what_is_slow(home):

@@ -35,7 +35,7 @@ def test_what_determines_the_result_is_in_the_id():
         spec.run_id,
         replace(spec, seed=43).run_id,
         replace(spec, sparsity=0.91).run_id,
-        replace(spec, method="random").run_id,
+        replace(spec, method="random", settings=()).run_id,
         replace(spec, recipe=replace(RECIPE, width=16)).run_id,
         replace(spec, recipe=replace(RECIPE, finetune=replace(RECIPE.finetune, epochs=3))).run_id,
     }
@@ -111,6 +111,8 @@ def test_a_folder_is_made_absolute_and_has_to_exist(tmp_path, monkeypatch):
 
 def test_settings_of_other_methods_and_bad_values_are_refused():
     with pytest.raises(InputError, match="no settings"):
+        RunSpec(RECIPE, "random", 42, 0.9, (("rewind_epoch", 0),))
+    with pytest.raises(InputError, match="give allocation, schedule, rounds, retraining"):
         RunSpec(RECIPE, "magnitude", 42, 0.9, (("rewind_epoch", 0),))
     with pytest.raises(InputError, match="criterion"):
         RunSpec(RECIPE, "structured", 42, 0.9, (("criterion", "l7"),))
@@ -119,13 +121,33 @@ def test_settings_of_other_methods_and_bad_values_are_refused():
         RunSpec(recipe, "lottery_ticket", 42, 0.9, (("rewind_epoch", 8),))
 
 
+def test_a_setting_without_effect_has_its_default_so_that_one_run_has_one_id():
+    with pytest.raises(InputError, match=r"rounds of magnitude = 5 .* give 3 unless schedule=iterative"):
+        RunSpec(RECIPE, "magnitude", 42, 0.9, (("rounds", 5),))
+
+
+@pytest.mark.parametrize("method", ["magnitude", "lottery_ticket"])
+def test_there_are_no_more_rounds_than_epochs(method):
+    recipe = replace(RECIPE, finetune=replace(RECIPE.finetune, epochs=3))
+    iterative = (("schedule", "iterative"), ("rounds", 3))
+    assert RunSpec(recipe, method, 42, 0.9, iterative).retrain.epochs == 3
+    with pytest.raises(InputError, match=r"rounds = 5 .* at most 3, the epochs of retraining"):
+        RunSpec(recipe, method, 42, 0.9, (("schedule", "iterative"), ("rounds", 5)))
+
+
+@pytest.mark.parametrize("method", ["magnitude", "structured"])
+def test_a_rewound_learning_rate_is_the_dense_one_for_the_same_epochs(method):
+    rewound = RunSpec(RECIPE, method, 42, 0.9, (("retraining", "lr-rewinding"),)).retrain
+    assert rewound == replace(RECIPE.finetune, lr=RECIPE.train.lr)
+
+
 def test_a_variant_names_what_is_not_the_default():
     assert variant_label("structured", {"criterion": "l1", "allocation": "uniform"}) == "Structured"
     assert variant_label("lottery_ticket", {"rewind_epoch": 2}) == "Lottery ticket (rewind epoch 2)"
 
 
 def test_a_setting_is_read_from_text_like_from_a_widget():
-    (rewind,) = find_method("lottery_ticket").settings
+    rewind = find_method("lottery_ticket").settings[0]
     assert rewind.parse("2") == 2
     with pytest.raises(InputError, match="rewind_epoch"):
         rewind.parse("two")

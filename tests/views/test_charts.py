@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from core.study.grid import study_runs
+from core.study.methods import METHODS, variant_label
 from core.study.presets import build_recipe
 from core.study.record import Home
 from core.study.results import Results, interpolate, study_frame, summarise
@@ -145,3 +146,48 @@ def test_the_axis_says_what_it_shows_and_in_which_unit(study, panel):
 def test_a_study_of_dense_runs_alone_can_be_drawn(study):
     dense = study[study["method"] == "dense"]
     assert [len(data) for mark, data, _ in layers_of(draw(dense)) if mark == "point"] == [3]
+
+
+@pytest.fixture
+def before():
+    """Accuracy before fine-tuning, of one variant that is in the study and one that is not."""
+    rows = [(name, x, 94 - 90 * x) for name in ("Magnitude", "Random") for x in (0.0, 0.2, 0.5, 0.98)]
+    return pd.DataFrame(rows, columns=["variant", "sparsity", "accuracy"])
+
+
+def test_accuracy_before_finetuning_is_a_dashed_line_behind_all_else_in_the_methods_colour(study, before):
+    first, *rest = layers_of(draw(study, before=before))
+    mark, data, encoding = first
+    assert mark == "line"
+    assert set(data["variant"]) == {"Magnitude"}
+    assert list(data["accuracy"]) == list(before["accuracy"][:4])
+    assert set(data["when"]) == {"before fine-tuning"}
+    assert {tooltip["field"] for tooltip in encoding["tooltip"]} == {"variant", "when", "sparsity", "accuracy"}
+    (line,) = [other for mark, _, other in rest if mark == "line"]
+    assert encoding["color"] == line["color"]
+    described = draw(study, before=before).to_dict()["layer"][0]["mark"]
+    assert described["strokeDash"]
+    assert described["clip"]
+    assert [mark for mark, _, _ in layers_of(draw(study))] == [mark for mark, _, _ in rest]
+
+
+def test_the_curve_before_finetuning_does_not_squeeze_what_was_measured(study, before):
+    low, high = layers_of(draw(study, before=before))[0][2]["y"]["scale"]["domain"]
+    measured = study["test_accuracy"]
+    assert low < measured.min() < measured.max() < high <= 100
+    assert low > measured.min() - 20 > before["accuracy"].min()
+
+
+def test_the_slider_stands_above_the_curve_before_finetuning(study, before):
+    summary = summarise(study)
+    spec = with_slider(draw(study, before=before).to_dict(), ACCURACY, interpolate(summary, 0.7), styles(summary), 0.7)
+    marks = [mark for mark, _, _ in layers_of(spec)]
+    assert (marks[0], marks[-1]) == ("line", "point")
+    assert len(marks) == len(layers_of(draw(study))) + 3
+
+
+def test_every_method_has_a_colour_and_a_shape_of_its_own():
+    summary = pd.DataFrame({"method": list(METHODS), "variant": [variant_label(name, {}) for name in METHODS]})
+    looks = styles(summary).values()
+    assert len({look.color for look in looks}) == len({look.shape for look in looks}) == len(METHODS)
+    assert len({look.glyph for look in looks}) == len(METHODS)

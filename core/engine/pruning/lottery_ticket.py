@@ -6,30 +6,23 @@ Rewinding to an early epoch instead of to initialisation: Frankle et al., ICML 2
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 
 from torch import Tensor
 
 from core.engine.models.resnet import ResNet
-from core.engine.pruning.base import Context, Pruned, masked
+from core.engine.pruning.base import Context, Pruned, masked, rewound
 from core.engine.pruning.magnitude import magnitude_masks
 
 
 def lottery_ticket_prune(model: ResNet, initial_weights: Mapping[str, Tensor], sparsity: float = 0.9) -> ResNet:
     """A copy of the trained ``model`` with its largest weights put back to ``initial_weights`` (a state_dict) and the
     others zero. ValueError for a sparsity outside [0, 1), RuntimeError for weights of another network."""
-    return masked(_rewound(model, initial_weights), magnitude_masks(model, sparsity))
+    return masked(rewound(model, initial_weights), magnitude_masks(model, sparsity))
 
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
-    """The method as a run executes it."""
-    masks = magnitude_masks(model, sparsity)
+    """The method as a run executes it. In later rounds ``model`` is what the round before has trained."""
+    masks = magnitude_masks(model, sparsity, held=context.masks)
     epoch = context.settings["rewind_epoch"]
     assert isinstance(epoch, int)
-    return Pruned(masked(_rewound(model, context.weights_at(epoch)), masks), masks)
-
-
-def _rewound(model: ResNet, weights: Mapping[str, Tensor]) -> ResNet:
-    copy = deepcopy(model)
-    copy.load_state_dict(weights)
-    return copy
+    return Pruned(masked(rewound(model, context.weights_at(epoch)), masks), masks)

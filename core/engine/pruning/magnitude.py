@@ -1,14 +1,16 @@
-"""Global magnitude pruning (Han et al., NIPS 2015): the weights smallest in absolute value are removed."""
+"""Magnitude pruning (Han et al., NIPS 2015): the weights smallest in absolute value are removed."""
 
 from __future__ import annotations
 
 from core.engine.models.resnet import ResNet
-from core.engine.pruning.base import Context, Masks, Pruned, lowest_masks, masked, prunable
+from core.engine.pruning.allocation import allocated_masks
+from core.engine.pruning.base import Context, Masks, Pruned, masked, prunable
 
 
-def magnitude_masks(model: ResNet, sparsity: float) -> Masks:
+def magnitude_masks(model: ResNet, sparsity: float, allocation: str = "global", held: Masks | None = None) -> Masks:
     """Masks that remove the share ``sparsity`` of all prunable weights, the smallest in absolute value."""
-    return lowest_masks({name: weight.abs() for name, weight in prunable(model).items()}, sparsity)
+    magnitudes = {name: weight.abs() for name, weight in prunable(model).items()}
+    return allocated_masks(magnitudes, sparsity, allocation, held)
 
 
 def magnitude_prune_global(model: ResNet, sparsity: float = 0.9) -> ResNet:
@@ -18,5 +20,5 @@ def magnitude_prune_global(model: ResNet, sparsity: float = 0.9) -> ResNet:
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     """The method as a run executes it."""
-    masks = magnitude_masks(model, sparsity)
+    masks = magnitude_masks(model, sparsity, str(context.settings["allocation"]), context.masks)
     return Pruned(masked(model, masks), masks)

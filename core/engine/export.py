@@ -1,0 +1,59 @@
+"""A finished run's network as a file for elsewhere: the compressed safetensors file, or ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.engine.artifact import encode, load_model, notes_of
+from core.engine.metrics import PICTURE
+from core.engine.models.resnet import ResNet
+from core.study.checks import InputError
+from core.study.files import replacing
+from core.study.record import RunFolder
+
+INPUT, OUTPUT = "images", "logits"
+_INPUT_IS = "float32 [batch, 3, 32, 32], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
+
+
+def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> None:
+    """Write the network of the finished run in ``folder`` to ``path``, whole or not at all.
+
+    ``form``: safetensors, in float16 with ``half``, or onnx. InputError if the run's file is damaged or ``path`` cannot
+    be written.
+    """
+    model, notes = load_model(folder.model_path), notes_of(folder.model_path)
+    if form == "onnx":
+        content = encode_onnx(model, notes)
+    else:
+        content = encode(model, dtype="float16" if half else "float32", notes=notes)
+    try:
+        with replacing(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): choose another place with --output.") from None
+
+
+def encode_onnx(model: ResNet, notes: Mapping[str, Any]) -> bytes:
+    """The content of an ONNX file that computes what ``model`` does, for any number of pictures: ``images`` to
+    ``logits``. ``notes`` become its metadata."""
+    was_training = model.training
+    # Two pictures, as one would be taken for a batch that is always one.
+    example = torch.zeros(2, *PICTURE, device=next(model.parameters()).device)
+    program = torch.onnx.export(
+        model.eval(),
+        (example,),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        verbose=False,
+    )
+    model.train(was_training)
+    assert program is not None
+    program.model.metadata_props.update({name: str(value) for name, value in notes.items()} | {INPUT: _INPUT_IS})
+    content: bytes = program.model_proto.SerializeToString()
+    return content

@@ -1,0 +1,25 @@
+"""The shape that structured pruning finds, with new weights (Liu et al., ICLR 2019): are the trained ones worth anything?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from core.engine.models.resnet import ResNet, _initialised
+from core.engine.pruning import structured
+from core.engine.pruning.base import Context, Pruned
+from core.study.methods import METHODS
+
+_STREAM = 2  # of the run's seed; the seed itself drew the weights that the dense run started from
+
+
+def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+    """A fresh network of the shape that structured pruning with its default settings gives ``model``."""
+    defaults = dict(METHODS["structured"].complete({}))
+    shape = structured.prune(model, sparsity, replace(context, settings=defaults)).model.shape
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(np.random.default_rng((context.seed, _STREAM)).integers(2**63)))
+        fresh = _initialised(shape)
+    return Pruned(fresh.to(next(model.parameters()).device).train(model.training))

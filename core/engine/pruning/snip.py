@@ -1,0 +1,35 @@
+"""SNIP (Lee et al., ICLR 2019): before training, the weights go whose removal would change the loss least."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.engine.models.resnet import ResNet
+from core.engine.pruning.base import Context, Pruned, lowest_masks, masked, prunable, rewound
+
+BATCH = 128  # pictures that the sensitivity is measured on, as in the paper
+
+
+def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+    """The untrained network without its least sensitive weights, all of them competing."""
+    initial = context.weights_at(0)
+    images, labels = context.sample(BATCH)
+    masks = lowest_masks(sensitivity(model, initial, images, labels), sparsity)
+    return Pruned(masked(rewound(model, initial), masks), masks)
+
+
+def sensitivity(model: ResNet, initial: Mapping[str, Tensor], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """How much the loss on ``images`` would change without each weight, to first order: abs(gradient * weight)."""
+    # A copy of its own: in training mode, as the network will be used, a forward pass moves BatchNorm's statistics.
+    network = rewound(model, initial).train()
+    weights = prunable(network)
+    loss = F.cross_entropy(network(images), labels)
+    gradients = torch.autograd.grad(loss, list(weights.values()))
+    return {
+        name: (gradient * weight).detach().abs()
+        for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+    }

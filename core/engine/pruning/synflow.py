@@ -1,0 +1,56 @@
+"""SynFlow (Tanaka et al., NeurIPS 2020): before training and without pictures, by the flow through each weight.
+
+The flow of a weight is the sum over all paths through it of the product of the absolute weights on them. Removing a
+little, many times, and computing the flow anew in between keeps layers alive that one cut would empty.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from core.engine.models.resnet import ResNet
+from core.engine.pruning.base import Context, Masks, Pruned, lowest_masks, masked, prunable, rewound
+
+ROUNDS = 100
+SIDE = 32
+
+
+def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+    """The untrained network without the weights of least flow."""
+    initial = rewound(model, context.weights_at(0))
+    network = linearised(initial)
+    masks: Masks = {}
+    for n in range(1, ROUNDS + 1):
+        # Each round leaves the same share of what the one before left. The last one is meant exactly.
+        reached = sparsity if n == ROUNDS else 1 - (1 - sparsity) ** (n / ROUNDS)
+        masks = lowest_masks(flow(network), reached, masks)
+        network = masked(network, masks)
+    return Pruned(masked(initial, masks), masks)
+
+
+@torch.no_grad()
+def linearised(model: ResNet) -> ResNet:
+    """A copy of ``model`` that only adds up paths: absolute weights, and BatchNorm that does nothing but scale.
+
+    In float64: the product of the absolute weights of a score of layers leaves the range of float32.
+    """
+    network = rewound(model, model.state_dict()).double().eval()
+    for parameter in network.parameters():
+        parameter.abs_()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            assert isinstance(module.bias, Tensor)
+            module.bias.zero_()
+    return network
+
+
+def flow(network: ResNet) -> dict[str, Tensor]:
+    """The flow through each weight of a linearised network for a picture of ones."""
+    weights = prunable(network)
+    ones = next(network.parameters()).new_ones(1, 3, SIDE, SIDE)
+    gradients = torch.autograd.grad(network(ones).sum(), list(weights.values()))
+    return {
+        name: (gradient * weight).detach() for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+    }

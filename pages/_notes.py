@@ -1,0 +1,98 @@
+"""What the Compare page says about its results before it shows them: where they come from, and what to beware of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.study.checks import InputError
+from core.study.methods import DENSE
+from core.study.record import Home
+from core.study.spec import FOLDER_PREFIX
+from core.views import tables
+from pages._shared import home
+
+MOST_NAMED = 3
+_CONVOLUTION = re.compile(r"layer(\d+)\.(\d+)\.(?:conv(\d+)|downsample\.0)")
+
+DeadLayers = Mapping[str, list[str]]  # by run id
+
+
+def say_where_it_comes_from(study: pd.DataFrame) -> None:
+    devices = sorted(study["device"].unique())
+    runs = "1 run" if len(study) == 1 else f"{len(study)} runs"
+    recipe = study.loc[study["method"] != DENSE, "recipe_label"]
+    label = recipe.iloc[0] if len(recipe) else study["recipe_label"].iloc[0]
+    data = study["data"].iloc[0]
+    if data == "synthetic":
+        source = ":orange-badge[:material/draw: drawn pictures, not photographs]"
+    elif data.startswith(FOLDER_PREFIX):
+        source = f":gray[pictures in the folder {tables.escape_markdown(data[len(FOLDER_PREFIX) :])}]"
+    else:
+        source = ":gray[CIFAR-10 photographs]"
+    hardware = ", ".join(map(tables.escape_markdown, devices))
+    # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
+    rest = f"· Recipe: {tables.escape_markdown(label)} · Hardware: {hardware} · {runs}"
+    st.markdown(f":small[:gray[Data:] {source} :gray[{rest}]]")
+    if len(devices) > 1:
+        st.warning(
+            "These runs were measured on different hardware: compare their accuracy and size, not their latencies.",
+            icon=":material/warning:",
+        )
+
+
+def dead_layers(study: pd.DataFrame) -> DeadLayers:
+    """The layers that lost all their weights, of those runs of ``study`` that have such layers."""
+    return _dead_layers(home().path, tuple(zip(study["run_id"], study["finished"], strict=True)))
+
+
+def warn_of_dead_layers(shown: pd.DataFrame, dead: DeadLayers) -> None:
+    """One warning for those of the runs ``shown`` that have dead layers, the first few by name."""
+    runs = shown[shown["run_id"].isin(list(dead))]
+    if runs.empty:
+        return
+    named = [
+        f"- **{tables.escape_markdown(run['variant'])} {run['sparsity']:g}, seed {run['seed']}** lost every weight of "
+        f"{_in_words(dead[run['run_id']])}."
+        for _, run in runs.head(MOST_NAMED).iterrows()
+    ]
+    more = len(runs) - len(named)
+    if more:
+        named.append(f"- {more} more {'run has' if more == 1 else 'runs have'} such layers.")
+    st.warning(
+        "Nothing gets through some layers any more: the accuracy of these runs says little about the method.\n\n"
+        + "\n".join(named),
+        icon=":material/warning:",
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=20)
+def _dead_layers(path: Path, finished: tuple[tuple[str, str], ...]) -> DeadLayers:
+    """``finished``: run ids, and when each was finished, as another result may come to stand there."""
+    found = {}
+    for run_id, _ in finished:
+        try:
+            layers = (Home(path).run(run_id).result() or {}).get("dead_layers")
+        except InputError:  # damaged since it was read for the table: the next look leaves it out there, too
+            continue
+        if isinstance(layers, list) and layers:
+            found[run_id] = list(map(str, layers))
+    return found
+
+
+def _in_words(layers: list[str]) -> str:
+    more = len(layers) - MOST_NAMED
+    words = [_layer_in_words(layer) for layer in layers[:MOST_NAMED]]
+    return ", ".join(words) + (f" and {more} more layers" if more > 0 else "")
+
+
+def _layer_in_words(layer: str) -> str:
+    match = _CONVOLUTION.fullmatch(layer)
+    if match:
+        part = f"convolution {match[3]}" if match[3] else "the shortcut"
+        return f"{part} in stage {match[1]}, block {int(match[2]) + 1}"
+    return {"conv1": "the first convolution", "fc": "the last, linear layer"}.get(layer, tables.escape_markdown(layer))

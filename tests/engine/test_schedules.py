@@ -1,0 +1,193 @@
+"""Whole runs by every schedule of pruning: the same budget, the sparsity that was asked for, and resuming to the bit."""
+
+import shutil
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from core.engine import execute as execute_module
+from core.engine import job, load_model, resnet18
+from core.engine.execute import execute
+from core.engine.pruning import prune
+from core.engine.pruning.base import prunable
+from core.engine.trainee import Trainee
+from core.study.methods import METHODS
+from core.study.plan import make_plan
+from core.study.record import Home, State
+from core.study.spec import RunSpec
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+ITERATIVE, GRADUAL = {"schedule": "iterative", "rounds": 2}, {"schedule": "gradual"}
+# Two rounds of two epochs; gradual cuts in the first two of four epochs.
+SCHEDULES = [
+    ("magnitude", ITERATIVE),
+    ("magnitude", {**ITERATIVE, "allocation": "lamp", "retraining": "lr-rewinding"}),
+    ("magnitude", GRADUAL),
+    ("magnitude", {**GRADUAL, "allocation": "erk"}),
+    ("magnitude", {**GRADUAL, "allocation": "uniform"}),
+    ("lottery_ticket", ITERATIVE),
+    ("lottery_ticket", {**ITERATIVE, "rewind_epoch": 1}),
+]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the engine catches it."""
+
+
+def spec_of(recipe, method, chosen, sparsity=0.7, epochs=4):
+    return RunSpec(
+        replace(recipe, finetune=replace(recipe.finetune, epochs=epochs)), method, 1, sparsity, tuple(chosen.items())
+    )
+
+
+@pytest.fixture
+def cuts(monkeypatch):
+    """What each cut was given and made: (weights before, sparsity, masks before, masks after, weights after)."""
+    seen = []
+
+    def spy(method, model, sparsity, context):
+        before = {name: weight.detach().clone() for name, weight in prunable(model).items()}
+        pruned = prune(method, model, sparsity, context)
+        after = {name: weight.detach().clone() for name, weight in prunable(pruned.model).items()}
+        seen.append((before, sparsity, context.masks, pruned.masks, after))
+        return pruned
+
+    monkeypatch.setattr(execute_module, "prune", spy)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "case",
+    [*((name, {}, 2) for name in METHODS), *((*SCHEDULES[place], 4) for place in (1, 2, 3, 6))],
+    ids=str,
+)
+def test_a_run_that_is_killed_after_every_epoch_ends_like_one_that_was_not(home, recipe, monkeypatch, case):
+    method, chosen, epochs = case
+    spec = spec_of(recipe, method, chosen, epochs=epochs)
+    whole, cut = Home(home.path), Home(home.path.parent / "cut")
+    shutil.copytree(home.path, cut.path)
+    assert execute(whole.create(spec).path) == State.DONE
+    real, folder = job.train_epoch, cut.create(spec)
+    kills = list(range(1, epochs))
+    for last in kills:
+
+        def kill(*args, last=last, **kwargs):
+            if kwargs["epoch"] == last:
+                raise Killed
+            return real(*args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(job, "train_epoch", kill)
+            with pytest.raises(Killed):
+                execute(folder.path)
+        assert folder.state() == State.INTERRUPTED
+    assert execute(folder.path) == State.DONE
+    resumed = [event["epoch"] for event in folder.events() if event["type"] == "resumed"]
+    assert resumed == kills
+    # A cut that a kill has undone is made again, and noted again: just the same.
+    noted = {event["test_accuracy"] for event in folder.events() if event["type"] == "pruned"}
+    assert noted == {folder.result()["accuracy_before_finetuning"]}
+    expected, found = (load_model(h.run(spec.run_id).model_path).state_dict() for h in (whole, cut))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    for key in ("test_accuracy", "accuracy_before_finetuning", "test_loss", "params_nonzero", "model_size_mb"):
+        assert whole.run(spec.run_id).result()[key] == folder.result()[key]
+
+
+@pytest.mark.parametrize(("method", "chosen"), SCHEDULES, ids=str)
+def test_a_weight_once_removed_never_returns_and_each_cut_is_exact(home, recipe, cuts, method, chosen):
+    spec = spec_of(recipe, method, chosen, 0.85)
+    folder = home.create(spec)
+    assert execute(folder.path) == State.DONE
+    asked = list(make_plan(spec).cuts(5).values())  # 80 pictures are five batches of 16
+    assert [sparsity for _, sparsity, *_ in cuts] == asked
+    for before, sparsity, held, masks, after in cuts:
+        n = sum(mask.numel() for mask in masks.values())
+        assert sum(int((~mask).sum()) for mask in masks.values()) == round(sparsity * n)
+        for name, mask in masks.items():
+            assert not after[name][~mask].any()
+            if held:
+                assert not before[name][~held[name]].any()  # the training in between has kept them at zero
+                assert not (mask & ~held[name]).any()
+    for (*_, masks, _), (_, _, held, _, _) in pairwise(cuts):
+        assert all(torch.equal(masks[name], held[name]) for name in masks)
+    found = prunable(load_model(folder.model_path))
+    assert all(not found[name][~mask].any() for name, mask in cuts[-1][3].items())
+    assert folder.result()["reached_sparsity"] == pytest.approx(0.85, abs=1e-4)
+
+
+@pytest.mark.parametrize("chosen", [{}, ITERATIVE, GRADUAL], ids=str)
+def test_every_schedule_trains_for_the_same_epochs_and_is_noted_after_its_last_cut(home, recipe, cuts, chosen):
+    folder = home.create(spec_of(recipe, "magnitude", chosen))
+    assert execute(folder.path) == State.DONE
+    events = [event for event in folder.events() if event["type"] in ("pruned", "epoch")]
+    assert [event["epoch"] for event in events if event["type"] == "epoch"] == [1, 2, 3, 4]
+    (pruned,) = [event for event in events if event["type"] == "pruned"]
+    # Gradual cuts end with the first half of the steps: 10 of 20, before the first step of the third epoch.
+    assert events.index(pruned) == {"one-shot": 0, "iterative": 2, "gradual": 2}[chosen.get("schedule", "one-shot")]
+    assert pruned["reached_sparsity"] == pytest.approx(0.7, abs=1e-4)
+    assert pruned["test_accuracy"] == folder.result()["accuracy_before_finetuning"]
+    assert "dead_layers" not in pruned
+    assert len(cuts) == {"one-shot": 1, "iterative": 2, "gradual": 10}[chosen.get("schedule", "one-shot")]
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_each_round_of_a_ticket_finds_new_masks_on_trained_weights_and_rewinds_again(home, recipe, cuts, epoch):
+    spec = spec_of(recipe, "lottery_ticket", {**ITERATIVE, "rewind_epoch": epoch})
+    execute(home.create(spec).path)
+    earlier = prunable(load_model(home.run(spec.dense.run_id).path / f"weights-{epoch:04d}.safetensors"))
+    dense = prunable(load_model(home.run(spec.dense.run_id).model_path))
+    assert all(torch.equal(cuts[0][0][name], dense[name]) for name in dense)
+    assert not any(torch.equal(cuts[1][0][name], cuts[0][4][name]) for name in dense)  # trained since
+    for before, _, _, masks, after in cuts:
+        for name, mask in masks.items():
+            assert torch.equal(after[name], earlier[name].detach() * mask)
+        kept = torch.cat([before[name][mask].abs() for name, mask in masks.items()])
+        gone = torch.cat([before[name][~mask].abs() for name, mask in masks.items()])
+        assert gone.max() <= kept.min()
+
+
+def test_a_gradual_cut_goes_on_with_the_optimizer_and_a_round_begins_without_momentum(recipe):
+    def halves(model, sparsity, masks):
+        return prune("random", model, sparsity, FakeContext)
+
+    class FakeContext:
+        seed = 1
+
+    for chosen, survives in ((GRADUAL, True), (ITERATIVE, False)):
+        plan = make_plan(spec_of(recipe, "magnitude", chosen))
+        trainee = Trainee(resnet18(4, 2, seed=0), plan, 5, torch.device("cpu"), halves)
+        trainee.start_epoch(0)
+        optimizer, weight = trainee.optimizer, trainee.model.conv1.weight
+        for epoch in range(1, 3):
+            trainee.start_epoch(epoch)
+            for step in range(5):
+                trainee.start_step(epoch, step)
+        assert (trainee.optimizer is optimizer) == survives
+        assert (trainee.model.conv1.weight is weight) == survives
+        assert trainee.optimizer.param_groups[0]["params"][0] is trainee.model.conv1.weight
+        assert not (trainee.model.conv1.weight != 0)[~trainee.keeper.masks["conv1.weight"]].any()
+
+
+def test_the_learning_rate_of_every_step_is_that_of_the_plan(home, recipe, monkeypatch):
+    spec = spec_of(recipe, "magnitude", {**ITERATIVE, "retraining": "lr-rewinding"})
+    used = []
+    real = torch.optim.SGD.step
+
+    def step(self, *args, **kwargs):
+        used.append(self.param_groups[0]["lr"])
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    execute(home.create(spec).path)
+    plan = make_plan(spec)
+    assert used == [plan.learning_rate(epoch, step, 5) for epoch in range(4) for step in range(5)]
+
+
+def test_a_layer_that_died_is_named_in_the_journal_and_in_the_result(home, recipe):
+    folder = home.create(spec_of(recipe, "random", {}, sparsity=0.999, epochs=1))
+    assert execute(folder.path) == State.DONE
+    (pruned,) = [event for event in folder.events() if event["type"] == "pruned"]
+    assert pruned["dead_layers"] == folder.result()["dead_layers"] != []
