@@ -11,8 +11,10 @@ import streamlit as st
 
 from core.jobs.workers import runs_at_once
 from core.study.estimate import Estimate, estimate, words
+from core.study.grid import with_batch_size
 from core.study.record import UNFINISHED, State
-from core.study.status import RunStatus, curves, failures
+from core.study.spec import RunSpec
+from core.study.status import Failure, RunStatus, curves, failures, smaller_batch
 from core.study.trash import move_to_trash
 from core.study.watch import PHASES
 from core.views.live import MEASURES, cost_chart, curve_chart, distinct_labels
@@ -224,8 +226,30 @@ def show_failures(runs: Sequence[RunStatus]) -> None:
         if home().run(first).log_path.exists():
             text += f" Details: log.txt in checkpoints/{first}."
         complain(text)
+        offer_smaller_batch(runs, failure)
     if len(found) > REASONS_AT_ONCE:
         st.caption(f"The first {REASONS_AT_ONCE} of {len(found)} reasons; select others in the table.")
+
+
+def offer_smaller_batch(runs: Sequence[RunStatus], failure: Failure) -> None:
+    """One click to launch anew, with the batch size that its want of memory suggests, what failed and waits for it."""
+    batch = smaller_batch(home().run(failure.run_ids[0]))
+    recipes = {run.spec.recipe for run in runs if run.spec and run.run_id in failure.run_ids}
+    needed = {recipe.train for recipe in recipes}
+    again = [run.spec for run in runs if run.spec and run.state == State.FAILED and run.spec.recipe.train in needed]
+    if batch and again:
+        st.button(
+            f"Launch {'it' if len(again) == 1 else f'all {len(again)}'} with batch size {batch}",
+            key=f"smaller {failure.run_ids[0]}",
+            icon=":material/compress:",
+            on_click=attempt,
+            args=[launch_smaller, again, batch],
+            help="As a study of its own: runs of different batch sizes are not compared with each other.",
+        )
+
+
+def launch_smaller(specs: list[RunSpec], batch: int) -> None:
+    queue().submit(with_batch_size(specs, batch))
 
 
 def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:

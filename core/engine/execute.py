@@ -57,9 +57,22 @@ def execute(path: Path) -> State:
             with suppress(OSError):
                 with folder.log_path.open("a") as log:
                     log.write(traceback.format_exc())
-                folder.append("failed", reason=reason_of(error, folder))
+                folder.append("failed", reason=reason_of(error, folder), **remedy(error, folder))
             return State.FAILED
     return State.DONE
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether ``error`` says that memory, a GPU's or the computer's, was not enough."""
+    # The CPU allocator has no exception of its own.
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+
+def remedy(error: Exception, folder: RunFolder) -> dict[str, int]:
+    """What the app can offer as a click: the batch size to try when memory was not enough."""
+    batch = folder.spec.recipe.train.batch_size
+    return {"smaller_batch": batch // 2} if out_of_memory(error) and batch >= 4 else {}
 
 
 def reason_of(error: Exception, folder: RunFolder) -> str:
@@ -69,7 +82,7 @@ def reason_of(error: Exception, folder: RunFolder) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         batch = folder.spec.recipe.train.batch_size
         return f"Out of GPU memory at batch size {batch}: choose a smaller one, such as {max(2, batch // 2)}."
-    if isinstance(error, MemoryError):
+    if out_of_memory(error):
         return "Out of memory: close other programs, or choose a thinner network or a smaller batch size."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full: free some space, then retry; the run goes on from its last checkpoint."

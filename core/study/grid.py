@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.study.checks import InputError
@@ -40,6 +41,17 @@ def study_runs(
         if sparsity != 0
     ]
     return with_dense([*dense, *pruned])
+
+
+def with_batch_size(specs: Iterable[RunSpec], batch_size: int) -> list[RunSpec]:
+    """``specs``, as runs of a recipe of their own, with another batch size for all training."""
+    changed = []
+    for spec in specs:
+        recipe = spec.recipe
+        finetune = recipe.finetune and replace(recipe.finetune, batch_size=batch_size)
+        train = replace(recipe.train, batch_size=batch_size)
+        changed.append(replace(spec, recipe=replace(recipe, train=train, finetune=finetune)))
+    return changed
 
 
 def with_dense(specs: Iterable[RunSpec]) -> list[RunSpec]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from core.study.methods import DENSE, variant_label
 from core.study.results import summarise
 
 # Column of the table: column of the summary that it comes from. Units are in the names.
@@ -17,7 +18,9 @@ _COLUMNS: Mapping[str, str] = {
     "accuracy_percent": "test_accuracy",
     "accuracy_ci95": "test_accuracy_ci",
     "accuracy_change_points": "accuracy_change",
+    "accuracy_change_ci95": "accuracy_change_ci",
     "compressed_size_mb": "model_size_mb",
+    "size_ratio": "size_ratio",
     "latency_batch1_ms": "inference_latency_ms",
     "latency_large_batch_ms": "batch_latency_ms",
     "speedup_batch1": "speedup",
@@ -36,7 +39,11 @@ _PRINTED: Mapping[str, Callable[[pd.Series], str]] = {
     "Sparsity": lambda row: _text(row["sparsity"], "g"),
     "Seeds": lambda row: _text(row["seeds"], "d"),
     "Accuracy (%)": lambda row: with_interval(row["accuracy_percent"], row["accuracy_ci95"]),
-    "Change (points)": lambda row: _text(row["accuracy_change_points"], "+.2f"),
+    "Change (points)": lambda row: (
+        "—"  # dense is what all others are compared with
+        if row["method"] == variant_label(DENSE, {})
+        else with_interval(row["accuracy_change_points"], row["accuracy_change_ci95"], signed=True)
+    ),
     "Parameters (M)": lambda row: _text(row["params_millions"], ".3f"),
     "MACs (M)": lambda row: _text(row["macs_millions"], ".1f"),
     "Size (MB)": lambda row: _text(row["compressed_size_mb"], ".2f"),
@@ -53,8 +60,8 @@ _LATEX = str.maketrans(
 
 
 def efficiency_table(study: pd.DataFrame) -> pd.DataFrame:
-    """One row for each method variant and requested sparsity, dense first: means over seeds, and ``accuracy_ci95``,
-    half of the 95 % interval, NaN for a single seed."""
+    """One row for each method variant and requested sparsity, dense first: means over seeds, and ``<name>_ci95``, half of
+    the 95 % interval, NaN for a single seed. The change is that against the dense runs of the same seeds."""
     summary = summarise(study)
     table = pd.DataFrame({name: summary[source] for name, source in _COLUMNS.items()})
     table["macs_millions"] /= 1e6
@@ -68,10 +75,16 @@ def to_csv(frame: pd.DataFrame) -> str:
     return safe.to_csv(index=False, float_format="%.10g", lineterminator="\r\n")
 
 
-def to_markdown(table: pd.DataFrame) -> str:
-    """The efficiency table for a text: a Markdown table of the columns that matter most."""
-    rows = [[escape_markdown(cell) for cell in row] for row in _printed(table)]
-    lines = [list(_PRINTED), ["---", *["---:"] * (len(_PRINTED) - 1)], *rows]
+def to_markdown(table: pd.DataFrame, headings: Mapping[str, str] | None = None) -> str:
+    """The efficiency table for a text: a Markdown table of the columns that matter most. ``headings``: in another
+    language, by the English ones."""
+    head = [headings[name] if headings else name for name in _PRINTED]
+    return markdown_table(head, [[escape_markdown(cell) for cell in row] for row in _printed(table)])
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> str:
+    """A Markdown table of cells that are Markdown already: the first ``texts`` columns are text, the others numbers."""
+    lines = [head, ["---"] * texts + ["---:"] * (len(head) - texts), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -84,9 +97,9 @@ def to_latex(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_interval(mean: float, half_width: float, digits: int = 2) -> str:
+def with_interval(mean: float, half_width: float, digits: int = 2, *, signed: bool = False) -> str:
     """``mean ± half_width``, the mean alone where there is no interval, a dash where there is no mean."""
-    text = _text(mean, f".{digits}f")
+    text = _text(mean, f"{'+' if signed else ''}.{digits}f")
     return text if math.isnan(half_width) or math.isnan(mean) else f"{text} ± {half_width:.{digits}f}"
 
 

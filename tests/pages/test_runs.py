@@ -236,3 +236,21 @@ def test_deleting_what_others_need_is_refused_in_a_sentence(open_page, home, sel
     app = click(select_rows(app, list(app.dataframe[0].value["Method"]).index("Dense")), "Move to trash")
     assert "delete both, or keep both" in text(app)
     assert len(home.runs()) == 2
+
+
+def test_want_of_memory_offers_a_smaller_batch_as_a_click(open_page, home, submitted):
+    home.create(DENSE).append("failed", reason="Out of GPU memory at batch size 64.", smaller_batch=32)
+    pruned = home.create(PRUNED)
+    pruned.append("failed", reason=f"Its dense run {DENSE.run_id} failed: out of memory.")
+    click(open_page("runs"), "Launch all 2 with batch size 32")
+    assert {spec.method for spec in submitted} == {"dense", "magnitude"}
+    assert {spec.recipe.train.batch_size for spec in submitted} == {32}
+    assert {spec.recipe.finetune.batch_size for spec in submitted if not spec.is_dense} == {32}
+
+
+@pytest.mark.parametrize("size", [None, "32", 1, True, -4, [32]])
+def test_a_garbled_suggestion_is_not_offered(open_page, home, size):
+    home.create(DENSE).append("failed", reason="Out of memory.", smaller_batch=size)
+    app = open_page("runs")
+    assert not app.exception
+    assert not any("batch size" in label for label in labels(app))

@@ -1,0 +1,193 @@
+"""Figures for files: the same charts as in the app, with a title and where the numbers come from, and three more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from core.study.results import summarise
+from core.views.charts import (
+    ACCURACY,
+    BATCH_LATENCY,
+    LATENCY,
+    SIZE,
+    Style,
+    styles,
+    tradeoff_chart,
+    with_dense,
+)
+
+_WIDTH, _HEIGHT = 720, 420
+_COLUMNS = 3  # small charts beside one another
+_FEW_EPOCHS = 20  # of which each is marked by a point
+_WHOLE = alt.Axis(labelExpr="datum.value % 1 ? '' : format(datum.value, 'd')", ticks=False, tickCount=6, grid=False)
+_LONG = 160  # letters of a subtitle's line that have room
+_CONFIG: dict[str, Any] = {
+    "font": "DejaVu Sans, Noto Sans, sans-serif",
+    "background": "white",
+    "axis": {"labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal", "gridColor": "#e6e6e6"},
+    "legend": {"labelFontSize": 12, "symbolStrokeWidth": 2, "labelLimit": 340, "columnPadding": 24},
+    "header": {"labelFontSize": 13, "title": None},
+    "view": {"stroke": "#cccccc"},
+}
+
+
+def figures(
+    study: pd.DataFrame, layers: pd.DataFrame, curves: pd.DataFrame, caption: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Every figure that ``study`` has numbers for, as Vega-Lite, by the name of its file.
+
+    ``layers``: run_id, layer and density (0 to 1), in the order of computation. ``curves``: run_id, epoch and
+    test_accuracy. ``caption``: the lines under each title.
+    """
+    summary = summarise(study)
+    looks = styles(summary)
+    found = {"tradeoff_curve": _tradeoff(study, summary, looks), "size_latency": _costs(study, summary, looks)}
+    titles = {"tradeoff_curve": "Accuracy against sparsity", "size_latency": "What is saved against sparsity"}
+    if looks:
+        found["pareto"], titles["pareto"] = _pareto(summary, looks), "Accuracy against size"
+    labels = study[["run_id", "variant", "sparsity", "seed"]]
+    pruned_layers = layers.merge(labels[labels["variant"].isin(list(looks))], on="run_id")
+    if len(pruned_layers):
+        found["layer_density"] = _density(pruned_layers, looks)
+        titles["layer_density"] = "What is left of each layer"
+    trained = curves.merge(labels, on="run_id").dropna(subset="test_accuracy")
+    if len(trained):
+        found["training_curves"], titles["training_curves"] = _training(trained, looks), "Training"
+    with alt.data_transformers.enable("default", max_rows=None):  # a long study has more epochs than Altair expects
+        return {name: _finish(chart, titles[name], caption) for name, chart in found.items()}
+
+
+def _finish(chart: Any, title: str, caption: Sequence[str]) -> dict[str, Any]:
+    lines = [line if len(line) <= _LONG else line[: _LONG - 1] + "…" for line in caption]
+    head = alt.TitleParams(
+        title, subtitle=lines, anchor="start", frame="group", offset=26, fontSize=18, subtitleFontSize=12,
+        subtitleColor="#555555", subtitlePadding=6,
+    )  # fmt: skip
+    spec: dict[str, Any] = chart.properties(title=head, padding=18).to_dict()
+    # A chart for the app brings settings of its own; these are for paper.
+    return {**spec, "config": {**spec.get("config", {}), **_CONFIG}}
+
+
+def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.LayerChart:
+    chart = tradeoff_chart(ACCURACY, study, summary, looks, legend=True, height=_HEIGHT)
+    chart.width = _WIDTH
+    return chart
+
+
+def _costs(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.HConcatChart:
+    """Size and latency side by side, with one legend below all."""
+    panels = (SIZE, LATENCY, BATCH_LATENCY)
+    parts = []
+    for panel in panels:
+        part = tradeoff_chart(panel, study, summary, looks, legend=panel is SIZE, height=260)
+        part.width = 270
+        part.padding = alt.Undefined  # a part of a larger chart has none of its own
+        parts.append(part)
+    chart: alt.HConcatChart = alt.hconcat(*parts, spacing=34)
+    return chart
+
+
+def pareto_front(summary: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``summary`` that no other row beats in size without losing accuracy, or the other way round; from the
+    smallest file to the largest."""
+    ranked = summary.sort_values(["model_size_mb", "test_accuracy"], ascending=[True, False])
+    best = ranked["test_accuracy"].cummax().shift(fill_value=float("-inf"))
+    return ranked[ranked["test_accuracy"] > best]
+
+
+def _pareto(summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.LayerChart:
+    fields = ["variant", "sparsity", "model_size_mb", "test_accuracy"]
+    points = summary[fields].assign(
+        low=(summary["test_accuracy"] - summary["test_accuracy_ci"]).clip(lower=0),
+        high=(summary["test_accuracy"] + summary["test_accuracy_ci"]).clip(upper=ACCURACY.highest),
+    )
+    x = alt.X(
+        "model_size_mb:Q",
+        title="Compressed size (MB), logarithmic",
+        scale=alt.Scale(type="log", nice=False, padding=24),
+    )
+    y = alt.Y("test_accuracy:Q", title=ACCURACY.title, scale=alt.Scale(zero=False, nice=True))
+    front, base = alt.Chart(pareto_front(summary)[fields]), alt.Chart(points)
+    color, shape = _key(with_dense(looks))
+    layers = [
+        base.mark_line(strokeWidth=1.25, opacity=0.4).encode(x, y, color, alt.Order("sparsity:Q")),
+        front.mark_line(color="#777777", strokeDash=[4, 3], strokeWidth=1.5).encode(x, y, alt.Order("model_size_mb:Q")),
+        base.mark_rule(opacity=0.55).encode(x, alt.Y("low:Q"), alt.Y2("high"), color),
+        base.mark_point(size=80, filled=True, opacity=1).encode(x, y, color, shape),
+        # Only these are labelled: of several methods at one sparsity the labels would lie upon one another.
+        front.mark_text(dy=-13, fontSize=11, color="#444444").encode(x, y, text=alt.Text("sparsity:Q", format="~g")),
+    ]
+    return alt.LayerChart(layer=layers, width=_WIDTH, height=_HEIGHT)
+
+
+def _density(layers: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart:
+    """A small chart for each sparsity: layers from top to bottom, a line for each variant."""
+    order = list(layers["layer"].drop_duplicates())
+    means = layers.groupby(["variant", "sparsity", "layer"], sort=False)["density"].mean().reset_index()
+    means["rank"] = means["layer"].map(order.index)
+    means = means.sort_values("variant", key=lambda variants: variants.map(list(looks).index), kind="stable")
+    color, shape = _key(looks)
+    y = alt.Y("layer:N", sort=order, title=None, axis=alt.Axis(labelFontSize=10, grid=True))
+    x = alt.X(
+        "density:Q", title="Share of the weights left", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".1f")
+    )
+    base = alt.Chart(means)
+    lines = base.mark_line(strokeWidth=1.5, opacity=0.7).encode(x, y, color, alt.Order("rank:Q"))
+    # Smaller and smaller, so that of points at the same place, such as those of equal masks, each can be seen.
+    sizes = alt.Size("variant:N", legend=None, scale=alt.Scale(domain=list(looks), range=_sizes(len(looks))))
+    points = base.mark_point(filled=True, opacity=1).encode(x, y, color, shape, sizes)
+    chart: alt.FacetChart = (
+        alt.layer(lines, points)
+        .properties(width=190, height=15 * len(order))
+        .facet(facet=_panel("sparsity:Q", "'Sparsity ' + format(datum.value, '~g')"), columns=_COLUMNS)
+    )
+    return chart
+
+
+def _training(curves: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart:
+    """A small chart for the dense runs and for each sparsity: a line for each run."""
+    color, _ = _key(with_dense(looks))
+    few = curves["epoch"].max() <= _FEW_EPOCHS
+    chart: alt.FacetChart = (
+        alt.Chart(curves[["run_id", "variant", "sparsity", "seed", "epoch", "test_accuracy"]])
+        .mark_line(strokeWidth=1.5, opacity=0.85, point=alt.OverlayMarkDef(size=14) if few else False)
+        .encode(
+            alt.X("epoch:Q", title="Epoch", axis=_WHOLE),
+            alt.Y("test_accuracy:Q", title=ACCURACY.title, scale=alt.Scale(zero=False, nice=True)),
+            color,
+            alt.Detail("run_id:N"),
+        )
+        .properties(width=215, height=200)
+        .facet(
+            facet=_panel("sparsity:Q", "datum.value == 0 ? 'Dense' : 'Sparsity ' + format(datum.value, '~g')"),
+            columns=_COLUMNS,
+        )
+        .resolve_scale(x="independent")
+    )
+    return chart
+
+
+def _sizes(count: int) -> list[float]:
+    return [30 + 70 * (count - 1 - rank) / max(count - 1, 1) for rank in range(count)]
+
+
+def _panel(field: str, label: str) -> alt.Facet:
+    return alt.Facet(field, header=alt.Header(title=None, labelExpr=label, labelAnchor="start"))
+
+
+def _key(looks: Mapping[str, Style]) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape of each variant, with one legend below the chart."""
+    legend = alt.Legend(title=None, orient="bottom", columns=_COLUMNS, symbolSize=90, symbolOpacity=1)
+    names = list(looks)
+    return (
+        alt.Color(
+            "variant:N", scale=alt.Scale(domain=names, range=[look.color for look in looks.values()]), legend=legend
+        ),
+        alt.Shape(
+            "variant:N", scale=alt.Scale(domain=names, range=[look.shape for look in looks.values()]), legend=legend
+        ),
+    )
