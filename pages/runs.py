@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -49,6 +51,8 @@ MARKS = {
     State.FAILED: "✕",
     State.DONE: "✓",
 }
+
+Subject = TypeVar("Subject")
 
 
 def page() -> None:
@@ -184,11 +188,11 @@ def show_actions(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None
         st.caption("Select rows to see their curves, or to cancel or retry only those.")
 
 
-def attempt(act: Callable[[list[str]], None], run_ids: list[str]) -> None:
+def attempt(act: Callable[[list[Subject]], None], subjects: list[Subject]) -> None:
     """What a click does, before anything is drawn anew; a problem stays on the page until the next click."""
     st.session_state.pop(PROBLEM, None)
     try:
-        act(run_ids)
+        act(subjects)
     except PROBLEMS as error:
         st.session_state[PROBLEM] = describe(error)
 
@@ -243,12 +247,12 @@ def offer_smaller_batch(runs: Sequence[RunStatus], failure: Failure) -> None:
             key=f"smaller {failure.run_ids[0]}",
             icon=":material/compress:",
             on_click=attempt,
-            args=[launch_smaller, again, batch],
+            args=[partial(launch_smaller, batch), again],
             help="As a study of its own: runs of different batch sizes are not compared with each other.",
         )
 
 
-def launch_smaller(specs: list[RunSpec], batch: int) -> None:
+def launch_smaller(batch: int, specs: list[RunSpec]) -> None:
     queue().submit(with_batch_size(specs, batch))
 
 

@@ -55,7 +55,7 @@ def encode(model: ResNet, *, dtype: str = "float32", notes: Mapping[str, str] | 
     notes_text = json.dumps(dict(notes or {}), sort_keys=True)
     metadata = {"format": FORMAT, "shape": json.dumps(shape), "notes": notes_text}
     metadata["sha256"] = _digest(tensors, metadata)
-    return save(tensors, metadata)
+    return _ordered(save(tensors, metadata))
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
@@ -71,7 +71,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
             model = ResNet(Shape(tuple(shape["stages"]), tuple(map(tuple, shape["inner"])), shape["classes"]))
         state = {name: _unpack(name, like, tensors) for name, like in model.state_dict().items()}
         model.load_state_dict(state, assign=True)
-    except (KeyError, TypeError, ValueError, RuntimeError, zlib.error) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, zlib.error) as error:
         raise InputError(f"{path.name} does not hold a network that PruneScope knows ({_first_line(error)}).") from None
     return model.to(device).eval()
 
@@ -93,6 +93,17 @@ def plain_size(model: ResNet) -> int:
     buffer = BytesIO()
     torch.save(model.state_dict(), buffer)
     return buffer.tell()
+
+
+def _ordered(content: bytes) -> bytes:
+    """The same file with its metadata in order: safetensors writes them in another one every time, and a run that was
+    killed and went on could not be told to be equal to the byte."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _pack(name: str, tensor: Tensor) -> dict[str, Tensor]:
@@ -137,6 +148,8 @@ def _unpack(name: str, like: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise InputError(f"{path.name} is not a file: give a model.safetensors of one of the runs.")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import pickle
 import re
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from core.study.files import replacing, sha256, write_json
+from core.study.files import parse_object, read_plain, replacing, sealed, set_aside, write_json
 from core.study.lease import Lease
 
 KEPT = 2
-_MANIFEST = re.compile(r"checkpoint-(\d{4,})\.json")
+_PART = re.compile(r"checkpoint-(\d{4}|[1-9]\d{4,})\.(json|pt)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,42 +44,68 @@ def save_checkpoint(folder: Path, epoch: int, state: dict[str, Any], lease: Leas
     # Of what was meant to be written: a hash of what came to lie on the disk would certify a bad write.
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     manifest = {"epoch": epoch, "size": buffer.tell(), "sha256": digest, "attempt": lease.attempt}
-    write_json(path.with_suffix(".json"), manifest)
-    for old in _epochs(folder)[:-KEPT]:
-        _remove(folder, old)
+    write_json(path.with_suffix(".json"), sealed(manifest))
+    kept = _epochs(folder)[-KEPT:]
+    _remove(part for part in _parts(folder) if _epoch(part) not in kept)
 
 
 def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest valid checkpoint, and the names of those that were found damaged and set aside as ``*.damaged``."""
+    """The newest valid checkpoint, and the names of those that were found damaged and set aside as ``*.damaged``.
+
+    What a killed process left half-written is removed: only the owner of the run may call this.
+    """
+    # Not an attempt that another process is just about to make.
+    _remove(left for left in folder.glob(".*.tmp") if not left.name.startswith(".attempt-"))
     damaged: list[str] = []
     for epoch in reversed(_epochs(folder)):
         path = folder / f"checkpoint-{epoch:04d}.pt"
-        try:
-            manifest = json.loads(path.with_suffix(".json").read_bytes())
-            if path.stat().st_size == manifest["size"] and sha256(path) == manifest["sha256"]:
-                return Checkpoint(epoch, torch.load(path, map_location="cpu", weights_only=True)), damaged
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError):
-            pass  # as damaged as one with the wrong hash: set aside below, by name, and reported
+        state = _read(path)
+        if state is not None:
+            return Checkpoint(epoch, state), damaged
         damaged.append(path.name)
         for part in (path, path.with_suffix(".json")):
-            with suppress(FileNotFoundError):
-                part.replace(part.with_name(part.name + ".damaged"))
+            if os.path.lexists(part):
+                set_aside(part)
     return None, damaged
 
 
 def drop_checkpoints(folder: Path) -> None:
     """Remove all checkpoints, once the result makes them needless, and what a killed process left half-written."""
-    for epoch in _epochs(folder):
-        _remove(folder, epoch)
-    for left in folder.glob(".*.tmp"):
-        left.unlink(missing_ok=True)
+    _remove(chain(_parts(folder), folder.glob(".*.tmp")))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The state in the checkpoint at ``path``; None if anything about it is not as it was written."""
+    try:
+        manifest = parse_object(read_plain(path.with_suffix(".json")))
+        if path.stat().st_size != manifest["size"]:
+            return None
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
+            return None
+        state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError):
+        return None
+    return state if isinstance(state, dict) else None
 
 
 def _epochs(folder: Path) -> list[int]:
-    return sorted(int(match[1]) for entry in folder.iterdir() if (match := _MANIFEST.fullmatch(entry.name)))
+    """The epochs that there is a manifest of, damaged or not."""
+    return sorted(_epoch(part) for part in _parts(folder) if part.suffix == ".json")
 
 
-def _remove(folder: Path, epoch: int) -> None:
-    # The manifest goes first: without it the rest counts for nothing, so no half checkpoint can be taken for a whole one.
-    for suffix in (".json", ".pt"):
-        (folder / f"checkpoint-{epoch:04d}{suffix}").unlink(missing_ok=True)
+def _epoch(part: Path) -> int:
+    return int(part.stem.removeprefix("checkpoint-"))
+
+
+def _parts(folder: Path) -> list[Path]:
+    """Manifests, then states: in this order they can be removed, and no half checkpoint be taken for a whole one."""
+    return sorted((path for path in folder.iterdir() if _PART.fullmatch(path.name)), key=lambda path: path.suffix)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():  # nothing of ours
+            set_aside(path)
+        else:
+            path.unlink(missing_ok=True)

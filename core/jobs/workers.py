@@ -1,16 +1,24 @@
-"""How many runs this machine executes at once. Never imports torch."""
+"""The workers of this machine: how many runs they execute at once, how they are set up. Never imports torch."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dask.system import CPU_COUNT
 
 from core.jobs.cluster import SCHEDULER_VARIABLE
 from core.study.checks import whole_number
+
+if TYPE_CHECKING:
+    from distributed import Nanny
 
 # Runs at once on a CPU: two trainings with one thread each do twice the work of one with two threads (2 x 600 against
 # 715 images a second at width 8, 2 x 19 against 30 at width 64).
@@ -24,6 +32,11 @@ def runs_at_once() -> int:
     """How many workers the home cluster has; 1 where PRUNESCOPE_SCHEDULER names another one, which may have more."""
     named = os.environ.get(SCHEDULER_VARIABLE, "").strip()
     return 1 if named else len(visible_gpus()) or cpu_workers()
+
+
+def own_devices() -> list[str]:
+    """For each worker of this machine what CUDA_VISIBLE_DEVICES has to be; nothing for one on the CPU."""
+    return visible_gpus() or [""] * cpu_workers()
 
 
 def visible_gpus() -> list[str]:
@@ -51,4 +64,59 @@ def cpu_workers() -> int:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):  # not every system tells
         memory = BYTES_PER_CPU_WORKER
-    return max(1, min(CPU_COUNT, MOST_CPU_WORKERS, memory // BYTES_PER_CPU_WORKER))
+    cores: int = CPU_COUNT
+    return max(1, min(cores, MOST_CPU_WORKERS, memory // BYTES_PER_CPU_WORKER))
+
+
+def settings(workers: int) -> dict[str, Any]:
+    """Dask's configuration for a process with a scheduler or ``workers``. The environment may name other thread counts."""
+    threads = max(1, CPU_COUNT // max(1, workers))
+    return {
+        "logging": {"distributed": "warning"},
+        "distributed.nanny.pre-spawn-environ": {
+            "DASK_LOGGING__DISTRIBUTED": "warning",
+            # Dask's own choice is one thread.
+            **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
+        },
+        "distributed.admin.tick.interval": "1s",  # Dask's own choice wakes every process 50 times a second
+        "distributed.worker.daemon": False,  # a daemonic process could not start any itself
+        "distributed.worker.profile.enabled": False,  # samples every 10 ms, at the training loop's cost
+        "distributed.scheduler.worker-ttl": None,  # would kill a worker that is busy for long
+        "distributed.scheduler.allowed-failures": 1_000_000,  # the run folder knows when it is enough
+        "distributed.diagnostics.nvml": False,  # would open the GPU in every process
+    }
+
+
+@asynccontextmanager
+async def open_workers(
+    scheduler_address: str,
+    devices: Sequence[str],
+    *,
+    host: str | None = None,
+    folder: Path | None = None,
+    patience: float | None = None,
+) -> AsyncIterator[list[Nanny]]:
+    """A worker for each of ``devices``, in a process of its own; all are killed at the end, with whatever they execute.
+
+    ``host``: where they listen, by default on every interface. ``folder``: for their scratch files, by default the
+    system's. ``patience``: seconds to wait for the scheduler, by default for ever; TimeoutError after that.
+    """
+    from distributed import Nanny  # noqa: PLC0415 - takes a second, and the settings have to hold while it is imported
+
+    nannies = [
+        Nanny(
+            scheduler_address,
+            host=host,
+            nthreads=1,
+            memory_limit=0,  # with a limit the nanny would kill a run that comes near to it
+            local_directory=folder and str(folder),
+            env={"CUDA_VISIBLE_DEVICES": device} if device else None,
+            death_timeout=patience,
+        )
+        for device in devices
+    ]
+    try:
+        await asyncio.gather(*nannies)
+        yield nannies
+    finally:  # a run can be killed at any moment: do not wait for it
+        await asyncio.gather(*(nanny.close(timeout=2) for nanny in nannies))

@@ -59,13 +59,15 @@ def _scan(root: Path) -> Listing:
         raise InputError(
             f"{_shown(root)}: train/ and test/ need the same classes, but only one has {', '.join(differing[:3])}."
         )
-    splits = [
-        [file for label, name in enumerate(classes) for file in _picture_files(root / split / name, label)]
-        for split in ("train", "test")
-    ]
-    count = sum(map(len, splits))
-    if count > MOST_PICTURES:
-        raise InputError(f"{_shown(root)} has {count:,} pictures: give at most {MOST_PICTURES:,}.")
+    splits: list[list[PictureFile]] = []
+    left = MOST_PICTURES
+    for split in ("train", "test"):
+        files: list[PictureFile] = []
+        for label, name in enumerate(classes):
+            found = _picture_files(root / split / name, label, left)
+            files += found
+            left -= len(found)
+        splits.append(files)
     return Listing(tuple(classes), *splits)
 
 
@@ -84,9 +86,9 @@ def _class_names(split: Path) -> list[str]:
     return names
 
 
-def _picture_files(folder: Path, label: int) -> list[PictureFile]:
+def _picture_files(folder: Path, label: int, most: int) -> list[PictureFile]:
     files = []
-    for entry in _visible(folder):
+    for entry in _visible(folder, most):
         if not entry.is_file() or not entry.name.lower().endswith(SUFFIXES):
             raise InputError(f"{_shown(entry.path)} is not a picture file: give {', '.join(SUFFIXES)} files only.")
         stat = entry.stat()
@@ -100,13 +102,20 @@ def _picture_files(folder: Path, label: int) -> list[PictureFile]:
     return files
 
 
-def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in ``folder``, by name, without hidden files."""
+def _visible(folder: Path, most: int = MOST_PICTURES) -> list[os.DirEntry[str]]:
+    """What is in ``folder``, by name, without hidden files. InputError as soon as that is more than ``most``."""
+    found: list[os.DirEntry[str]] = []
     try:
         with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if len(found) == most:
+                    raise InputError(f"{_shown(folder)}: there are more than {MOST_PICTURES:,} pictures: give fewer.")
+                found.append(entry)
     except OSError as error:
         raise InputError(f"{_shown(folder)} cannot be read ({error.strerror}): make it readable.") from None
+    return sorted(found, key=lambda entry: entry.name)
 
 
 def _signature(listing: Listing) -> str:

@@ -163,13 +163,13 @@ def resnet18(width: int = 64, classes: int = 10, *, seed: int | None = None) -> 
     whole_number("width", width, 1, LARGEST >> (STAGES - 1))
     whole_number("classes", classes, 1, LARGEST)
     if seed is None:
-        return _initialised(Shape.of_width(width, classes))
+        return initialised(Shape.of_width(width, classes))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _initialised(Shape.of_width(width, classes))
+        return initialised(Shape.of_width(width, classes))
 
 
-def _initialised(shape: Shape) -> ResNet:
+def initialised(shape: Shape) -> ResNet:
     model = ResNet(shape)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -21,7 +21,7 @@ from core.engine.pruning.shrink import Kept
 from core.study.checks import number, one_of, whole_number
 
 # What the share of the weights that a channel costs counts in the allocation cost; its share of the computation counts the
-# rest. Weights need little: removal goes on until enough of them are gone anyway. This alone would leave the early layers,
+# rest. Weights need little: removal goes on until enough of them are gone anyway. They alone would leave the early layers,
 # which have few weights and take most of the time, as they are.
 WEIGHTS_COUNT = 0.2
 CLOSE_ENOUGH = 0.005  # of sparsity: nearer than this, more channels are not worth giving up for exactness
@@ -150,7 +150,7 @@ def _cost(step: _Step, left: dict[str, int], costs: Costs) -> float:
     many times as layers write it."""
     weights, macs = costs.of_channel(step.group, left)
     saved = WEIGHTS_COUNT * weights / costs.weights + (1 - WEIGHTS_COUNT) * macs / costs.macs
-    return costs.writers[step.group] * step.loss / step.rest**1.5 / (step.gone * saved)
+    return costs.writers[step.group] * step.loss / math.pow(step.rest, 1.5) / (step.gone * saved)
 
 
 _RANKS: dict[str, _Rank] = {"uniform": _uniform, "global": _global, "cost": _cost}

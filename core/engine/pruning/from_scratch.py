@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from core.engine.models.resnet import ResNet, _initialised
+from core.engine.models.resnet import ResNet, initialised
 from core.engine.pruning import structured
 from core.engine.pruning.base import Context, Pruned
 from core.study.methods import METHODS
@@ -21,5 +21,5 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     shape = structured.prune(model, sparsity, replace(context, settings=defaults)).model.shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.default_rng((context.seed, _STREAM)).integers(2**63)))
-        fresh = _initialised(shape)
+        fresh = initialised(shape)
     return Pruned(fresh.to(next(model.parameters()).device).train(model.training))
