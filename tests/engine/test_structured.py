@@ -80,7 +80,7 @@ def test_the_smaller_network_computes_what_the_one_with_silenced_channels_does(
     assert difference < 1e-4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     width=st.sampled_from([8, 10, 16, 24, 32, 64]),
     sparsity=st.floats(0.3, 0.95),
@@ -110,7 +110,7 @@ def test_sparsity_0_changes_nothing_to_the_bit(allocation, round_to, floor):
         assert torch.equal(same.state_dict()[name], tensor), name
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     width=st.sampled_from([4, 8, 12, 16, 32]),
     sparsity=st.floats(0, 1, exclude_max=True),
