@@ -23,6 +23,7 @@ export PRUNESCOPE_HOME PRUNESCOPE_SCHEDULER="tcp://$first:$((20000 + SLURM_JOB_I
 # Whatever way this script ends, its scheduler and workers end with it.
 trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 "$python" -m core.jobs.serve scheduler &
+scheduler=$!
 srun --kill-on-bad-exit=0 "$python" -m core.jobs.serve worker &
 
 if [ $# -eq 0 ]; then
@@ -30,7 +31,7 @@ if [ $# -eq 0 ]; then
   wait
 else
   until "$python" -c 'from core.jobs.cluster import check_scheduler as check; check()' 2>/dev/null; do
-    kill -0 %1 # the scheduler could not start: its reason is in the log
+    kill -0 $scheduler # the scheduler could not start: its reason is in the log
     sleep 1
   done
   "$python" -m core "$@"

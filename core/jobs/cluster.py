@@ -42,8 +42,10 @@ def call(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
     InputError if it can be neither reached nor started, OSError if it goes away during the call. For any thread that
     has no running event loop; nothing is left open afterwards.
     """
-    named = os.environ.get(SCHEDULER_VARIABLE, "").strip()
-    address = _named_scheduler(named) if named else _home_scheduler(home)
+    named = named_scheduler()
+    if named:
+        _require_answer(named)
+    address = named or _home_scheduler(home)
 
     async def open_and_work() -> _T:
         async with asyncio.timeout(CALL_SECONDS), _client(address) as client:
@@ -56,9 +58,17 @@ def call(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
 
 def check_scheduler() -> None:
     """InputError if PRUNESCOPE_SCHEDULER names a scheduler that does not answer."""
-    named = os.environ.get(SCHEDULER_VARIABLE, "").strip()
+    named = named_scheduler()
     if named:
-        _named_scheduler(named)
+        _require_answer(named)
+
+
+def named_scheduler() -> str:
+    """The address in PRUNESCOPE_SCHEDULER, empty if there is none; InputError if it is malformed."""
+    address = os.environ.get(SCHEDULER_VARIABLE, "").strip()
+    if address and not _ADDRESS.fullmatch(address):
+        raise refuse(SCHEDULER_VARIABLE, address, "an address such as tcp://host:8786")
+    return address
 
 
 def stop_cluster(home: Home) -> bool:
@@ -82,15 +92,12 @@ def address_path(home: Home) -> Path:
     return home.cache / "cluster.json"
 
 
-def _named_scheduler(address: str) -> str:
-    if not _ADDRESS.fullmatch(address):
-        raise refuse(SCHEDULER_VARIABLE, address, "an address such as tcp://host:8786")
+def _require_answer(address: str) -> None:
     if not _answers(address):
         raise InputError(
-            f"No scheduler answers at {SCHEDULER_VARIABLE} = {address}: start it (dask scheduler), correct the address, "
-            "or unset the variable to run on this computer."
+            f"No scheduler answers at {SCHEDULER_VARIABLE} = {address}: start it (python -m core.jobs.serve scheduler), "
+            "correct the address, or unset the variable to run on this computer."
         )
-    return address
 
 
 def _home_scheduler(home: Home) -> str:
@@ -135,6 +142,8 @@ async def _check_surroundings(client: Client, folder: Path) -> None:
     except ImportError as error:
         raise InputError(f"The scheduler cannot load PruneScope ({error}): {remedy}.") from None
     for worker, seen in (await client.run(_sees, str(folder), on_error="return")).items():
+        if isinstance(seen, OSError):  # it went away, and the scheduler gives its runs to others
+            continue
         if isinstance(seen, Exception):
             raise InputError(f"The worker {worker} cannot load PruneScope ({seen}): {remedy}.")
         if not seen:

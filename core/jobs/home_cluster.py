@@ -12,16 +12,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dask
-from dask.system import CPU_COUNT
 
 from core.jobs.cluster import address_path
-from core.jobs.workers import cpu_workers, visible_gpus
+from core.jobs.workers import open_workers, own_devices, settings
 from core.study.checks import number
 from core.study.files import write_json
 from core.study.lease import identity
@@ -45,7 +43,7 @@ def main(path: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        devices = visible_gpus() or [""] * cpu_workers()
+        devices = own_devices()
         with dask.config.set(settings(len(devices))):
             asyncio.run(_serve(home, devices, seconds))
 
@@ -59,25 +57,6 @@ def _idle_seconds() -> float:
     return number(IDLE_VARIABLE, value, 1, 1e7)
 
 
-def settings(workers: int) -> dict[str, Any]:
-    """Dask's configuration for this process and its ``workers``. The environment may name other thread counts."""
-    threads = max(1, CPU_COUNT // workers)
-    return {
-        "logging": {"distributed": "warning"},
-        "distributed.nanny.pre-spawn-environ": {
-            "DASK_LOGGING__DISTRIBUTED": "warning",
-            # Dask's own choice is one thread.
-            **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
-        },
-        "distributed.admin.tick.interval": "1s",  # Dask's own choice wakes every process 50 times a second
-        "distributed.worker.daemon": False,  # a daemonic process could not start any itself
-        "distributed.worker.profile.enabled": False,  # samples every 10 ms, at the training loop's cost
-        "distributed.scheduler.worker-ttl": None,  # would kill a worker that is busy for long
-        "distributed.scheduler.allowed-failures": 1_000_000,  # the run folder knows when it is enough
-        "distributed.diagnostics.nvml": False,  # would open the GPU in every process
-    }
-
-
 async def _serve(home: Home, devices: list[str], idle_seconds: float) -> None:
     # Imported only now: a process that is not needed has left before, and the settings hold while it is imported.
     from distributed import Scheduler  # noqa: PLC0415
@@ -88,35 +67,13 @@ async def _serve(home: Home, devices: list[str], idle_seconds: float) -> None:
     async with Scheduler(host=LOOPBACK, dashboard=False, dashboard_address=NO_DASHBOARD) as scheduler:
         try:
             while not stopped.is_set():
-                async with _workers(scheduler.address, home, devices):
+                async with open_workers(scheduler.address, devices, host=LOOPBACK, folder=home.cache / "workers"):
                     write_json(address_path(home), {**identity(), "address": scheduler.address})
                     await _idle(scheduler, idle_seconds, stopped)
                 if not (scheduler.unrunnable or scheduler.queued):  # nothing came while the workers were leaving
                     break
         finally:
             address_path(home).unlink(missing_ok=True)
-
-
-@asynccontextmanager
-async def _workers(scheduler_address: str, home: Home, devices: list[str]) -> AsyncIterator[None]:
-    from distributed import Nanny  # noqa: PLC0415
-
-    nannies = [
-        Nanny(
-            scheduler_address,
-            host=LOOPBACK,
-            nthreads=1,
-            memory_limit=0,  # with a limit the nanny would kill a run that comes near to it
-            local_directory=str(home.cache / "workers"),
-            env={"CUDA_VISIBLE_DEVICES": device} if device else None,
-        )
-        for device in devices
-    ]
-    try:
-        await asyncio.gather(*nannies)
-        yield
-    finally:  # a run can be killed at any moment: do not wait for it
-        await asyncio.gather(*(nanny.close(timeout=2) for nanny in nannies))
 
 
 async def _idle(scheduler: Scheduler, seconds: float, stopped: asyncio.Event) -> None:

@@ -6,7 +6,6 @@ holds the highest number owns the run, and an earlier attempt that is still aliv
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -21,11 +20,12 @@ from typing import Any
 
 import psutil
 
-from core.study.files import write_json
+from core.study.files import parse_object, read_plain, sealed, write_json
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
-_ATTEMPT = re.compile(r"attempt-(\d{4,})")
+_RELEASED = 0.0  # the heartbeat of an attempt that could not note its end otherwise
+_ATTEMPT = re.compile(r"attempt-(\d{4}|[1-9]\d{4,})", re.ASCII)
 
 
 class LeaseHeldError(RuntimeError):
@@ -62,18 +62,22 @@ def _holder(folder: Path, attempt: int) -> Holder | None:
     if not attempt:
         return None
     path = _attempt_path(folder, attempt)
-    data: Any = {}
-    age = 0.0
-    with suppress(OSError, ValueError):  # of a damaged file the heartbeat still counts
-        age = time.time() - path.stat().st_mtime
-        data = json.loads(path.read_bytes())
-    if not isinstance(data, dict):
-        data = {}
-    if data.get("released"):
+    try:
+        heartbeat = path.lstat().st_mtime
+    except FileNotFoundError:  # deleted just now
         return None
-    pid = data.get("pid") if isinstance(data.get("pid"), int) else 0
-    alive = age < STALE_SECONDS and is_alive(data) is not False
-    return Holder(attempt, str(data.get("host", "?")), pid or 0, alive)
+    data: dict[str, Any] = {}
+    with suppress(OSError, ValueError):  # of a damaged file the heartbeat still counts
+        data = parse_object(read_plain(path))
+    if data.get("released") or heartbeat == _RELEASED:
+        return None
+    pid = data.get("pid")
+    alive = is_alive(data)
+    if alive is None:
+        # Only where the process cannot be looked up. The clock is no judge of a process at hand: it may be set, or have
+        # stood still while the machine slept.
+        alive = abs(time.time() - heartbeat) < STALE_SECONDS
+    return Holder(attempt, str(data.get("host", "?")), pid if isinstance(pid, int) else 0, alive)
 
 
 class Lease:
@@ -85,6 +89,7 @@ class Lease:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.attempt = 0
+        self._file = -1  # of the attempt, wherever the folder is moved meanwhile
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -97,7 +102,7 @@ class Lease:
         attempt = latest + 1
         try:
             # Linked into place whole: nobody can ever see an attempt without its owner.
-            _create(_attempt_path(self.folder, attempt), identity())
+            self._file = _create(_attempt_path(self.folder, attempt), identity())
         except FileExistsError:
             raise LeaseHeldError(f"{self.folder.name} was just taken by another process.") from None
         self.attempt = attempt
@@ -111,8 +116,14 @@ class Lease:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        with suppress(OSError):  # a folder that is gone or full needs no release: the lease runs out by itself
-            write_json(_attempt_path(self.folder, self.attempt), {**identity(), "released": True})
+        path = _attempt_path(self.folder, self.attempt)
+        try:
+            write_json(path, sealed({**identity(), "released": True}))
+        except OSError:
+            with suppress(OSError):  # a full disk still takes a time, and so does a folder that was moved
+                os.utime(self._file, (_RELEASED, _RELEASED))
+        finally:
+            os.close(self._file)
 
     def check(self) -> None:
         """Raise LeaseLostError if a later attempt exists; called before everything that commits."""
@@ -131,13 +142,21 @@ def _attempt_path(folder: Path, attempt: int) -> Path:
     return folder / f"attempt-{attempt:04d}"
 
 
-def _create(path: Path, data: dict[str, Any]) -> None:
+def _create(path: Path, data: dict[str, Any]) -> int:
+    """A descriptor of the new file at ``path``. FileExistsError if there is one; after any error there is none of ours."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    write_json(temporary, data)
     try:
-        os.link(temporary, path)
+        write_json(temporary, sealed(data))
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.link(temporary, path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
     finally:
-        temporary.unlink()
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @cache
@@ -153,7 +172,7 @@ def _machine() -> str:
 def identity() -> dict[str, Any]:
     """This process, so that any other can tell with :func:`is_alive` whether it is still there."""
     pid = os.getpid()
-    return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "born": psutil.Process(pid).create_time()}
+    return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "born": _born(psutil.Process(pid))}
 
 
 def is_alive(process: dict[str, Any]) -> bool | None:
@@ -162,9 +181,18 @@ def is_alive(process: dict[str, Any]) -> bool | None:
         return None
     try:
         found = psutil.Process(process["pid"])
-        same = abs(found.create_time() - process["born"]) <= 1
+        same = abs(_born(found) - process["born"]) <= 1
         return bool(same and found.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-    except (psutil.Error, KeyError, TypeError, ValueError):
+    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _born(process: psutil.Process) -> float:
+    """When the process began, in seconds: since the machine started, or by the wall clock where that is all there is."""
+    with suppress(OSError):
+        # Not psutil's time, which is by the wall clock: another one once that is set.
+        after_name = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+    return process.create_time()

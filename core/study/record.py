@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.study.checks import InputError, finite, refuse
-from core.study.files import append_line, read_lines, write_json
+from core.study.files import append_line, parse_object, read_lines, read_plain, sealed, set_aside, write_json
 from core.study.lease import Holder, holder
 from core.study.spec import RunSpec
 
@@ -104,13 +103,19 @@ class Home:
         return [RunFolder(self.checkpoints / name) for name in names]
 
     def create(self, spec: RunSpec) -> RunFolder:
-        """The folder of ``spec``'s run, made if it is not there yet; a damaged ``spec.json`` is mended."""
+        """The folder of ``spec``'s run, made if it is not there yet; a damaged ``spec.json`` is mended.
+
+        InputError if the disk refuses.
+        """
         folder = self.run(spec.run_id)
-        folder.path.mkdir(parents=True, exist_ok=True)
         try:
-            _ = folder.spec
-        except InputError:  # missing or damaged
-            write_json(folder.spec_path, spec.to_json())
+            folder.path.mkdir(parents=True, exist_ok=True)
+            try:
+                _ = folder.spec
+            except InputError:  # missing or damaged
+                write_json(folder.spec_path, spec.to_json())
+        except OSError as error:
+            raise InputError(f"{folder.path} cannot be written ({error.strerror}).") from None
         return folder
 
 
@@ -179,11 +184,14 @@ class RunFolder:
 
     def commit(self, result: dict[str, Any]) -> None:
         """Write the result: from here on the run is done."""
-        write_json(self.result_path, result)
-        self._progress_path.unlink(missing_ok=True)
+        write_json(self.result_path, sealed(result))
+        with suppress(OSError):  # nobody looks at the progress of a finished run
+            self._progress_path.unlink()
 
     def append(self, kind: str, **data: Any) -> None:
-        """One more line in the journal."""
+        """One more line in the journal; OSError if the disk refuses."""
+        if os.path.lexists(self.events_path) and (self.events_path.is_symlink() or not self.events_path.is_file()):
+            set_aside(self.events_path)  # a link may lead to the journal of another run
         append_line(self.events_path, {"t": round(time.time(), 3), "type": kind, **data})
 
     def events(self) -> list[dict[str, Any]]:
@@ -192,7 +200,7 @@ class RunFolder:
 
     def report_progress(self, **data: Any) -> None:
         """Where the run stands within its epoch; overwritten every time, and worth no sync."""
-        write_json(self._progress_path, {"t": time.time(), **data}, durable=False)
+        write_json(self._progress_path, sealed({"t": time.time(), **data}), durable=False)
 
     def progress(self) -> dict[str, Any]:
         """What :meth:`report_progress` wrote last, or nothing."""
@@ -214,11 +222,11 @@ class RunFolder:
             self.append("cancelled")
 
     def enqueue(self) -> None:
-        """Note that the run waits to be executed; drop a request to cancel it, and a damaged result."""
+        """Note that the run waits to be executed; drop a request to cancel it, and set a damaged result aside."""
         try:
             self.result()
         except InputError:
-            self.result_path.unlink()
+            set_aside(self.result_path)
         self._cancel_path.unlink(missing_ok=True)
         self.append("queued")
 
@@ -252,15 +260,12 @@ class RunFolder:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_bytes())
+        return parse_object(read_plain(path))
     except FileNotFoundError:
         if path.name == "spec.json":
             raise InputError(f"{path.parent.name}: {path.name} is missing.") from None
         raise
     except OSError as error:
         raise InputError(f"{path.parent.name}: {path.name} cannot be read ({error.strerror}).") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path.parent.name}: {path.name} is damaged: it is not JSON.") from None
-    if not isinstance(data, dict):
-        raise InputError(f"{path.parent.name}: {path.name} is damaged: it is not an object.")
-    return data
+    except ValueError as error:
+        raise InputError(f"{path.parent.name}: {path.name} is damaged: {error}.") from None

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.study.checks import InputError, finite
+from core.study.files import modified
 from core.study.methods import DENSE, METHODS
 from core.study.record import Home, RunFolder
 from core.study.spec import RunSpec
@@ -195,7 +196,7 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def _row(folder: RunFolder) -> dict[str, Any] | None:
     try:
         result, spec = folder.result(), folder.spec
-        finished = datetime.fromtimestamp(folder.result_path.stat().st_mtime, UTC)
+        finished = datetime.fromtimestamp(modified(folder.result_path), UTC)
     except (InputError, OSError):
         return None
     if result is None:

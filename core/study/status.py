@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 
 from core.study.checks import InputError, finite
+from core.study.files import LATEST_TIME, modified
 from core.study.record import Home, RunFolder, State
 from core.study.spec import RunSpec
 from core.study.watch import PHASES
 
 # States that only change together with a file in the run's folder; in the others a heartbeat may just stop.
 _STILL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
-LATEST_TIME = 4e9  # the year 2096: a later time is garbled, and might not fit into a date
 _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seconds")
 
 
@@ -84,6 +84,15 @@ def failures(runs: Iterable[RunStatus]) -> list[Failure]:
         else:
             causes.setdefault(run.reason, []).append(run.run_id)
     return [Failure(reason, tuple(run_ids), dependants[reason]) for reason, run_ids in causes.items()]
+
+
+def smaller_batch(folder: RunFolder) -> int | None:
+    """The batch size to try instead, if the run failed for want of memory."""
+    for event in reversed(folder.events()):
+        if event["type"] == "failed":
+            size = event.get("smaller_batch")
+            return size if isinstance(size, int) and size >= 2 else None
+    return None
 
 
 def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
@@ -160,7 +169,7 @@ def _created(folder: RunFolder, events: list[dict[str, Any]]) -> float:
     if noted is not None and 0 < noted < LATEST_TIME:
         return noted
     try:
-        return min(max(folder.path.stat().st_mtime, 0.0), LATEST_TIME)
+        return modified(folder.path)
     except OSError:
         return 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import socket
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from dask.system import CPU_COUNT
+from distributed.comm import CommClosedError
 
 from core.jobs import cluster
 from core.jobs.cluster import SCHEDULER_VARIABLE, address_path, call, stop_cluster
@@ -23,6 +25,8 @@ from core.jobs.home_cluster import IDLE_VARIABLE
 from core.jobs.queue import Queue
 from core.jobs.workers import WORKERS_VARIABLE, cpu_workers, visible_gpus
 from core.study.checks import InputError
+from core.study.files import parse_object
+from core.study.lease import STALE_SECONDS
 from core.study.record import Home, State
 from tests.jobs.clusters import cluster_processes, cluster_running, until_gone
 from tests.jobs.fake_executor import EXECUTOR, dense, tell, wait_until
@@ -106,6 +110,28 @@ def test_after_the_cluster_was_killed_its_workers_are_gone_and_a_new_queue_finis
     assert not cluster_running(shared_home)
     assert (running.state(), waiting.state()) == (State.INTERRUPTED, State.QUEUED)
     tell(running, "")
+    assert Queue(shared_home, EXECUTOR).reconcile() == 2
+    for folder in (running, waiting):
+        assert wait_until(folder, State.DONE, State.FAILED) == State.DONE
+
+
+def test_after_the_machine_was_rebooted_everything_goes_on(shared_home: Home) -> None:
+    running, waiting = shared_home.create(dense(4)), shared_home.create(dense(5))
+    tell(running, "hold")
+    Queue(shared_home, EXECUTOR).submit([running.spec, waiting.spec])
+    wait_until(running, State.RUNNING)
+    processes = cluster_processes(shared_home)
+    for process in processes:
+        process.kill()
+    until_gone(processes)
+    # What the files say is now of another boot: nobody can know of its process numbers, which others may have by now.
+    for path in (running.path / "attempt-0001", address_path(shared_home)):
+        found = parse_object(path.read_bytes())
+        path.write_text(json.dumps({**found, "machine": "an earlier boot", "pid": os.getpid()}))
+    tell(running, "")
+    assert running.state() == State.RUNNING  # its owner might be on another machine, until its heartbeat is missed
+    os.utime(running.path / "attempt-0001", (0, time.time() - STALE_SECONDS - 1))
+    assert (running.state(), waiting.state()) == (State.INTERRUPTED, State.QUEUED)
     assert Queue(shared_home, EXECUTOR).reconcile() == 2
     for folder in (running, waiting):
         assert wait_until(folder, State.DONE, State.FAILED) == State.DONE
@@ -272,3 +298,17 @@ def test_a_scheduler_that_cannot_load_our_code_is_refused(home: Home) -> None:
     with pytest.raises(InputError, match=r"cannot load PruneScope \(No module named 'core'\): start it in"):
         Queue(home, EXECUTOR).submit([dense(1)])
     assert home.create(dense(1)).state() == State.QUEUED
+
+
+def test_a_worker_that_dies_while_it_is_asked_hinders_nobody(
+    home: Home, elsewhere: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked whether it sees the folder; the others do, and one that is gone needs to see nothing."""
+
+    async def unreachable(*_: object, **__: object) -> dict[str, Exception]:
+        return {"tcp://10.9.9.9:1": CommClosedError("Stream is closed")}
+
+    monkeypatch.setattr("distributed.Client.run", unreachable)
+    folder = home.create(dense(1))
+    Queue(home, EXECUTOR).submit([folder.spec])
+    assert wait_until(folder, State.DONE, State.FAILED) == State.DONE

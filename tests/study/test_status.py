@@ -5,11 +5,12 @@ import os
 import pytest
 
 from core.study.estimate import estimate, read_paces, words
+from core.study.files import LATEST_TIME
 from core.study.lease import Lease
 from core.study.presets import PRESETS
 from core.study.record import Home, State
 from core.study.spec import RunSpec
-from core.study.status import LATEST_TIME, Failure, Statuses, curves, failures
+from core.study.status import Failure, Statuses, curves, failures
 from core.study.watch import Watcher, describe_event
 from tests.records import write_result
 
