@@ -234,7 +234,7 @@ def test_a_file_where_a_folder_should_be_is_one_line(tmp_path, capsys, monkeypat
     monkeypatch.setattr("core.cli._check_data", lambda home, spec: None)
     spec = RunSpec(PRESETS["demo"].recipe, "dense", 42)
     (Home(tmp_path).prepare().checkpoints / spec.run_id).write_text("")
-    assert main(["train-dense", "--preset", "demo", "--home", str(tmp_path)]) == 1
+    assert main(["train-dense", "--preset", "demo", "--home", str(tmp_path)]) == 2
     assert "Traceback" not in capsys.readouterr().err
 
 
