@@ -39,6 +39,7 @@ def execute(path: Path) -> State:
     """
     folder = RunFolder(path)
     if folder.state() == State.DONE:
+        drop_checkpoints(path)  # a kill between the result and this leaves them behind
         return State.DONE
     with Lease(path) as lease:
         try:
@@ -71,8 +72,10 @@ def out_of_memory(error: Exception) -> bool:
 
 def remedy(error: Exception, folder: RunFolder) -> dict[str, int]:
     """What the app can offer as a click: the batch size to try when memory was not enough."""
+    if not out_of_memory(error):
+        return {}
     batch = folder.spec.recipe.train.batch_size
-    return {"smaller_batch": batch // 2} if out_of_memory(error) and batch >= 4 else {}
+    return {"smaller_batch": batch // 2} if batch >= 4 else {}
 
 
 def reason_of(error: Exception, folder: RunFolder) -> str:

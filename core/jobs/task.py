@@ -101,7 +101,8 @@ def _execute_unless_ended(folder: RunFolder, execute: Executor) -> State:
                     "over, perhaps for want of memory.",
                 )
             with suppress(LeaseHeldError):
-                execute(folder.path)
+                if execute(folder.path) == State.FAILED:
+                    return State.FAILED  # even where the disk is too full to note it
                 continue
         elif state in (State.DONE, State.FAILED, State.CANCELLED):
             return state
