@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from distributed import Client, Scheduler
 
 ACCEPT_SECONDS = 30.0
+LONGEST_QUEUE = 5_000
 CURVES_PRIORITY = -1  # a dense run has 1, a pruned one 0
 WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
 
@@ -51,13 +52,16 @@ class Queue:
     def submit(self, specs: Iterable[RunSpec]) -> Submission:
         """Queue every run of ``specs`` that is neither done nor queued nor running, and the dense runs they need.
 
-        InputError if the home cannot be written or the cluster not be reached; the runs then stay queued.
+        InputError if the home cannot be written or the cluster not be reached (the runs then stay queued), or if more
+        than 5,000 runs would be unfinished (nothing is queued then).
         """
         self.home.prepare()
         queued, active, done = [], [], []
         folders = []
         with self._locked():
-            for spec in with_dense(specs):
+            wanted = with_dense(specs)
+            self._refuse_too_many(wanted)
+            for spec in wanted:
                 folder = self.home.create(spec)
                 state = folder.state()
                 if state == State.DONE:
@@ -71,6 +75,14 @@ class Queue:
                     queued.append(folder.run_id)
         self._hand_over(folders)
         return Submission(tuple(queued), tuple(active), tuple(done))
+
+    def _refuse_too_many(self, wanted: Iterable[RunSpec]) -> None:
+        unfinished = {folder.run_id for folder in self.home.runs() if not folder.result_path.exists()}
+        count = len(unfinished.union(spec.run_id for spec in wanted if not self.home.run(spec.run_id).path.exists()))
+        if count > LONGEST_QUEUE:
+            raise InputError(
+                f"{count:,} runs would be unfinished: launch at most {LONGEST_QUEUE:,} at a time, or delete some first."
+            )
 
     def cancel(self, run_id: str) -> None:
         """Cancel the run; with a dense run also those that wait for it.

@@ -456,7 +456,7 @@ def _signature(entry: os.DirEntry[str]) -> tuple[str, int, int]:
 
 
 Lifecycle.TestCase.settings = settings(
-    max_examples=3000 if LONG else 60,
+    max_examples=3000 if LONG else 50,
     stateful_step_count=100 if LONG else 30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

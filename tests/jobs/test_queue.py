@@ -166,3 +166,12 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path_factory: pytest.
     path.write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         Queue(Home(path), EXECUTOR).submit([dense(1)])
+
+
+def test_a_queue_that_would_grow_too_long_is_refused_and_nothing_is_queued(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.queue.LONGEST_QUEUE", 2)
+    with pytest.raises(InputError, match="at most 2 at a time"):
+        Queue(home, EXECUTOR).submit([dense(seed) for seed in (1, 2, 3)])
+    assert not home.runs()
