@@ -101,8 +101,7 @@ def _execute_unless_ended(folder: RunFolder, execute: Executor) -> State:
                     "over, perhaps for want of memory.",
                 )
             with suppress(LeaseHeldError):
-                if execute(folder.path) == State.FAILED:
-                    return State.FAILED  # even where the disk is too full to note it
+                execute(folder.path)
                 continue
         elif state in (State.DONE, State.FAILED, State.CANCELLED):
             return state

@@ -195,6 +195,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.machine, self.scheduler = Machine(), Scheduler()
         self.workers: list[Worker] = []  # alive
         self.dead: list[Worker] = []
+        self.ends_cold = False
         self.results: dict[str, bytes] = {}
         self.states: dict[str, State] = {}
         self.patch = pytest.MonkeyPatch()
@@ -279,8 +280,9 @@ class Lifecycle(RuleBasedStateMachine):
 
     # What the machines do.
 
-    @initialize(turns=turns)
-    def begin(self, turns: list[int]) -> None:
+    @initialize(turns=turns, cold=st.booleans())
+    def begin(self, turns: list[int], cold: bool) -> None:
+        self.ends_cold = cold
         self.submit(list(SPECS))
         self.work(turns)
 
@@ -300,7 +302,7 @@ class Lifecycle(RuleBasedStateMachine):
     def fail(self, which: int) -> None:
         self._go(self.workers[which % len(self.workers)], order="fail")
 
-    def _start(self, key: str) -> None:
+    def _start(self, key: str) -> Worker:
         task = self.scheduler.tasks[key]
         task.state = "processing"
         worker = Worker(len(self.workers) + len(self.dead) + 1, key, task.path)
@@ -309,6 +311,7 @@ class Lifecycle(RuleBasedStateMachine):
         with self._changing(self._of(worker)):
             worker.begin()
         self._gone_if_over(worker)
+        return worker
 
     def _go(self, worker: Worker, steps: int = 1, order: str = "") -> None:
         with self._changing(self._of(worker)):
@@ -394,7 +397,9 @@ class Lifecycle(RuleBasedStateMachine):
                 assert states_after[run_id] == state, (run_id, state, self.home.run(run_id).events())
 
     def _everything_comes_to_an_end(self) -> None:
-        """With nobody interfering, no run is left over."""
+        """With nobody interfering any more, no run is left over, whether or not all processes died just now."""
+        if self.ends_cold:
+            self.kill_all(reboot=True)
         for _ in range(20):
             for worker in list(self.workers):
                 self._go(worker, EPOCHS + 2)
@@ -432,7 +437,9 @@ class Lifecycle(RuleBasedStateMachine):
 
     def _give_to_another(self, worker: Worker) -> None:
         if worker.key in self.scheduler.tasks:
-            self.scheduler.tasks[worker.key].state = "waiting"
+            other = self._start(worker.key)
+            if not other.over:
+                self._go(other)
 
     def _die(self, workers: Collection[Worker]) -> None:
         for worker in list(workers):
@@ -456,7 +463,7 @@ def _signature(entry: os.DirEntry[str]) -> tuple[str, int, int]:
 
 
 Lifecycle.TestCase.settings = settings(
-    max_examples=3000 if LONG else 50,
+    max_examples=3000 if LONG else 25,
     stateful_step_count=100 if LONG else 30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
