@@ -84,6 +84,7 @@ def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_p
     expect(page.get_by_text("interpolated").first).to_be_visible()
     assert "sparsity=0.8" in page.url
 
+    page.wait_for_timeout(2_000)  # the last step of the slider may still be drawn, and a click meanwhile is lost
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     download.value.save_as(tmp_path / "table.csv")
