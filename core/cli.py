@@ -159,7 +159,10 @@ def run_on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
             watcher.look()
             time.sleep(LOOK_SECONDS)
             if time.monotonic() - reconciled > RECONCILE_SECONDS:
-                queue.reconcile()
+                try:
+                    queue.reconcile()
+                except InputError as error:  # as while a scheduler is started again: what runs goes on
+                    _say(str(error))
                 reconciled = time.monotonic()
     except KeyboardInterrupt:
         for folder in folders:

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.study.checks import InputError
 from core.study.lease import LeaseHeldError
-from core.study.record import RunFolder, State
+from core.study.record import UNFINISHED, RunFolder, State
 
 EXECUTOR = "core.engine.execute:execute"
 CURVES = "core.engine.sensitivity:compute"
@@ -78,10 +78,10 @@ def _slice(folder: RunFolder, compute: Callable[[Path, float], bool]) -> bool:
 
 
 def _complete(folder: RunFolder, execute: Executor) -> State:
-    if not folder.spec.is_dense:
+    if not folder.spec.is_dense and folder.state() in UNFINISHED:
         dense = RunFolder(folder.path.with_name(folder.spec.dense.run_id))
         state = _execute_unless_ended(dense, execute)
-        if state == State.FAILED:
+        if state == State.FAILED and folder.state() in UNFINISHED:
             reason = dense.describe()[1].rstrip(".")
             return _fail(folder, f"Its dense run {dense.run_id} failed: {reason}. Retry runs both.")
         if state == State.CANCELLED:

@@ -130,6 +130,8 @@ class Lease:
         latest = latest_attempt(self.folder)
         if latest != self.attempt:
             raise LeaseLostError(f"{self.folder.name}: attempt {self.attempt} was overtaken by attempt {latest}.")
+        if not os.path.samestat(os.fstat(self._file), _attempt_path(self.folder, self.attempt).stat()):
+            raise LeaseLostError(f"{self.folder.name}: this attempt's folder was deleted, and there is a new one.")
 
     def _beat(self) -> None:
         path = _attempt_path(self.folder, self.attempt)

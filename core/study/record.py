@@ -249,11 +249,12 @@ class RunFolder:
         if owner is not None and owner.alive:
             return (State.CANCELLING if self.cancel_requested else State.RUNNING), ""
         for event in reversed(self.events()):
-            if event["type"] == "failed":
-                return State.FAILED, str(event.get("reason", "no reason was recorded"))
-            if event["type"] in ("started", "queued", "cancelled"):
+            if event["type"] in ("started", "queued", "cancelled", "failed"):
+                # A request counts whatever happened to the run while it was stopping.
                 if event["type"] == "cancelled" or self.cancel_requested:
                     return State.CANCELLED, ""
+                if event["type"] == "failed":
+                    return State.FAILED, str(event.get("reason", "no reason was recorded"))
                 return (State.INTERRUPTED if event["type"] == "started" else State.QUEUED), ""
         return State.QUEUED, ""
 

@@ -466,8 +466,8 @@ def _signature(entry: os.DirEntry[str]) -> tuple[str, int, int]:
 
 
 Lifecycle.TestCase.settings = settings(
-    max_examples=3000 if LONG else 5,
-    stateful_step_count=100 if LONG else 15,
+    max_examples=3000 if LONG else 40,
+    stateful_step_count=100 if LONG else 30,
     deadline=None,
     derandomize=not LONG,  # the short version always walks the same paths
     suppress_health_check=[HealthCheck.too_slow],
