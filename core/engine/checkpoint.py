@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from core.study.files import parse_object, read_plain, replacing, sealed, set_aside, write_json
+from core.study.files import clear_way, parse_object, read_plain, replacing, sealed, set_aside, write_json
 from core.study.lease import Lease
 
 KEPT = 2
@@ -39,6 +39,7 @@ def save_checkpoint(folder: Path, epoch: int, state: dict[str, Any], lease: Leas
     path = folder / f"checkpoint-{epoch:04d}.pt"
     buffer = BytesIO()
     torch.save(state, buffer)
+    clear_way(path)
     with replacing(path) as file:
         file.write(buffer.getbuffer())
     # Of what was meant to be written: a hash of what came to lie on the disk would certify a bad write.

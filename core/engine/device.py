@@ -36,9 +36,9 @@ def place(model: ResNet, device: torch.device) -> ResNet:
 def use_threads(width: int) -> int:
     """Set how many threads this process computes with for a network of ``width``, and return it: one if it is thin."""
     allotted = _allotted()  # asked first: afterwards it could not be known
-    threads = 1 if width < ONE_THREAD_BELOW else allotted
-    torch.set_num_threads(threads)
-    return threads
+    count = 1 if width < ONE_THREAD_BELOW else allotted
+    torch.set_num_threads(count)
+    return count
 
 
 @contextmanager

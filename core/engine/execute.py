@@ -24,7 +24,7 @@ from core.engine.pruning.base import Context, Masks, Pruned
 from core.engine.quiet import Quiet
 from core.engine.result import Trained, build_result
 from core.study.checks import InputError
-from core.study.files import sha256
+from core.study.files import clear_way, sha256
 from core.study.lease import Lease, LeaseLostError
 from core.study.methods import REWIND_EPOCHS
 from core.study.plan import make_plan
@@ -176,6 +176,7 @@ def _measure(job: Job, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
         "mean": ",".join(map(str, job.data.mean)),
         "std": ",".join(map(str, job.data.std)),
     }
+    clear_way(job.folder.model_path)
     save_model(trained.model, job.folder.model_path, notes=notes)
     with job.quiet.timing():
         return build_result(job.spec, trained, dense, job.folder.model_path)

@@ -30,8 +30,6 @@ def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> N
         content = encode_onnx(model, notes)
     else:
         content = encode(model, dtype="float16" if half else "float32", notes=notes)
-    if path.is_dir():  # a folder of somebody's is never moved out of the way
-        raise InputError(f"{path} cannot be written (it is a folder): choose another place with --output.")
     try:
         with replacing(path) as file:
             file.write(content)

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import torch
 
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from core.engine.data import Dataset
-from core.engine.data.augment import DevicePictures
+from core.engine.data.augment import DevicePictures, drawn
 from core.engine.evaluate import Evaluation, evaluate
 from core.engine.models.resnet import ResNet
 from core.engine.quiet import Quiet
 from core.engine.result import Trained, prune_summary
 from core.engine.train import steps_per_epoch, train_epoch
 from core.engine.trainee import Prune, Trainee
+from core.study.files import clear_way
 from core.study.lease import Lease
 from core.study.plan import Plan
 from core.study.record import RunFolder
@@ -58,8 +58,7 @@ class Job:
 
     def sample(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
         """``n`` training pictures, normalised and not augmented, with their labels, drawn by the run's seed."""
-        chosen = np.random.default_rng(self.spec.seed).permutation(len(self.train))[:n]
-        return self.train.pick(torch.from_numpy(np.sort(chosen)))
+        return self.train.pick(drawn(len(self.train), n, self.spec.seed))
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -202,7 +201,9 @@ def _resume(job: Job, trainee: Trainee) -> None:
 def _keep_weights(job: Job, model: ResNet, epoch: int, keep: tuple[int, ...]) -> None:
     if epoch in keep:
         job.lease.check()
-        save_model(model, weights_path(job.folder, epoch))
+        path = weights_path(job.folder, epoch)
+        clear_way(path)
+        save_model(model, path)
 
 
 def weights_path(folder: RunFolder, epoch: int) -> Path:

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
-import torch
 from torch import Tensor
 
 from core.engine.artifact import load_model
 from core.engine.data import load_dataset
-from core.engine.data.augment import DevicePictures
+from core.engine.data.augment import DevicePictures, drawn
 from core.engine.data.pictures import Pictures
 from core.engine.device import choose_device, place, resolve_precision, use_threads
 from core.engine.evaluate import evaluate
@@ -99,8 +97,7 @@ class _Points:
         use_threads(spec.recipe.width)
         self._quiet = Quiet(home.cache)
         self._dense = place(load_model(folder.model_path), self._device)
-        chosen = np.random.default_rng(0).permutation(len(data.test))[:MOST_PICTURES]
-        self._test = self._on_device(data.test, chosen)
+        self._test = self._on_device(data.test, drawn(len(data.test), MOST_PICTURES, seed=0))
         self._known = joblib.Memory(home.cache / "sensitivity", verbose=0).cache(_accuracy, ignore=["measure"])
 
     def accuracy(self, method: str, settings: Mapping[str, Scalar], sparsity: float) -> float:
@@ -151,13 +148,11 @@ class _Points:
 
     def _sample(self, n: int) -> tuple[Tensor, Tensor]:
         """``n`` training pictures, those that a run of this seed would be given."""
-        chosen = np.random.default_rng(self._folder.spec.seed).permutation(len(self._data.train))[:n]
-        pictures = self._on_device(self._data.train, chosen)
+        pictures = self._on_device(self._data.train, drawn(len(self._data.train), n, self._folder.spec.seed))
         return pictures.eval_batch(0, len(pictures))
 
-    def _on_device(self, pictures: Pictures, chosen: np.ndarray[Any, np.dtype[np.int64]]) -> DevicePictures:
-        index = torch.from_numpy(np.sort(chosen))
-        part = Pictures(pictures.images[index], pictures.labels[index])
+    def _on_device(self, pictures: Pictures, chosen: Tensor) -> DevicePictures:
+        part = Pictures(pictures.images[chosen], pictures.labels[chosen])
         return DevicePictures(part, self._data.mean, self._data.std, self._device)
 
 

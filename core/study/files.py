@@ -31,8 +31,6 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        if path.is_dir() and not path.is_symlink():  # nothing of ours; it cannot be replaced by a file
-            set_aside(path)
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
@@ -43,8 +41,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, data: Any, *, durable: bool = True) -> None:
-    """``data`` as JSON at ``path``, whole or not at all."""
+    """``data`` as JSON at ``path``, whole or not at all. For records: a folder in the way is set aside."""
     text = json.dumps(data, indent=1, allow_nan=False) + "\n"
+    clear_way(path)
     with replacing(path, durable=durable) as file:
         file.write(text.encode())
 
@@ -138,6 +137,12 @@ def set_aside(path: Path) -> Path:
         number += 1
         aside = path.with_name(f"{path.name}.damaged-{number}")
     return path.replace(aside)
+
+
+def clear_way(path: Path) -> None:
+    """Set aside a folder that lies where a record belongs. Never called for a path that a person chose."""
+    if path.is_dir() and not path.is_symlink():
+        set_aside(path)
 
 
 def sync_folder(folder: Path) -> None:

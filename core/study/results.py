@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from core.study.checks import InputError, finite
 from core.study.files import modified
@@ -125,7 +126,9 @@ def summarise(study: pd.DataFrame) -> pd.DataFrame:
     """
     groups = study.groupby(["method", "variant", "sparsity"], sort=False)
     values = groups[list(METRICS)]
-    summary = values.mean().join(_half_width(values.std(), values.count()).add_suffix("_ci"))
+    std = values.std()
+    std[:] = half_width(std, values.count())
+    summary = values.mean().join(std.add_suffix("_ci"))
     summary.insert(0, "n", groups.size())
     order = {name: rank for rank, name in enumerate((DENSE, *METHODS))}
     return summary.reset_index().sort_values(
@@ -171,12 +174,15 @@ def _between(low: pd.Series[Any], high: pd.Series[Any], sparsity: float) -> dict
     return found
 
 
-def _half_width(std: pd.DataFrame, count: pd.DataFrame) -> pd.DataFrame:
+def half_width(std: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
+    """Half of the 95 % Student-t interval of the mean of ``count`` values with standard deviation ``std``; NaN below two."""
     # Imported here, and not scipy.stats: half a second instead of two, and only once there is something to show.
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    n = count.where(count >= 2).astype(float)
-    return std.mul(stdtrit((n - 1).to_numpy(), 0.975)).div(np.sqrt(n.to_numpy()))
+    given = np.asarray(count, dtype=float)
+    n = np.where(given >= 2, given, np.nan)
+    width: NDArray[np.float64] = np.asarray(std, dtype=float) * stdtrit(n - 1, 0.975) / np.sqrt(n)
+    return width
 
 
 def _signature(*paths: Path) -> _Signature | None:

@@ -145,3 +145,11 @@ def test_the_file_is_plain_safetensors_that_others_can_read(tmp_path, model):
     raw = (tmp_path / "m").read_bytes()
     (length,) = struct.unpack("<Q", raw[:8])
     assert json.loads(raw[8 : 8 + length])["__metadata__"]["format"] == "prunescope-1"
+
+
+def test_a_folder_of_somebodys_is_never_moved_out_of_the_way(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis").write_text("words")
+    with pytest.raises(OSError, match="directory"):
+        save_model(resnet18(4), tmp_path / "precious")
+    assert [path.name for path in tmp_path.rglob("*")] == ["precious", "thesis"]

@@ -17,6 +17,7 @@ from core.study.lease import Lease, LeaseHeldError
 from core.study.methods import METHODS
 from core.study.record import Home, State
 from core.study.spec import RunSpec
+from core.study.status import smaller_batch
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -171,6 +172,8 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
     assert says in reason
     assert "\n" not in reason
     assert "Traceback" in folder.log_path.read_text()
+    expected = recipe.train.batch_size // 2 if isinstance(error, torch.OutOfMemoryError | MemoryError) else None
+    assert smaller_batch(folder) == expected
     folder.enqueue()
     assert execute(folder.path) == State.DONE
 

@@ -35,6 +35,11 @@ def epoch_plan(n: int, seed: int, epoch: int, device: torch.device | str) -> Pla
     return Plan(*(torch.from_numpy(drawn).to(device) for drawn in (order, dy, dx, flip)))
 
 
+def drawn(of: int, n: int, seed: int) -> Tensor:
+    """The indices, rising, of ``n`` pictures drawn by ``seed`` from ``of`` (int64 [n], fewer if there are no more)."""
+    return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(of)[:n]))
+
+
 class DevicePictures:
     """The pictures of one split on ``device``, as uint8 with a zero border, and their labels."""
 

@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from core.study.methods import DENSE, METHODS
+from core.study.results import half_width
 
 BREAK_POINTS = 2.0  # a method "breaks down" where it loses more than this against dense
 # Which baseline stands beside which methods.
@@ -80,7 +81,7 @@ def find_gap(study: pd.DataFrame, first: str, second: str, sparsity: float) -> G
     one, other = (here[here["variant"] == name].set_index("seed")["test_accuracy"] for name in (first, second))
     gaps = (one - other).dropna()
     n = len(gaps)
-    return Gap(n, float(gaps.mean()), _half_width(float(gaps.std()), n))
+    return Gap(n, float(gaps.mean()), float(half_width(gaps.std(), n)))
 
 
 def contests(study: pd.DataFrame, summary: pd.DataFrame) -> list[Contest]:
@@ -144,9 +145,3 @@ def span(values: Iterable[float]) -> tuple[float, float]:
 
 def _pruned(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[summary["method"] != DENSE]
-
-
-def _half_width(std: float, n: int) -> float:
-    from scipy.special import stdtrit  # noqa: PLC0415 - half a second, and only once there are results
-
-    return float(stdtrit(n - 1, 0.975)) * std / math.sqrt(n) if n > 1 else math.nan
