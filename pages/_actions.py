@@ -1,0 +1,115 @@
+"""What a person can do with runs on the Runs page: cancel, retry, delete, and launch anew what lacked memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import streamlit as st
+
+from core.study.grid import with_batch_size
+from core.study.record import UNFINISHED, State
+from core.study.spec import RunSpec
+from core.study.status import Failure, RunStatus, failures, smaller_batch
+from core.study.trash import move_to_trash
+from pages._shared import PROBLEMS, complain, describe, home, queue
+
+NAMED_AT_ONCE = 14
+REASONS_AT_ONCE = 5
+BROKEN = (State.FAILED, State.INTERRUPTED)
+RETRYABLE = (*BROKEN, State.CANCELLED)
+PROBLEM = "problem of the last action"
+
+Subject = TypeVar("Subject")
+
+
+def show_actions(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
+    """Buttons for the selected runs, or for all when none is selected; each acts on the runs that it was drawn for."""
+    scope, name = (chosen, "selected") if chosen else (runs, "all")
+    stoppable = [run.run_id for run in scope if run.state in UNFINISHED and run.state != State.CANCELLING]
+    # What somebody has cancelled goes on only if it is selected.
+    again = RETRYABLE if chosen else BROKEN
+    retryable = [run.run_id for run in scope if run.state in again and run.spec is not None]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for verb, act, run_ids, icon in (
+            ("Cancel", cancel, stoppable, ":material/stop_circle:"),
+            ("Retry", retry, retryable, ":material/refresh:"),
+        ):
+            if run_ids:
+                key, label = f"{verb.lower()} {name}", f"{verb} {name} ({len(run_ids)})"
+                st.button(label, key=key, icon=icon, on_click=attempt, args=[act, run_ids])
+        if ended := [run.run_id for run in chosen if run.state not in UNFINISHED]:
+            offer_delete(ended)
+        if any(run.state == State.DONE for run in runs):
+            st.page_link("pages/compare.py", label="Compare the results", icon=":material/stacked_line_chart:")
+    if not chosen and len(runs) > 1:
+        st.caption("Select rows to see their curves, or to cancel or retry only those.")
+
+
+def attempt(act: Callable[[list[Subject]], None], subjects: list[Subject]) -> None:
+    """What a click does, before anything is drawn anew; a problem stays on the page until the next click."""
+    st.session_state.pop(PROBLEM, None)
+    try:
+        act(subjects)
+    except PROBLEMS as error:
+        st.session_state[PROBLEM] = describe(error)
+
+
+def cancel(run_ids: list[str]) -> None:
+    for run_id in run_ids:
+        queue().cancel(run_id)
+
+
+def retry(run_ids: list[str]) -> None:
+    queue().submit([home().run(run_id).spec for run_id in run_ids])
+
+
+def offer_delete(run_ids: list[str]) -> None:
+    with st.popover(f"Delete selected ({len(run_ids)})", icon=":material/delete:"):
+        st.markdown("\n".join(f"- `{run_id}`" for run_id in run_ids[:NAMED_AT_ONCE]))
+        if len(run_ids) > NAMED_AT_ONCE:
+            st.caption(f"and {len(run_ids) - NAMED_AT_ONCE} more")
+        st.caption("Their folders move to *trash*, beside *checkpoints*; moving one back brings its run back.")
+        st.button("Move to trash", key="delete", type="primary", on_click=attempt, args=[delete, run_ids])
+
+
+def delete(run_ids: list[str]) -> None:
+    move_to_trash(home(), run_ids)
+
+
+def show_failures(runs: Sequence[RunStatus]) -> None:
+    """Each reason once: what is wrong with the data, say, fails all runs of a study."""
+    found = failures(runs)
+    for failure in found[:REASONS_AT_ONCE]:
+        first, count = failure.run_ids[0], len(failure.run_ids)
+        text = f"{first if count == 1 else f'{count} runs, the first of them {first}'}: {failure.reason.rstrip('.')}."
+        if failure.dependants:
+            text += f" {failure.dependants} more failed with it, as they start from there."
+        if home().run(first).log_path.exists():
+            text += f" Details: log.txt in checkpoints/{first}."
+        complain(text)
+        offer_smaller_batch(runs, failure)
+    if len(found) > REASONS_AT_ONCE:
+        st.caption(f"The first {REASONS_AT_ONCE} of {len(found)} reasons; select others in the table.")
+
+
+def offer_smaller_batch(runs: Sequence[RunStatus], failure: Failure) -> None:
+    """One click to launch anew, with the batch size that its want of memory suggests, what failed and waits for it."""
+    batch = smaller_batch(home().run(failure.run_ids[0]))
+    recipes = {run.spec.recipe for run in runs if run.spec and run.run_id in failure.run_ids}
+    needed = {recipe.train for recipe in recipes}
+    again = [run.spec for run in runs if run.spec and run.state == State.FAILED and run.spec.recipe.train in needed]
+    if batch and again:
+        st.button(
+            f"Launch {'it' if len(again) == 1 else f'all {len(again)}'} with batch size {batch}",
+            key=f"smaller {failure.run_ids[0]}",
+            icon=":material/compress:",
+            on_click=attempt,
+            args=[partial(launch_smaller, batch), again],
+            help="As a study of its own: runs of different batch sizes are not compared with each other.",
+        )
+
+
+def launch_smaller(batch: int, specs: list[RunSpec]) -> None:
+    queue().submit(with_batch_size(specs, batch))
