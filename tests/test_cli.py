@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.cli import main
+from core.cli import main, run_on_cluster
 from core.engine import load_model, resnet18, save_model
+from core.study.checks import InputError
 from core.study.methods import METHODS
 from core.study.presets import PRESETS
 from core.study.record import Home, RunFolder
@@ -258,3 +259,28 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
     assert main(arguments) == 0
     assert len(submitted) == 1 + 3 * 2
     assert "7 of 7 runs are done" in capsys.readouterr().err
+
+
+def test_a_study_outlives_a_scheduler_that_is_started_again(tmp_path, capsys, monkeypatch):
+    """Handing over what waits fails while it is away; the runs come to their end all the same."""
+    home = Home(tmp_path).prepare()
+    spec = RunSpec(PRESETS["demo"].recipe, "dense", 1)
+
+    class AwayQueue:
+        def __init__(self, home):
+            pass
+
+        def submit(self, specs):
+            pass
+
+        def reconcile(self):
+            write_result(home, spec)
+            raise InputError("No scheduler answers.")
+
+    monkeypatch.setattr("core.cli._check_data", lambda home, spec: None)
+    monkeypatch.setattr("core.cli.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("core.cli.RECONCILE_SECONDS", 0)
+    monkeypatch.setattr("core.jobs.queue.Queue", AwayQueue)
+    monkeypatch.setattr("core.cli.Queue", AwayQueue, raising=False)
+    assert [folder.run_id for folder in run_on_cluster(home, [spec])] == [spec.run_id]
+    assert "No scheduler answers." in capsys.readouterr().err

@@ -135,3 +135,14 @@ def test_without_bounds_in_the_way_each_count_is_its_quota_rounded_up_or_down(qu
 
 def test_equal_remainders_go_to_the_first():
     assert apportion(2, [0.5, 0.5, 0.5, 0.5], [0] * 4, [9] * 4) == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("allocation", ALLOCATIONS)
+def test_what_is_gone_stays_gone_whatever_it_scores_now(allocation):
+    """Among equal scores the first would go; those that went before are the last ones here."""
+    scores = {"a": torch.ones(4, 5), "b": torch.ones(4, 5)}
+    held = {name: torch.arange(20).view(4, 5) < 14 for name in scores}
+    masks = allocated_masks(scores, 0.5, allocation, held)
+    assert sum(int((~mask).sum()) for mask in masks.values()) == 20
+    for name, mask in masks.items():
+        assert not (mask & ~held[name]).any()

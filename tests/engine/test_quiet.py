@@ -21,21 +21,23 @@ steps = Path(sys.argv[2]).open("a", buffering=1)
 with gate.training() as lock:
     while True:
         gate.make_way(lock)
+        time.sleep(float(sys.argv[3]))
         steps.write(f"{time.monotonic()}\\n")
-        time.sleep(0.01)
 """
 
 
-def test_a_training_process_pauses_while_another_is_timed_and_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step_seconds", [0.01, 0.4], ids=["short steps", "a step longer than the timing"])
+def test_a_training_process_pauses_while_another_is_timed_and_goes_on(tmp_path: Path, step_seconds: float) -> None:
     steps = tmp_path / "steps"
-    trainer = subprocess.Popen([sys.executable, "-c", TRAIN, str(tmp_path), str(steps)])
+    trainer = subprocess.Popen([sys.executable, "-c", TRAIN, str(tmp_path), str(steps), str(step_seconds)])
     try:
-        _wait_for_steps(steps, 3)
+        _wait_for_steps(steps, 2)
+        time.sleep(step_seconds / 4)  # into the middle of a step
         with Quiet(tmp_path).timing():
             began = time.monotonic()
             time.sleep(0.3)
             ended = time.monotonic()
-        _wait_for_steps(steps, len(_times(steps)) + 3)
+        _wait_for_steps(steps, len(_times(steps)) + 2)
     finally:
         trainer.kill()
         trainer.wait()

@@ -254,3 +254,14 @@ def test_a_garbled_suggestion_is_not_offered(open_page, home, size):
     app = open_page("runs")
     assert not app.exception
     assert not any("batch size" in label for label in labels(app))
+
+
+def test_what_is_left_is_shared_by_the_runs_that_go_on_at_once(open_page, home, monkeypatch):
+    for seed in (1, 2):
+        home.create(RunSpec(RECIPE, "dense", seed)).enqueue()
+    left = []
+    for workers in (1, 2):
+        monkeypatch.setattr("core.jobs.workers.runs_at_once", lambda workers=workers: workers)
+        (line,) = (e.value for e in open_page("runs").markdown if "left (a rough guess)" in e.value)
+        left.append(line)
+    assert left[0] != left[1]

@@ -176,3 +176,13 @@ def test_a_watcher_says_each_event_once(home):
 def test_an_event_with_fields_missing_is_only_named():
     assert describe_event({"type": "epoch"}) == "epoch"
     assert describe_event({"type": "checkpoint_damaged"}) == "checkpoint damaged"
+
+
+def test_runs_at_a_time_shorten_the_estimate_but_none_comes_before_its_dense_run(home):
+    write_result(home, DENSE, train_pictures=1000, wall_seconds=50.0)
+    write_result(home, PRUNED, train_pictures=1000, wall_seconds=8.0)
+    paces = read_paces(home)
+    dense = RunSpec(RECIPE, "dense", 2)
+    pruned = [RunSpec(RECIPE, "magnitude", 2, sparsity) for sparsity in (0.3, 0.5, 0.7, 0.9)]
+    assert estimate([dense, *pruned], paces, 2).seconds == pytest.approx(50 + 2 * 8)
+    assert estimate(pruned, paces, 4).seconds == pytest.approx(8)

@@ -9,7 +9,7 @@ import pytest
 from core.study.checks import InputError
 from core.study.lease import Lease
 from core.study.presets import PRESETS
-from core.study.record import Home, State
+from core.study.record import Home, RunFolder, State
 from core.study.spec import RunSpec
 from core.study.trash import move_to_trash, trash_path
 from tests.records import write_result
@@ -81,3 +81,12 @@ def test_what_is_no_run_is_refused(home: Home, name: str) -> None:
     with pytest.raises(InputError):
         move_to_trash(home, [name])
     assert ids(home) == {DENSE.run_id, PRUNED.run_id}
+
+
+def test_a_run_that_starts_at_the_same_moment_is_not_moved(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had ended when its state was looked at, and somebody has it now."""
+    with Lease(home.run(PRUNED.run_id).path):
+        monkeypatch.setattr(RunFolder, "state", lambda self: State.DONE)
+        with pytest.raises(InputError, match="just been started"):
+            move_to_trash(home, [PRUNED.run_id])
+    assert PRUNED.run_id in ids(home)
