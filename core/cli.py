@@ -197,16 +197,20 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _settings(pairs: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, Scalar]]:
-    """``name=value`` pairs as settings of those of ``methods`` that have a setting of that name."""
+    """``name=value`` pairs as settings of those of ``methods`` that have a setting of that name, ``method.name=value`` as
+    a setting of that method alone."""
     found: dict[str, dict[str, Scalar]] = {method: {} for method in methods}
     for pair in pairs:
         name, separator, text = pair.partition("=")
-        owners = [(m, s) for m in methods for s in METHODS[m].settings if s.name == name]
+        only, dot, short = name.rpartition(".")
+        chosen = [only] if dot else methods
+        owners = [(m, s) for m in methods if m in chosen for s in METHODS[m].settings if s.name == short]
         if not separator or not owners:
             known = sorted({setting.name for method in methods for setting in METHODS[method].settings})
-            raise refuse("--set", pair, f"NAME=VALUE with NAME one of {', '.join(known) or 'none, for this method'}")
+            accepted = f"NAME=VALUE or METHOD.NAME=VALUE with NAME one of {', '.join(known) or 'none, for this method'}"
+            raise refuse("--set", pair, accepted)
         for method, setting in owners:
-            found[method][name] = setting.parse(text)
+            found[method][short] = setting.parse(text)
     return found
 
 
@@ -236,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     whole.add_argument("--seeds", nargs="+", type=int, metavar="N")
     for command in (pruned, whole):
         command.add_argument("--finetune-epochs", type=int, metavar="N")
-        command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the method")
+        command.add_argument("--set", action="append", default=[], metavar="[METHOD.]NAME=VALUE", help="a setting")
     taken = _command(commands, "export", export, "write the network of a finished run to a file")
     taken.add_argument("run", metavar="RUN", help="the id of a run, or its beginning")
     taken.add_argument("--format", choices=("safetensors", "onnx"), required=True)

@@ -12,6 +12,7 @@ from core.engine.artifact import encode, plain_size
 from core.engine.evaluate import Evaluation
 from core.engine.metrics import Latency, count, dead_layers, large_batch, layers, time_latency
 from core.engine.models.resnet import ResNet
+from core.study.files import sha256
 from core.study.spec import RunSpec
 
 MB = 1e6
@@ -67,6 +68,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "test_accuracy": round(trained.final.accuracy, 3),
         "params_millions": counts.params_nonzero / 1e6,
         "model_size_mb": file.stat().st_size / MB,
+        "model_sha256": sha256(file),
         "inference_latency_ms": single.median_ms,
         "settings": dict(spec.settings),
         "data": spec.recipe.data,
