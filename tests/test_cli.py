@@ -40,6 +40,8 @@ PRUNED = ["train-pruned", "--preset", "demo", "--method", "magnitude", "--sparsi
         ([*PRUNED[:-1], "much"], "--sparsity"),
         ([*PRUNED, "--finetune-epochs", "0"], "epochs"),
         ([*PRUNED, "--set", "rewind_epoch=1"], "--set"),
+        ([*PRUNED, "--set", "structured.allocation=cost"], "METHOD.NAME=VALUE"),
+        ([*PRUNED, "--set", ".allocation=erk"], "METHOD.NAME=VALUE"),
         (["train-pruned", "--preset", "demo", "--method", "magic", "--sparsity", "0.9"], "magnitude, structured"),
         (
             ["train-pruned", "--preset", "demo", "--method", "structured", "--sparsity", ".9", "--set", "criterion=l7"],

@@ -24,7 +24,7 @@ from core.engine.pruning.base import Context, Masks, Pruned
 from core.engine.quiet import Quiet
 from core.engine.result import Trained, build_result
 from core.study.checks import InputError
-from core.study.files import clear_way, sha256
+from core.study.files import clear_way
 from core.study.lease import Lease, LeaseLostError
 from core.study.methods import REWIND_EPOCHS
 from core.study.plan import make_plan
@@ -148,7 +148,7 @@ def _run_pruned(job: Job) -> dict[str, Any]:
             f"The pictures have changed since the dense run {source.run_id} was trained: put them back, or give the new "
             "ones a folder of their own."
         )
-    job.origin["dense"] = sha256(source.model_path)
+    job.origin["dense"] = source.check_model()
     dense = place(load_model(source.model_path), job.device)
 
     def weights_at(epoch: int) -> dict[str, torch.Tensor]:

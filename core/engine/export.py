@@ -25,6 +25,7 @@ def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> N
     ``form``: safetensors, in float16 with ``half``, or onnx. InputError if the run's file is damaged or ``path`` cannot
     be written.
     """
+    folder.check_model()
     model, notes = load_model(folder.model_path), notes_of(folder.model_path)
     if form == "onnx":
         content = encode_onnx(model, notes)

@@ -22,7 +22,6 @@ from core.engine.pruning import prune
 from core.engine.pruning.base import Context
 from core.engine.quiet import Quiet
 from core.study.checks import InputError
-from core.study.files import sha256
 from core.study.methods import Scalar
 from core.study.record import Home, RunFolder
 from core.study.sensitivity import (
@@ -46,7 +45,7 @@ def compute(path: Path, seconds: float = math.inf, say: Callable[[str], None] = 
     """
     ends = time.monotonic() + seconds
     folder = RunFolder(path)
-    digest = sha256(folder.model_path)
+    digest = folder.check_model()
     if _is_current(folder, digest):
         return True
     points = _Points(folder, digest)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.study.checks import InputError, finite, refuse
-from core.study.files import append_line, parse_object, read_lines, read_plain, sealed, set_aside, write_json
+from core.study.files import append_line, parse_object, read_lines, read_plain, sealed, set_aside, sha256, write_json
 from core.study.lease import Holder, holder
 from core.study.spec import RunSpec
 
@@ -181,6 +181,20 @@ class RunFolder:
             if finite(data.get(key)) is None:
                 raise InputError(f"{self.run_id}: result.json is damaged: {key} is missing or not a number.")
         return data
+
+    def check_model(self) -> str:
+        """The SHA-256 of the network's file; InputError if it is missing or another one than the result was measured on."""
+        try:
+            found = sha256(self.model_path)
+        except OSError as error:
+            raise InputError(f"{self.run_id}: {self.model_path.name} cannot be read ({error.strerror}).") from None
+        expected = (self.result() or {}).get("model_sha256")
+        if expected not in (None, found):
+            raise InputError(
+                f"{self.run_id}: {self.model_path.name} was altered or is that of another run: put the file back, or delete "
+                "the run and launch it again."
+            )
+        return found
 
     def commit(self, result: dict[str, Any]) -> None:
         """Write the result: from here on the run is done."""

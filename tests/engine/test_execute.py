@@ -10,9 +10,12 @@ import torch
 from core.engine import execute as execute_module
 from core.engine import job, load_model, resnet18, save_model
 from core.engine.execute import execute
+from core.engine.export import export
 from core.engine.metrics import count
 from core.engine.models.resnet import Shape
 from core.jobs.task import run_task
+from core.study.checks import InputError
+from core.study.files import sha256
 from core.study.lease import Lease, LeaseHeldError
 from core.study.methods import METHODS
 from core.study.record import Home, State
@@ -194,6 +197,18 @@ def test_a_dense_network_that_was_altered_is_found(home, recipe):
     assert "altered" in folder.describe()[1]
 
 
+def test_the_network_of_another_run_in_its_place_is_found(home, recipe, tmp_path):
+    """Its own checksum is right: only the result knows that it is not the network that was measured."""
+    dense = home.run(RunSpec(recipe, "dense", 1).run_id)
+    save_model(resnet18(4, 2, seed=77), dense.model_path)
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    assert execute(folder.path) == State.FAILED
+    assert "is that of another run" in folder.describe()[1]
+    with pytest.raises(InputError, match="is that of another run"):
+        export(dense, "safetensors", tmp_path / "taken.safetensors")
+    assert not (tmp_path / "taken.safetensors").exists()
+
+
 def test_a_folder_without_pictures_is_a_sentence_not_a_traceback(tmp_path, recipe):
     (tmp_path / "nothing").mkdir()
     spec = RunSpec(replace(recipe, data=f"folder:{tmp_path / 'nothing'}"), "dense", 1)
@@ -243,8 +258,9 @@ def test_a_checkpoint_from_another_dense_network_is_not_gone_on_from(home, recip
         patch.setattr(job, "train_epoch", kill)
         with pytest.raises(Killed):
             execute(folder.path)
-    other = resnet18(4, 2, seed=77)
-    save_model(other, home.run(RunSpec(recipe, "dense", 1).run_id).model_path)
+    other, dense = resnet18(4, 2, seed=77), home.run(RunSpec(recipe, "dense", 1).run_id)
+    save_model(other, dense.model_path)
+    dense.commit({**dense.result(), "model_sha256": sha256(dense.model_path)})
     assert execute(folder.path) == State.DONE
     assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1, 1, 2]
     assert folder.result()["reached_sparsity"] == pytest.approx(0.5, abs=1e-3)

@@ -1,0 +1,83 @@
+"""Take the sample study out of a home: its records and curves, and the tables and reports that follow from them.
+
+    python -m samples.pack --home DIR [--recipe KEY]
+
+Nothing is changed on the way: each record is copied byte by byte, with the seal that it was written with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.outputs import find_study, write_report
+from core.study.checks import InputError
+from core.study.grid import study_runs
+from core.study.methods import DEFAULT_METHODS
+from core.study.presets import SEEDS, SPARSITIES
+from core.study.record import Home, RunFolder
+from core.study.sample import SAMPLE
+from core.views.report import LANGUAGES
+
+RECORDS = ("spec.json", "result.json", "events.jsonl", "examination.json", "sensitivity.json")
+OUTPUTS = SAMPLE.path / "outputs"
+KEPT_FIGURES = ("tradeoff_curve", "size_latency", "pareto")  # with the report; the others are drawn by the app
+
+
+def pack(folders: Iterable[RunFolder]) -> int:
+    """Copy the records of the runs in ``folders`` in place of the sample study that is there; how many bytes they have."""
+    shutil.rmtree(SAMPLE.path, ignore_errors=True)
+    size = 0
+    for folder in folders:
+        target = SAMPLE.checkpoints / folder.run_id
+        target.mkdir(parents=True)
+        for name in RECORDS:
+            if (folder.path / name).exists():
+                shutil.copyfile(folder.path / name, target / name)
+                size += (target / name).stat().st_size
+    return size
+
+
+def write_outputs() -> None:
+    """Write tables, report and its figures from the records that are shipped, and from nothing else."""
+    OUTPUTS.mkdir(parents=True, exist_ok=True)
+    study = find_study(SAMPLE)
+    for language in LANGUAGES:
+        for path in write_report(study, OUTPUTS, language):
+            if path.suffix == ".svg" or (path.suffix == ".png" and path.stem not in KEPT_FIGURES):
+                path.unlink()
+
+
+def gaps(folders: Iterable[RunFolder]) -> list[str]:
+    """The runs of the whole grid, methods x sparsities x seeds, that ``folders`` lack."""
+    there = {(folder.spec.method, folder.spec.sparsity, folder.spec.seed): folder.spec for folder in folders}
+    recipe = next(iter(there.values())).recipe
+    wanted = study_runs(recipe, DEFAULT_METHODS, SPARSITIES, SEEDS)
+    return [spec.label for spec in wanted if (spec.method, spec.sparsity, spec.seed) not in there]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--recipe", metavar="KEY")
+    options = parser.parse_args()
+    try:
+        study = find_study(Home(options.home), options.recipe)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    missing = gaps(study.folders)
+    if missing:
+        print(f"The study is not complete: {', '.join(missing)}.", file=sys.stderr)
+        return 1
+    size = pack(study.folders)
+    write_outputs()
+    print(f"{len(study.folders)} runs, {size / 1e6:.2f} MB of records, in {SAMPLE.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
