@@ -13,16 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from core.finished import export, sensitivity
+from core.finished import examine, export, sensitivity
 from core.jobs.cluster import SCHEDULER_VARIABLE, check_scheduler
 from core.jobs.queue import Queue
 from core.jobs.task import run_task
+from core.jobs.workers import runs_at_once
 from core.study.checks import InputError, refuse
+from core.study.estimate import read_paces, time_left, words
 from core.study.grid import study_runs, with_dense
 from core.study.methods import DEFAULT_METHODS, DENSE, METHODS, Scalar, find_method
 from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.study.record import Home, RunFolder, State
 from core.study.spec import Recipe, RunSpec
+from core.study.status import Statuses
 from core.study.watch import LOOK_SECONDS, Watcher, watching
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ def train_pruned(options: argparse.Namespace) -> int:
 
 
 def study(options: argparse.Namespace) -> int:
-    """Run a whole study on the cluster and wait for it."""
+    """Run a whole study on the cluster, wait for it, and write its tables, figures and reports."""
     sparsities = options.sparsities or (QUICK_SPARSITIES if options.quick else SPARSITIES)
     seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
     methods = [find_method(name).name for name in options.methods]
@@ -78,9 +81,21 @@ def study(options: argparse.Namespace) -> int:
     folders = run_on_cluster(home.prepare(), specs)
     states = [folder.state() for folder in folders]
     done = states.count(State.DONE)
+    if done == len(states) and not specs[-1].is_dense:
+        _write_everything(home, specs[-1].recipe)
     where = "" if options.home == REPOSITORY else f"PRUNESCOPE_HOME={shlex.quote(str(options.home))} "
     _say(f"{done} of {len(states)} runs are done. Look at them with: {where}streamlit run app.py")
     return 0 if done == len(states) else FAILED
+
+
+def _write_everything(home: Home, recipe: Recipe) -> None:
+    """Tables, figures and reports about the runs of ``recipe``; say where they are."""
+    from core.outputs import find_study, output_folder, write_everything  # noqa: PLC0415 - loads the chart library
+
+    found = find_study(home, recipe.key)
+    out = output_folder(home.path / "outputs" / found.name)
+    write_everything(found, out)
+    _say(f"Tables, figures and reports are in {out}.")
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -154,6 +169,7 @@ def run_on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
     watcher = Watcher(folders, _say)
     queue.submit(specs)
     reconciled = time.monotonic()
+    standing = ""
     try:
         while not watcher.finished():
             watcher.look()
@@ -163,6 +179,9 @@ def run_on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
                     queue.reconcile()
                 except InputError as error:  # as while a scheduler is started again: what runs goes on
                     _say(str(error))
+                before, standing = standing, _standing(home, {folder.run_id for folder in folders})
+                if standing != before:
+                    _say(standing)
                 reconciled = time.monotonic()
     except KeyboardInterrupt:
         for folder in folders:
@@ -170,6 +189,15 @@ def run_on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
         raise
     watcher.look()
     return folders
+
+
+def _standing(home: Home, run_ids: set[str]) -> str:
+    """How far the runs called ``run_ids`` are, and how long the rest will take."""
+    runs = [run for run in Statuses(home).read() if run.run_id in run_ids]
+    done = sum(run.state == State.DONE for run in runs)
+    left = time_left(runs, read_paces(home), runs_at_once())
+    guess = "" if left.measured else " (a rough guess)"
+    return f"{done} of {len(runs)} runs are done, about {words(left.seconds)} left{guess}."
 
 
 def _check_data(home: Home, spec: RunSpec) -> None:
@@ -250,6 +278,9 @@ def _parser() -> argparse.ArgumentParser:
     summary = "measure the accuracy without fine-tuning at many sparsities"
     curves = _command(commands, "sensitivity", sensitivity, summary)
     curves.add_argument("run", metavar="RUN", nargs="?", default="all", help="a dense run's id; default: all of them")
+    summary = "find out what pruning did to each layer, and which pictures are wrong now"
+    examined = _command(commands, "examine", examine, summary)
+    examined.add_argument("run", metavar="RUN", nargs="?", default="all", help="a run's id; default: all finished ones")
     results = _command(commands, "evaluate", evaluate, "write all_results.json and the efficiency table")
     drawn = _command(commands, "plot", plot, "draw the figures")
     told = _command(commands, "report", report, "write the report, its figures and its tables")

@@ -1,4 +1,4 @@
-"""Commands for runs that are finished: take the network away, measure the sensitivity curves."""
+"""Commands for runs that are finished: take the network away, examine it, measure the sensitivity curves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from core.study.checks import InputError, refuse
+from core.study.examination import examination_path
 from core.study.record import Home, RunFolder, State
 from core.study.sensitivity import sensitivity_path
 
@@ -44,6 +45,29 @@ def sensitivity(options: argparse.Namespace) -> int:
         compute(folder.path, say=lambda line: print(line, file=sys.stderr, flush=True))
         print(sensitivity_path(folder), flush=True)
     return 0
+
+
+def examine(options: argparse.Namespace) -> int:
+    """Examine the networks of one finished run or of all, in this process; what was examined before is passed over."""
+    home = Home(options.home)
+    if options.run == "all":
+        folders = [folder for folder in home.runs() if folder.state() == State.DONE]
+    else:
+        folders = [_finished(_find_run(home, options.run))]
+    if not folders:
+        raise refuse("run", options.run, f"a finished run in {home.path}")
+    home.prepare()
+    from core.engine.examine import compute  # noqa: PLC0415 - as above
+
+    problems = 0
+    for folder in folders:
+        try:
+            compute(folder.path)
+            print(examination_path(folder), flush=True)
+        except InputError as error:  # of one run: the others are examined all the same
+            problems += 1
+            print(error, file=sys.stderr, flush=True)
+    return 1 if problems else 0
 
 
 def _find_run(home: Home, name: str) -> RunFolder:

@@ -98,11 +98,22 @@ def write_figures(study: Study, out: Path) -> list[Path]:
 
 
 def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:
-    """Write the report, and all that it shows and links to; the files, the report last."""
+    """Write the report, and all that it shows and links to; the files, the report last. InputError for a language that
+    there is none in."""
     if language not in LANGUAGES:
         raise refuse("--language", language, "one of " + ", ".join(LANGUAGES))
-    files = [*write_results(study, out), *write_figures(study, out)]
-    text = build_report(
+    return _write_reports(study, out, (language,))
+
+
+def write_everything(study: Study, out: Path) -> list[Path]:
+    """Write results, tables, figures, and the report in every language; the files."""
+    return _write_reports(study, out, LANGUAGES)
+
+
+def report_text(study: Study, language: str, files: Iterable[Path]) -> str:
+    """The report in ``language``, a key of LANGUAGES, which shows and links to those of ``files`` that lie beside it."""
+    files = list(files)
+    return build_report(
         study.frame,
         study.source,
         _dead_layers(study.runs),
@@ -110,8 +121,17 @@ def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:
         figures=[path.stem for path in files if path.suffix == ".png"],
         files=[path.name for path in files if path.suffix not in (".png", ".svg")],
     )
-    name = "report.md" if language == "en" else f"report.{language}.md"
-    return [*files, _write(out / name, text.encode())]
+
+
+def report_name(language: str) -> str:
+    """The name of the report's file."""
+    return "report.md" if language == "en" else f"report.{language}.md"
+
+
+def _write_reports(study: Study, out: Path, languages: Iterable[str]) -> list[Path]:
+    files = [*write_results(study, out), *write_figures(study, out)]
+    reports = [_write(out / report_name(name), report_text(study, name, files).encode()) for name in languages]
+    return [*files, *reports]
 
 
 def all_results(study: Study) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs.workers import runs_at_once
-from core.study.estimate import Estimate, estimate, words
+from core.study.estimate import time_left, words
 from core.study.record import UNFINISHED, State
 from core.study.status import RunStatus, curves
 from core.study.watch import PHASES
@@ -71,26 +71,10 @@ def any_going(runs: Sequence[RunStatus]) -> bool:
 def say_how_it_stands(runs: Sequence[RunStatus]) -> None:
     parts = [f"{MARKS[state]} {count} {state}" for state in State if (count := sum(r.state == state for r in runs))]
     line = " · ".join(parts)
-    left = time_left(runs)
+    left = time_left(runs, paces(), runs_at_once())
     if left.seconds:
         line += f" · about **{words(left.seconds)}** left" + ("" if left.measured else " (a rough guess)")
     st.markdown(line)
-
-
-def time_left(runs: Sequence[RunStatus]) -> Estimate:
-    """What remains of all that goes on, as many runs at a time as this machine executes."""
-    going = [run for run in runs if run.state in (State.QUEUED, State.RUNNING, State.INTERRUPTED) and run.spec]
-    known_paces = paces() if going else []
-    seconds, measured = 0.0, True
-    for run in going:
-        assert run.spec is not None
-        if run.seconds_left is not None:
-            seconds += run.seconds_left
-            continue
-        known = estimate([run.spec], known_paces)
-        seconds += known.seconds * (1 - run.fraction)
-        measured &= known.measured
-    return Estimate(seconds / max(1, min(runs_at_once(), len(going))), measured)
 
 
 def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:

@@ -13,18 +13,16 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.outputs import find_study, write_report
+from core.outputs import find_study, write_everything
 from core.study.checks import InputError
 from core.study.grid import study_runs
 from core.study.methods import DEFAULT_METHODS
 from core.study.presets import SEEDS, SPARSITIES
 from core.study.record import Home, RunFolder
 from core.study.sample import SAMPLE
-from core.views.report import LANGUAGES
 
 RECORDS = ("spec.json", "result.json", "events.jsonl", "examination.json", "sensitivity.json")
 OUTPUTS = SAMPLE.path / "outputs"
-KEPT_FIGURES = ("tradeoff_curve", "size_latency", "pareto")  # with the report; the others are drawn by the app
 
 
 def pack(folders: Iterable[RunFolder]) -> int:
@@ -44,11 +42,9 @@ def pack(folders: Iterable[RunFolder]) -> int:
 def write_outputs() -> None:
     """Write tables, report and its figures from the records that are shipped, and from nothing else."""
     OUTPUTS.mkdir(parents=True, exist_ok=True)
-    study = find_study(SAMPLE)
-    for language in LANGUAGES:
-        for path in write_report(study, OUTPUTS, language):
-            if path.suffix == ".svg" or (path.suffix == ".png" and path.stem not in KEPT_FIGURES):
-                path.unlink()
+    for path in write_everything(find_study(SAMPLE), OUTPUTS):
+        if path.suffix == ".svg":  # as large as all the rest together, and the app draws them
+            path.unlink()
 
 
 def gaps(folders: Iterable[RunFolder]) -> list[str]:

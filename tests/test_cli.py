@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from core.cli import main, run_on_cluster
+from core.cli import _standing, main, run_on_cluster
 from core.engine import load_model, resnet18, save_model
 from core.study.checks import InputError
 from core.study.methods import METHODS
@@ -260,7 +261,37 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
     arguments = ["study", "--preset", "demo", "--quick", "--skip-dense", "--home", str(tmp_path)]
     assert main(arguments) == 0
     assert len(submitted) == 1 + 3 * 2
-    assert "7 of 7 runs are done" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "7 of 7 runs are done" in said
+    [out] = (tmp_path / "outputs").iterdir()
+    assert str(out) in said
+    assert {"all_results.json", "efficiency_table.tex", "tradeoff_curve.png", "report.md", "report.ko.md"} <= {
+        path.name for path in out.iterdir()
+    }
+
+
+def test_a_setting_can_be_given_to_one_method_alone(tmp_path, monkeypatch):
+    """Magnitude pruning has an allocation, too, which knows no cost."""
+    submitted = []
+    monkeypatch.setattr("core.cli.run_on_cluster", lambda home, specs: submitted.extend(specs) or [])
+    given = ["--set", "structured.allocation=cost", "--set", "retraining=lr-rewinding"]
+    main(["study", "--preset", "demo", "--sparsities", "0.5", "--seeds", "1", *given, "--home", str(tmp_path)])
+    settings = {spec.method: dict(spec.settings) for spec in submitted}
+    assert settings["structured"]["allocation"] == "cost"
+    assert settings["magnitude"]["allocation"] == "global"
+    assert settings["magnitude"]["retraining"] == settings["structured"]["retraining"] == "lr-rewinding"
+
+
+def test_a_study_says_how_far_it_is(tmp_path):
+    home = Home(tmp_path).prepare()
+    recipe = PRESETS["demo"].recipe
+    specs = [RunSpec(recipe, "dense", 1), RunSpec(recipe, "magnitude", 1, 0.5), RunSpec(recipe, "magnitude", 1, 0.9)]
+    write_result(home, specs[0])
+    for spec in specs[1:]:
+        home.create(spec).enqueue()
+    write_result(home, RunSpec(recipe, "dense", 2))  # not of this study
+    said = _standing(home, {spec.run_id for spec in specs})
+    assert re.fullmatch(r"1 of 3 runs are done, about \d+ (seconds|minutes) left( \(a rough guess\))?\.", said)
 
 
 def test_a_study_outlives_a_scheduler_that_is_started_again(tmp_path, capsys, monkeypatch):

@@ -88,6 +88,28 @@ def notes_of(path: str | Path) -> dict[str, Any]:
     return notes
 
 
+def part_sizes(path: Path, shape: Shape) -> dict[str, int]:
+    """Bytes of each part of the compressed file at ``path`` of a network of ``shape``: the values of its weights, their
+    positions among the zeros, BatchNorm, the last layer's bias, and the header with all names."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    sizes = {"values": 0, "positions": 0, "norm": 0, "bias": 0, "header": 8 + length}
+    weights = {f"{name}.weight" for name in shape.weights}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        start, end = entry["data_offsets"]
+        if name.endswith(_GAPS):
+            part = "positions"
+        elif name.removesuffix(_VALUES) in weights:
+            part = "values"
+        else:
+            part = "bias" if name.removesuffix(_VALUES) == "fc.bias" else "norm"
+        sizes[part] += end - start
+    return sizes
+
+
 def plain_size(model: ResNet) -> int:
     """Bytes of the plain state_dict as ``torch.save`` writes it: what a file without compression costs."""
     buffer = BytesIO()

@@ -17,6 +17,7 @@ from core.engine.checkpoint import drop_checkpoints
 from core.engine.data import load_dataset
 from core.engine.data.augment import DevicePictures
 from core.engine.device import choose_device, environment, keep_memory, place, resolve_precision, use_threads
+from core.engine.examine import Bench, examine
 from core.engine.job import CancelledError, Job, stop_if_cancelled, train, weights_path
 from core.engine.models.resnet import ResNet, resnet18
 from core.engine.pruning import prune
@@ -24,6 +25,7 @@ from core.engine.pruning.base import Context, Masks, Pruned
 from core.engine.quiet import Quiet
 from core.engine.result import Trained, build_result
 from core.study.checks import InputError
+from core.study.examination import write_examination
 from core.study.files import clear_way
 from core.study.lease import Lease, LeaseLostError
 from core.study.methods import REWIND_EPOCHS
@@ -179,4 +181,9 @@ def _measure(job: Job, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
     clear_way(job.folder.model_path)
     save_model(trained.model, job.folder.model_path, notes=notes)
     with job.quiet.timing():
-        return build_result(job.spec, trained, dense, job.folder.model_path)
+        result = build_result(job.spec, trained, dense, job.folder.model_path)
+    with job.quiet.training():
+        examination = examine(job.folder, Bench(job.data, job.test, job.device, job.precision, job.sample))
+    job.lease.check()
+    write_examination(job.folder, examination)
+    return result

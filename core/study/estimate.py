@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from core.study.checks import InputError
-from core.study.record import Home
+from core.study.record import Home, State
 from core.study.spec import FOLDER_PREFIX, RunSpec
+from core.study.status import RunStatus
 
 # Images a second that one core of a server CPU trains, by width: what is assumed before anything was measured.
 _GUESS = {4: 900.0, 8: 600.0, 16: 250.0, 32: 80.0, 64: 22.0, 128: 6.0}
@@ -74,6 +75,21 @@ def estimate(specs: Iterable[RunSpec], paces: list[Pace], workers: int = 1) -> E
         if spec.is_dense:
             dense_ends[spec.run_id] = ends
     return Estimate(max(free), measured)
+
+
+def time_left(runs: Iterable[RunStatus], paces: list[Pace], at_once: int) -> Estimate:
+    """What remains of those of ``runs`` that go on, ``at_once`` of them at a time."""
+    going = [run for run in runs if run.state in (State.QUEUED, State.RUNNING, State.INTERRUPTED) and run.spec]
+    seconds, measured = 0.0, True
+    for run in going:
+        assert run.spec is not None
+        if run.seconds_left is not None:
+            seconds += run.seconds_left
+            continue
+        known = estimate([run.spec], paces)
+        seconds += known.seconds * (1 - run.fraction)
+        measured &= known.measured
+    return Estimate(seconds / max(1, min(at_once, len(going))), measured)
 
 
 def words(seconds: float) -> str:

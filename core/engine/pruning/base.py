@@ -32,10 +32,12 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """A pruned network. ``masks`` hold its zeros in training; a physically smaller network has none."""
+    """A pruned network. ``masks`` hold its zeros in training; a physically smaller network has none, and may say which of
+    the channels of each group it ``kept`` (sorted indices by group)."""
 
     model: ResNet
     masks: Masks = field(default_factory=dict)
+    kept: Mapping[str, Tensor] | None = None
 
 
 def prunable(model: nn.Module) -> dict[str, Tensor]:

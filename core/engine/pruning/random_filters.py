@@ -15,4 +15,5 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     """``model`` without filters drawn from the run's seed, the same share in every layer."""
     rng = np.random.default_rng(context.seed)
     order = {group: torch.from_numpy(rng.permutation(n)).float() for group, n in model.shape.groups.items()}
-    return Pruned(shrink(model, allocate(model, order, sparsity)))
+    kept = allocate(model, order, sparsity)
+    return Pruned(shrink(model, kept), kept=kept)

@@ -63,7 +63,7 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     assert isinstance(round_to, int)
     assert isinstance(floor, float)
     sample = context.sample(SAMPLE_SIZE) if criterion == "taylor" else None
-    smaller = structured_prune_filters(
+    kept = choose_channels(
         model,
         sparsity,
         criterion=criterion,
@@ -72,4 +72,4 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
         floor=floor,
         sample=sample,
     )
-    return Pruned(smaller)
+    return Pruned(shrink(model, kept), kept=kept)
