@@ -19,7 +19,7 @@ from core.jobs.queue import Queue
 from core.jobs.task import run_task
 from core.jobs.workers import runs_at_once
 from core.study.checks import InputError, refuse
-from core.study.estimate import read_paces, time_left, words
+from core.study.estimate import read_paces, time_left
 from core.study.grid import study_runs, with_dense
 from core.study.methods import DEFAULT_METHODS, DENSE, METHODS, Scalar, find_method
 from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
@@ -27,6 +27,7 @@ from core.study.record import Home, RunFolder, State
 from core.study.spec import Recipe, RunSpec
 from core.study.status import Statuses
 from core.study.watch import LOOK_SECONDS, Watcher, watching
+from core.views.wording import duration
 
 if TYPE_CHECKING:
     from core.outputs import Study
@@ -197,7 +198,7 @@ def _standing(home: Home, run_ids: set[str]) -> str:
     done = sum(run.state == State.DONE for run in runs)
     left = time_left(runs, read_paces(home), runs_at_once())
     guess = "" if left.measured else " (a rough guess)"
-    return f"{done} of {len(runs)} runs are done, about {words(left.seconds)} left{guess}."
+    return f"{done} of {len(runs)} runs are done, about {duration(left.seconds)} left{guess}."
 
 
 def _check_data(home: Home, spec: RunSpec) -> None:
@@ -271,7 +272,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--set", action="append", default=[], metavar="[METHOD.]NAME=VALUE", help="a setting")
     taken = _command(commands, "export", export, "write the network of a finished run to a file")
     taken.add_argument("run", metavar="RUN", help="the id of a run, or its beginning")
-    taken.add_argument("--format", choices=("safetensors", "onnx"), required=True)
+    forms = "safetensors: compressed; plain: safetensors that any program reads"
+    taken.add_argument("--format", choices=("safetensors", "plain", "onnx"), required=True, help=forms)
     taken.add_argument("--output", type=Path, metavar="FILE", help="default: RUN.safetensors or RUN.onnx, here")
     taken.add_argument("--half", action="store_true", help="float16 instead of float32; safetensors only")
     taken.add_argument("--force", action="store_true", help="overwrite the file if it is there")

@@ -15,9 +15,10 @@ from core.study.sensitivity import sensitivity_path
 def export(options: argparse.Namespace) -> int:
     """Write the network of a finished run to a file that other programs read."""
     folder = _finished(_find_run(Home(options.home), options.run))
-    path: Path = options.output or Path(f"{folder.run_id}.{options.format}")
+    ending = "onnx" if options.format == "onnx" else "safetensors"
+    path: Path = options.output or Path(f"{folder.run_id}.{ending}")
     if options.half and options.format != "safetensors":
-        raise InputError("--half goes with --format safetensors only: ONNX files are written in float32.")
+        raise InputError("--half goes with --format safetensors only: the other files are written in float32.")
     if path.is_dir():
         raise refuse("--output", str(path), "a file, not a folder")
     if path.exists() and not options.force:

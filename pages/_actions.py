@@ -13,6 +13,7 @@ from core.study.record import UNFINISHED, State
 from core.study.spec import RunSpec
 from core.study.status import Failure, RunStatus, failures, smaller_batch
 from core.study.trash import move_to_trash
+from pages._language import t
 from pages._shared import PROBLEMS, complain, describe, home, queue
 
 NAMED_AT_ONCE = 14
@@ -32,19 +33,22 @@ def show_actions(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None
     again = RETRYABLE if chosen else BROKEN
     retryable = [run.run_id for run in scope if run.state in again and run.spec is not None]
     with st.container(horizontal=True, vertical_alignment="center"):
-        for verb, act, run_ids, icon in (
-            ("Cancel", cancel, stoppable, ":material/stop_circle:"),
-            ("Retry", retry, retryable, ":material/refresh:"),
-        ):
-            if run_ids:
-                key, label = f"{verb.lower()} {name}", f"{verb} {name} ({len(run_ids)})"
-                st.button(label, key=key, icon=icon, on_click=attempt, args=[act, run_ids])
+        if stoppable:
+            n = len(stoppable)
+            label = t("Cancel selected ({n})", n=n) if chosen else t("Cancel all ({n})", n=n)
+            st.button(
+                label, key=f"cancel {name}", icon=":material/stop_circle:", on_click=attempt, args=[cancel, stoppable]
+            )
+        if retryable:
+            n = len(retryable)
+            label = t("Retry selected ({n})", n=n) if chosen else t("Retry all ({n})", n=n)
+            st.button(label, key=f"retry {name}", icon=":material/refresh:", on_click=attempt, args=[retry, retryable])
         if ended := [run.run_id for run in chosen if run.state not in UNFINISHED]:
             offer_delete(ended)
         if any(run.state == State.DONE for run in runs):
-            st.page_link("pages/compare.py", label="Compare the results", icon=":material/stacked_line_chart:")
+            st.page_link("pages/compare.py", label=t("Compare the results"), icon=":material/stacked_line_chart:")
     if not chosen and len(runs) > 1:
-        st.caption("Select rows to see their curves, or to cancel or retry only those.")
+        st.caption(t("Select rows to see their curves, or to cancel or retry only those."))
 
 
 def attempt(act: Callable[[list[Subject]], None], subjects: list[Subject]) -> None:
@@ -66,12 +70,12 @@ def retry(run_ids: list[str]) -> None:
 
 
 def offer_delete(run_ids: list[str]) -> None:
-    with st.popover(f"Delete selected ({len(run_ids)})", icon=":material/delete:"):
+    with st.popover(t("Delete selected ({n})", n=len(run_ids)), icon=":material/delete:"):
         st.markdown("\n".join(f"- `{run_id}`" for run_id in run_ids[:NAMED_AT_ONCE]))
         if len(run_ids) > NAMED_AT_ONCE:
-            st.caption(f"and {len(run_ids) - NAMED_AT_ONCE} more")
-        st.caption("Their folders move to *trash*, beside *checkpoints*; moving one back brings its run back.")
-        st.button("Move to trash", key="delete", type="primary", on_click=attempt, args=[delete, run_ids])
+            st.caption(t("and {n} more", n=len(run_ids) - NAMED_AT_ONCE))
+        st.caption(t("Their folders move to *trash*, beside *checkpoints*; moving one back brings its run back."))
+        st.button(t("Move to trash"), key="delete", type="primary", on_click=attempt, args=[delete, run_ids])
 
 
 def delete(run_ids: list[str]) -> None:
@@ -83,15 +87,18 @@ def show_failures(runs: Sequence[RunStatus]) -> None:
     found = failures(runs)
     for failure in found[:REASONS_AT_ONCE]:
         first, count = failure.run_ids[0], len(failure.run_ids)
-        text = f"{first if count == 1 else f'{count} runs, the first of them {first}'}: {failure.reason.rstrip('.')}."
+        who = first if count == 1 else t("{n} runs, the first of them {run}", n=count, run=first)
+        text = f"{who}: {failure.reason.rstrip('.')}."
         if failure.dependants:
-            text += f" {failure.dependants} more failed with it, as they start from there."
+            text += " " + t("{n} more failed with it, as they start from there.", n=failure.dependants)
         if home().run(first).log_path.exists():
-            text += f" Details: log.txt in checkpoints/{first}."
+            text += " " + t("Details: log.txt in checkpoints/{run}.", run=first)
         complain(text)
         offer_smaller_batch(runs, failure)
     if len(found) > REASONS_AT_ONCE:
-        st.caption(f"The first {REASONS_AT_ONCE} of {len(found)} reasons; select others in the table.")
+        st.caption(
+            t("The first {shown} of {n} reasons; select others in the table.", shown=REASONS_AT_ONCE, n=len(found))
+        )
 
 
 def offer_smaller_batch(runs: Sequence[RunStatus], failure: Failure) -> None:
@@ -102,12 +109,14 @@ def offer_smaller_batch(runs: Sequence[RunStatus], failure: Failure) -> None:
     again = [run.spec for run in runs if run.spec and run.state == State.FAILED and run.spec.recipe.train in needed]
     if batch and again:
         st.button(
-            f"Launch {'it' if len(again) == 1 else f'all {len(again)}'} with batch size {batch}",
+            t("Launch it with batch size {batch}", batch=batch)
+            if len(again) == 1
+            else t("Launch all {n} with batch size {batch}", n=len(again), batch=batch),
             key=f"smaller {failure.run_ids[0]}",
             icon=":material/compress:",
             on_click=attempt,
             args=[partial(launch_smaller, batch), again],
-            help="As a study of its own: runs of different batch sizes are not compared with each other.",
+            help=t("As a study of its own: runs of different batch sizes are not compared with each other."),
         )
 
 

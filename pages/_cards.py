@@ -11,13 +11,17 @@ import streamlit as st
 
 from core.study.methods import DENSE
 from core.views import charts, tables
+from pages._language import t
 
 MOST_CARDS_IN_A_ROW = 4
 METRIC_WIDTH = 125
-BEFORE_HELP = (
-    "Accuracy right after pruning, from a curve that was measured on the dense networks of the study at 20 sparsities and "
-    "more; in between it is interpolated. No run is needed for it."
-)
+
+
+def before_help() -> str:
+    return t(
+        "Accuracy right after pruning, from a curve that was measured on the dense networks of the study at 20 sparsities "
+        "and more; in between it is interpolated. No run is needed for it."
+    )
 
 
 def show_cards(
@@ -34,7 +38,7 @@ def show_cards(
     at = {row["variant"]: row for _, row in marked.iterrows()}
     names = list(shown)
     if not names:
-        st.info("Only dense runs so far: launch a pruning method, and its cards appear here.")
+        st.info(t("Only dense runs so far: launch a pruning method, and its cards appear here."))
         return
     in_a_row = math.ceil(len(names) / math.ceil(len(names) / MOST_CARDS_IN_A_ROW))
     for start in range(0, len(names), in_a_row):
@@ -46,19 +50,23 @@ def show_cards(
                     measured = summary.loc[summary["variant"] == variant, "sparsity"]
                     say_no_data(variant, shown[variant], measured, sparsity)
                 if variant in before:
-                    st.caption(f"≈ {before[variant]:.1f} % before fine-tuning", help=BEFORE_HELP)
+                    st.caption(t("≈ {accuracy:.1f} % before fine-tuning", accuracy=before[variant]), help=before_help())
 
 
 def show_dense(dense: pd.Series[Any]) -> None:
     batch = dense["batch_latency_ms"]
-    known = "" if math.isnan(dense["test_accuracy_ci"]) else " (95 % interval of the mean)"
-    in_batch = "" if math.isnan(batch) else f" ({batch:.3g} ms in a large batch)"
-    st.markdown(
-        f"{swatch(charts.DENSE_STYLE)} **Dense, the network before pruning:** "
-        f"accuracy {tables.with_interval(dense['test_accuracy'], dense['test_accuracy_ci'])} %{known} · "
-        f"{dense['model_size_mb']:.3g} MB · {dense['inference_latency_ms']:.3g} ms per image"
-        f"{in_batch} · {seeds(dense['n'])}"
-    )
+    accuracy = tables.with_interval(dense["test_accuracy"], dense["test_accuracy_ci"])
+    known = not math.isnan(dense["test_accuracy_ci"])
+    parts = [
+        t("accuracy {accuracy} % (95 % interval of the mean)", accuracy=accuracy)
+        if known
+        else t("accuracy {accuracy} %", accuracy=accuracy),
+        f"{dense['model_size_mb']:.3g} MB",
+        t("{ms:.3g} ms per image", ms=dense["inference_latency_ms"])
+        + ("" if math.isnan(batch) else " " + t("({ms:.3g} ms in a large batch)", ms=batch)),
+        seeds(dense["n"]),
+    ]
+    st.markdown(f"{swatch(charts.DENSE_STYLE)} **{t('Dense, the network before pruning:')}** {' · '.join(parts)}")
 
 
 def show_card(variant: str, look: charts.Style, at: pd.Series[Any]) -> None:
@@ -66,35 +74,42 @@ def show_card(variant: str, look: charts.Style, at: pd.Series[Any]) -> None:
     change, interval = at["accuracy_change"], at["test_accuracy_ci"]
     with st.container(horizontal=True):
         st.metric(
-            "Accuracy" if math.isnan(interval) else f"Accuracy ± {interval:.2f}",
+            t("Accuracy") if math.isnan(interval) else f"{t('Accuracy')} ± {interval:.2f}",
             f"{at['test_accuracy']:.2f} %",
-            delta=None if math.isnan(change) else f"{change:+.2f} points",
+            delta=None if math.isnan(change) else t("{change:+.2f} points", change=change),
             delta_color="normal" if abs(change) >= 0.005 else "off",
             width=METRIC_WIDTH,
         )
         st.metric(
-            "Size",
+            t("Size"),
             f"{at['model_size_mb']:.3g} MB",
             delta=None if math.isnan(at["size_ratio"]) else times_smaller(at["size_ratio"]),
             delta_color="off",
             delta_arrow="off",
             width=METRIC_WIDTH,
         )
-        st.metric("Speed-up, batch", times(at["batch_speedup"]), width=METRIC_WIDTH)
-        st.metric("Speed-up, 1 image", times(at["speedup"]), width=METRIC_WIDTH)
+        st.metric(t("Speed-up, batch"), times(at["batch_speedup"]), width=METRIC_WIDTH)
+        st.metric(t("Speed-up, 1 image"), times(at["speedup"]), width=METRIC_WIDTH)
 
 
 def origin(at: pd.Series[Any]) -> str:
     """Where the numbers of a card come from, as a badge."""
     if not at["measured"]:
-        return f":orange-badge[interpolated, {at['below']:g} to {at['above']:g}]"
-    return f":gray-badge[{seeds(at['n'])}{', no interval' if at['n'] < 2 else ''}]"
+        return f":orange-badge[{t('interpolated, {low:g} to {high:g}', low=at['below'], high=at['above'])}]"
+    return f":gray-badge[{seeds(at['n']) if at['n'] > 1 else t('1 seed, no interval')}]"
 
 
 def say_no_data(variant: str, look: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
     st.markdown(f"{swatch(look)} **{variant}**")
-    st.markdown(f"No data at {sparsity:g}. Measured from {measured.min():g} to {measured.max():g}.")
-    st.page_link("pages/launch.py", label="Open Launch", icon=":material/rocket_launch:")
+    st.markdown(
+        t(
+            "No data at {sparsity:g}. Measured from {low:g} to {high:g}.",
+            sparsity=sparsity,
+            low=measured.min(),
+            high=measured.max(),
+        )
+    )
+    st.page_link("pages/launch.py", label=t("Open Launch"), icon=":material/rocket_launch:")
 
 
 def swatch(look: charts.Style) -> str:
@@ -102,7 +117,7 @@ def swatch(look: charts.Style) -> str:
 
 
 def seeds(n: int) -> str:
-    return "1 seed" if n == 1 else f"{n} seeds"
+    return t("1 seed") if n == 1 else t("{n} seeds", n=n)
 
 
 def times(ratio: float) -> str:
@@ -110,4 +125,4 @@ def times(ratio: float) -> str:
 
 
 def times_smaller(ratio: float) -> str:
-    return f"{ratio:.1f}× smaller" if ratio >= 1 else f"{1 / ratio:.1f}× larger"
+    return t("{ratio:.1f}× smaller", ratio=ratio) if ratio >= 1 else t("{ratio:.1f}× larger", ratio=1 / ratio)

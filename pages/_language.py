@@ -6,13 +6,19 @@ import streamlit as st
 
 from core.views.words import LANGUAGES, translator
 
-LANGUAGE = "language"  # in the session state, set by app.py
+LANGUAGE = "lang"  # in the address and in the session state, where app.py puts it
 
 
 def language() -> str:
-    """The language that was chosen: a key of LANGUAGES, English at first."""
+    """The language that was chosen: a key of LANGUAGES."""
     chosen = st.session_state.get(LANGUAGE)
-    return chosen if chosen in LANGUAGES else "en"
+    return str(chosen) if chosen in LANGUAGES else "en"
+
+
+def usual_language() -> str:
+    """What the browser is set to, if the app speaks it; else English."""
+    spoken = (st.context.locale or "").split("-")[0].lower()
+    return spoken if spoken in LANGUAGES else "en"
 
 
 def t(sentence: str, **fields: object) -> str:

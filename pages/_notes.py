@@ -14,6 +14,7 @@ from core.study.methods import DENSE
 from core.study.record import Home
 from core.study.spec import FOLDER_PREFIX
 from core.views import tables
+from pages._language import t
 from pages._shared import home
 
 MOST_NAMED = 3
@@ -24,23 +25,24 @@ DeadLayers = Mapping[str, list[str]]  # by run id
 
 def say_where_it_comes_from(study: pd.DataFrame) -> None:
     devices = sorted(study["device"].unique())
-    runs = "1 run" if len(study) == 1 else f"{len(study)} runs"
+    runs = t("1 run") if len(study) == 1 else t("{n} runs", n=len(study))
     recipe = study.loc[study["method"] != DENSE, "recipe_label"]
     label = recipe.iloc[0] if len(recipe) else study["recipe_label"].iloc[0]
     data = study["data"].iloc[0]
     if data == "synthetic":
-        source = ":orange-badge[:material/draw: drawn pictures, not photographs]"
+        source = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]"
     elif data.startswith(FOLDER_PREFIX):
-        source = f":gray[pictures in the folder {tables.escape_markdown(data[len(FOLDER_PREFIX) :])}]"
+        folder = tables.escape_markdown(data[len(FOLDER_PREFIX) :])
+        source = f":gray[{t('pictures in the folder {folder}', folder=folder)}]"
     else:
-        source = ":gray[CIFAR-10 photographs]"
+        source = f":gray[{t('CIFAR-10 photographs')}]"
     hardware = ", ".join(map(tables.escape_markdown, devices))
     # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
-    rest = f"· Recipe: {tables.escape_markdown(label)} · Hardware: {hardware} · {runs}"
-    st.markdown(f":small[:gray[Data:] {source} :gray[{rest}]]")
+    rest = f"· {t('Recipe')}: {tables.escape_markdown(label)} · {t('Hardware')}: {hardware} · {runs}"
+    st.markdown(f":small[:gray[{t('Data')}:] {source} :gray[{rest}]]")
     if len(devices) > 1:
         st.warning(
-            "These runs were measured on different hardware: compare their accuracy and size, not their latencies.",
+            t("These runs were measured on different hardware: compare their accuracy and size, not their latencies."),
             icon=":material/warning:",
         )
 
@@ -56,15 +58,24 @@ def warn_of_dead_layers(shown: pd.DataFrame, dead: DeadLayers) -> None:
     if runs.empty:
         return
     named = [
-        f"- **{tables.escape_markdown(run['variant'])} {run['sparsity']:g}, seed {run['seed']}** lost every weight of "
-        f"{_in_words(dead[run['run_id']])}."
+        "- "
+        + t(
+            "**{variant} {sparsity:g}, seed {seed}** lost every weight of {layers}.",
+            variant=tables.escape_markdown(run["variant"]),
+            sparsity=run["sparsity"],
+            seed=run["seed"],
+            layers=_in_words(dead[run["run_id"]]),
+        )
         for _, run in runs.head(MOST_NAMED).iterrows()
     ]
     more = len(runs) - len(named)
     if more:
-        named.append(f"- {more} more {'run has' if more == 1 else 'runs have'} such layers.")
+        named.append(
+            "- " + (t("1 more run has such layers.") if more == 1 else t("{n} more runs have such layers.", n=more))
+        )
     st.warning(
-        "Nothing gets through some layers any more: the accuracy of these runs says little about the method.\n\n"
+        t("Nothing gets through some layers any more: the accuracy of these runs says little about the method.")
+        + "\n\n"
         + "\n".join(named),
         icon=":material/warning:",
     )
@@ -87,12 +98,17 @@ def _dead_layers(path: Path, finished: tuple[tuple[str, str], ...]) -> DeadLayer
 def _in_words(layers: list[str]) -> str:
     more = len(layers) - MOST_NAMED
     words = [_layer_in_words(layer) for layer in layers[:MOST_NAMED]]
-    return ", ".join(words) + (f" and {more} more layers" if more > 0 else "")
+    listed = ", ".join(words)
+    return t("{layers} and {n} more layers", layers=listed, n=more) if more > 0 else listed
 
 
 def _layer_in_words(layer: str) -> str:
     match = _CONVOLUTION.fullmatch(layer)
     if match:
-        part = f"convolution {match[3]}" if match[3] else "the shortcut"
-        return f"{part} in stage {match[1]}, block {int(match[2]) + 1}"
-    return {"conv1": "the first convolution", "fc": "the last, linear layer"}.get(layer, tables.escape_markdown(layer))
+        stage, block = match[1], int(match[2]) + 1
+        if match[3]:
+            return t("convolution {number} in stage {stage}, block {block}", number=match[3], stage=stage, block=block)
+        return t("the shortcut in stage {stage}, block {block}", stage=stage, block=block)
+    return {"conv1": t("the first convolution"), "fc": t("the last, linear layer")}.get(
+        layer, tables.escape_markdown(layer)
+    )

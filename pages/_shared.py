@@ -35,6 +35,7 @@ def navigation() -> StreamlitPage:
             st.Page("pages/compare.py", title="Compare", icon=":material/stacked_line_chart:", default=True),
             st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
             st.Page("pages/runs.py", title="Runs", icon=":material/checklist:"),
+            st.Page("pages/model.py", title="Model", icon=":material/deployed_code:"),
         ],
         position="top",
     )

@@ -11,16 +11,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.jobs.workers import runs_at_once
 from core.study.checks import InputError, number, whole_number
-from core.study.estimate import estimate, words
+from core.study.estimate import estimate
 from core.study.grid import study_runs
 from core.study.methods import DEFAULT_METHODS, METHODS, Method, Scalar
 from core.study.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.study.record import State
 from core.study.spec import FOLDER_PREFIX, LARGEST_SEED, RunSpec
+from core.views.wording import duration, state_name
+from pages._language import t
 from pages._shared import PROBLEMS, complain, describe, home, paces, queue, show
 
-DATA = {"cifar10": "CIFAR-10", "synthetic": "Drawn pictures", FOLDER_PREFIX: "My own folder"}
-GROUPS = {"baseline": "Baselines, there to be beaten", "before training": "Pruned before training"}
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
 
 
@@ -45,10 +45,12 @@ class RunsChoice(TypedDict):
 
 
 def page() -> None:
-    st.title("Launch a study", anchor=False)
+    st.title(t("Launch a study"), anchor=False)
     st.caption(
-        "Every method starts from the same dense network and gets the same budget to recover. "
-        "Runs go on in the background: you may close this page."
+        t(
+            "Every method starts from the same dense network and gets the same budget to recover. "
+            "Runs go on in the background: you may close this page."
+        )
     )
     # All widgets before the first check: one that is not drawn because of a mistake further up would be missing.
     recipe, runs = choose_recipe(), choose_runs()
@@ -62,7 +64,7 @@ def choose_recipe() -> RecipeChoice:
     """Preset, data and advanced settings."""
     left, right = st.columns(2, gap="large")
     preset = left.segmented_control(
-        "Preset",
+        t("Preset"),
         list(PRESETS),
         default="demo",
         required=True,
@@ -74,38 +76,38 @@ def choose_recipe() -> RecipeChoice:
     assert base.finetune is not None
     left.caption(PRESETS[preset].summary)
     data = choose_data(right, preset)
-    with st.expander("Advanced settings", icon=":material/tune:"):
+    with st.expander(t("Advanced settings"), icon=":material/tune:"):
         columns = st.columns(4)
         width = columns[0].number_input(
-            "Width",
+            t("Width"),
             4,
             256,
             base.width,
             4,
             key=f"width {preset}",
             persist_state="session",
-            help="Channels of the first stage; 64 is the full ResNet-18.",
+            help=t("Channels of the first stage; 64 is the full ResNet-18."),
         )
         epochs = columns[1].number_input(
-            "Dense epochs", 1, 10_000, base.train.epochs, key=f"epochs {preset}", persist_state="session"
+            t("Dense epochs"), 1, 10_000, base.train.epochs, key=f"epochs {preset}", persist_state="session"
         )
         finetune = columns[2].number_input(
-            "Fine-tuning epochs",
+            t("Fine-tuning epochs"),
             1,
             10_000,
             base.finetune.epochs,
             key=f"finetune {preset}",
             persist_state="session",
-            help="The budget after pruning, the same for every method.",
+            help=t("The budget after pruning, the same for every method."),
         )
         batch = columns[3].number_input(
-            "Batch size",
+            t("Batch size"),
             2,
             65_536,
             base.train.batch_size,
             key=f"batch {preset}",
             persist_state="session",
-            help="Smaller if a GPU runs out of memory.",
+            help=t("Smaller if a GPU runs out of memory."),
         )
     return RecipeChoice(
         preset=preset, data=data, width=width, epochs=epochs, finetune_epochs=finetune, batch_size=batch
@@ -114,58 +116,62 @@ def choose_recipe() -> RecipeChoice:
 
 def choose_data(column: DeltaGenerator, preset: str) -> str:
     """The preset's data until another is chosen, which then stays when the preset changes."""
+    names = {"cifar10": "CIFAR-10", "synthetic": t("Drawn pictures"), FOLDER_PREFIX: t("My own folder")}
     usual = PRESETS[st.session_state.get("preset shown", preset)].recipe.data
     if st.session_state.get("data", usual) == usual:
         st.session_state["data"] = PRESETS[preset].recipe.data
     st.session_state["preset shown"] = preset
     data = column.segmented_control(
-        "Data",
-        list(DATA),
+        t("Data"),
+        list(names),
         required=True,
-        format_func=DATA.__getitem__,
+        format_func=names.__getitem__,
         key="data",
         persist_state="session",
-        help="CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. "
-        "A folder holds train/CLASS/ and test/CLASS/ with 32x32 pictures.",
+        help=t(
+            "CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. "
+            "A folder holds train/CLASS/ and test/CLASS/ with 32x32 pictures."
+        ),
     )
     if data != FOLDER_PREFIX:
         return data or PRESETS[preset].recipe.data
     path = column.text_input(
-        "Folder",
+        t("Folder"),
         key="folder",
         persist_state="session",
         placeholder="/home/me/pictures",
-        help="On the computer that runs the app.",
+        help=t("On the computer that runs the app."),
     )
     return FOLDER_PREFIX + path.strip()
 
 
 def choose_runs() -> RunsChoice:
     """Methods with their settings, sparsities and seeds."""
-    methods = choose_methods("Methods", "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
+    methods = choose_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
     left, right = st.columns(2, gap="large")
     sparsities = left.multiselect(
-        "Sparsities",
+        t("Sparsities"),
         [f"{value:g}" for value in SPARSITIES if value],
         default=["0.5", "0.9"],
         accept_new_options=True,
         key="sparsities",
         persist_state="session",
-        help="The share of the weights to remove. Type any other from 0 to 0.99, with up to two decimals.",
+        help=t("The share of the weights to remove. Type any other from 0 to 0.99, with up to two decimals."),
     )
     seeds = right.multiselect(
-        "Seeds",
+        t("Seeds"),
         [str(seed) for seed in SEEDS],
         default=[str(SEEDS[0])],
         accept_new_options=True,
         key="seeds",
         persist_state="session",
-        help="Each seed is a training of its own. Two or more give a 95 % interval.",
+        help=t("Each seed is a training of its own. Two or more give a 95 % interval."),
     )
-    with st.expander("Baselines and pruning before training", icon=":material/science:"):
-        for group in ("baseline", "before training"):
+    groups = {"baseline": t("Baselines, there to be beaten"), "before training": t("Pruned before training")}
+    with st.expander(t("Baselines and pruning before training"), icon=":material/science:"):
+        for group, label in groups.items():
             names = [name for name, method in METHODS.items() if method.group == group]
-            methods = methods + choose_methods(GROUPS[group], f"{group} to launch", names)
+            methods = methods + choose_methods(label, f"{group} to launch", names)
     return RunsChoice(methods=methods, sparsities=sparsities, seeds=seeds, settings=choose_settings(methods))
 
 
@@ -188,7 +194,7 @@ def choose_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
     chosen: dict[str, dict[str, Scalar]] = {}
     if not adjustable:
         return chosen
-    with st.expander("Settings of the methods", icon=":material/settings:"):
+    with st.expander(t("Settings of the methods"), icon=":material/settings:"):
         for name in adjustable:
             st.markdown(f"**{METHODS[name].label}**")
             chosen[name] = choose_settings_of(METHODS[name])
@@ -215,7 +221,7 @@ def choose_settings_of(method: Method) -> dict[str, Scalar]:
 def read_runs(recipe: RecipeChoice, runs: RunsChoice) -> list[RunSpec]:
     """The runs that were chosen; InputError for what is not accepted."""
     if recipe["data"] == FOLDER_PREFIX:
-        raise InputError("Give the folder that holds train/ and test/.")
+        raise InputError(t("Give the folder that holds train/ and test/."))
     return study_runs(
         build_recipe(**recipe),
         runs["methods"],
@@ -229,10 +235,14 @@ def read_sparsity(text: str) -> float:
     try:
         value = float(text.replace(",", "."))
     except ValueError:
-        raise InputError(f"Sparsity {text[:40]!r} is not a number: give one from 0 to below 1, such as 0.8.") from None
+        raise InputError(
+            t("Sparsity {text} is not a number: give one from 0 to below 1, such as 0.8.", text=repr(text[:40]))
+        ) from None
     value = number("sparsity", value, 0, 1, below_high=True)
     if round(value, 2) != value:  # the slider of the Compare page could not be put there
-        raise InputError(f"Sparsity {text[:40]} has more than two decimals: give one such as 0.87, at most 0.99.")
+        raise InputError(
+            t("Sparsity {text} has more than two decimals: give one such as 0.87, at most 0.99.", text=text[:40])
+        )
     return value
 
 
@@ -240,7 +250,9 @@ def read_seed(text: str) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise InputError(f"Seed {text[:40]!r} is not a whole number: give one from 0 up, such as 7.") from None
+        raise InputError(
+            t("Seed {text} is not a whole number: give one from 0 up, such as 7.", text=repr(text[:40]))
+        ) from None
     return whole_number("seed", value, 0, LARGEST_SEED)
 
 
@@ -255,61 +267,65 @@ def say_what_will_happen(specs: list[RunSpec], states: Mapping[str, State | None
     done, active = len(specs) - len(todo), sum(state in ACTIVE for state in states.values())
     known = estimate(todo, paces(), runs_at_once())
     dense = sum(spec.is_dense for spec in specs)
-    sentence = f"**{counted(dense, 'dense run')} and {counted(len(specs) - dense, 'pruned run')}**"
+    dense_runs = t("1 dense run") if dense == 1 else t("{n} dense runs", n=dense)
+    n = len(specs) - dense
+    pruned_runs = t("1 pruned run") if n == 1 else t("{n} pruned runs", n=n)
+    parts = [t("**{dense_runs} and {pruned_runs}**", dense_runs=dense_runs, pruned_runs=pruned_runs)]
     if todo:
-        basis = (
-            "from runs measured here"
+        time = duration(known.seconds, t)
+        at_once = t("1 run at a time") if runs_at_once() == 1 else t("{n} runs at a time", n=runs_at_once())
+        parts.append(
+            t("about **{time}** (from runs measured here; {at_once})", time=time, at_once=at_once)
             if known.measured
-            else "a rough guess for a CPU: nothing like it was measured here yet"
+            else t(
+                "about **{time}** (a rough guess for a CPU: nothing like it was measured here yet; {at_once})",
+                time=time,
+                at_once=at_once,
+            )
         )
-        sentence += f", about **{words(known.seconds)}** ({basis}; {counted(runs_at_once(), 'run')} at a time)"
     if done:
-        sentence += f"; {done} {'is' if done == 1 else 'are'} done already"
+        parts.append(t("1 is done already") if done == 1 else t("{n} are done already", n=done))
     if active:
-        sentence += f"; {active} {'is' if active == 1 else 'are'} under way"
-    st.info(sentence + ".", icon=":material/schedule:")
-    with st.expander(f"All {len(specs)} runs", icon=":material/list:"):
-        rows = [
-            {
-                "Run": spec.label,
-                "State": (states[spec.run_id] or "new").capitalize(),
-            }
-            for spec in specs
-        ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True)
+        parts.append(t("1 is under way") if active == 1 else t("{n} are under way", n=active))
+    st.info("; ".join(parts) + ".", icon=":material/schedule:")
+    with st.expander(t("All {n} runs", n=len(specs)), icon=":material/list:"):
+        rows = []
+        for spec in specs:
+            state = states[spec.run_id]
+            rows.append({"Run": spec.label, "State": state_name(state, t) if state else t("new")})
+        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Run": t("Run"), "State": t("State")})
 
 
 def launch_button(specs: list[RunSpec], states: Mapping[str, State | None]) -> None:
     if all(state == State.DONE for state in states.values()):
-        st.success("All of these runs are done.", icon=":material/check_circle:")
-        st.page_link("pages/compare.py", label="Compare them", icon=":material/stacked_line_chart:")
+        st.success(t("All of these runs are done."), icon=":material/check_circle:")
+        st.page_link("pages/compare.py", label=t("Compare them"), icon=":material/stacked_line_chart:")
         return
     waiting = sum(state != State.DONE and state not in ACTIVE for state in states.values())
-    label = f"Launch {counted(waiting, 'run')}" if waiting else "Everything is under way"
+    if waiting:
+        label = t("Launch 1 run") if waiting == 1 else t("Launch {n} runs", n=waiting)
+    else:
+        label = t("Everything is under way")
     # The key stays when the number changes: a click that was on its way then still counts.
     clicked = st.button(label, key="launch", type="primary", icon=":material/rocket_launch:", disabled=not waiting)
     if clicked:
         launch(specs)
     if not waiting:
-        st.page_link("pages/runs.py", label="Watch the runs", icon=":material/arrow_forward:")
+        st.page_link("pages/runs.py", label=t("Watch the runs"), icon=":material/arrow_forward:")
 
 
 def launch(specs: list[RunSpec]) -> None:
     """Submit the runs and go where they can be watched; else say why not, and what is to become of them."""
     try:
-        with st.spinner("Handing the runs to the background…"):
+        with st.spinner(t("Handing the runs to the background…")):
             queue().submit(specs)
     except PROBLEMS as error:
         complain(describe(error))
         if any(state_of(spec) == State.QUEUED for spec in specs):
-            st.info("The runs stay queued. The Runs page hands them over as soon as that is possible.")
-            st.page_link("pages/runs.py", label="Watch the runs", icon=":material/arrow_forward:")
+            st.info(t("The runs stay queued. The Runs page hands them over as soon as that is possible."))
+            st.page_link("pages/runs.py", label=t("Watch the runs"), icon=":material/arrow_forward:")
         return
     st.switch_page("pages/runs.py")
-
-
-def counted(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 show(page)

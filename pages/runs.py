@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,12 +11,13 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs.workers import runs_at_once
-from core.study.estimate import time_left, words
+from core.study.estimate import time_left
 from core.study.record import UNFINISHED, State
 from core.study.status import RunStatus, curves
-from core.study.watch import PHASES
 from core.views.live import MEASURES, cost_chart, curve_chart, distinct_labels
+from core.views.wording import duration, phase_name, state_name
 from pages._actions import PROBLEM, show_actions, show_failures
+from pages._language import t
 from pages._shared import complain, explained, home, keep_runs_going, paces, show, statuses
 
 LIVE_SECONDS = 2
@@ -35,13 +37,13 @@ MARKS = {
 
 
 def page() -> None:
-    st.title("Runs", anchor=False)
+    st.title(t("Runs"), anchor=False)
     runs = statuses().read()
     if not runs:
         with st.container(border=True):
-            st.markdown("#### Nothing has run yet")
-            st.markdown("Launch a study, and its runs appear here while they train.")
-            st.page_link("pages/launch.py", label="Launch the first study", icon=":material/rocket_launch:")
+            st.markdown("#### " + t("Nothing has run yet"))
+            st.markdown(t("Launch a study, and its runs appear here while they train."))
+            st.page_link("pages/launch.py", label=t("Launch the first study"), icon=":material/rocket_launch:")
         return
     going = any_going(runs)
     # The clock only ticks while something can change: a page of finished runs costs nothing.
@@ -69,11 +71,16 @@ def any_going(runs: Sequence[RunStatus]) -> bool:
 
 
 def say_how_it_stands(runs: Sequence[RunStatus]) -> None:
-    parts = [f"{MARKS[state]} {count} {state}" for state in State if (count := sum(r.state == state for r in runs))]
-    line = " · ".join(parts)
+    counts = Counter(run.state for run in runs)
+    line = " · ".join(f"{MARKS[state]} {counts[state]} {state_name(state, t)}" for state in State if counts[state])
     left = time_left(runs, paces(), runs_at_once())
     if left.seconds:
-        line += f" · about **{words(left.seconds)}** left" + ("" if left.measured else " (a rough guess)")
+        time = duration(left.seconds, t)
+        line += " · " + (
+            t("about **{time}** left", time=time)
+            if left.measured
+            else t("about **{time}** left (a rough guess)", time=time)
+        )
     st.markdown(line)
 
 
@@ -92,18 +99,25 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
         height="content" if len(runs) <= ROWS_AT_ONCE else 35 * ROWS_AT_ONCE,
         placeholder="—",
         column_config={
-            "State": st.column_config.TextColumn(pinned=True, width=110),
-            "Now": st.column_config.TextColumn(width="medium"),
-            "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
-            "Sparsity": st.column_config.NumberColumn(format="%.2f", help="As requested."),
+            "State": st.column_config.TextColumn(t("State"), pinned=True, width=110),
+            "Method": t("Method"),
+            "Sparsity": st.column_config.NumberColumn(t("Sparsity"), format="%.2f", help=t("As requested.")),
+            "Seed": t("Seed"),
+            "Progress": st.column_config.ProgressColumn(t("Progress"), min_value=0, max_value=100, format="%.0f %%"),
+            "Now": st.column_config.TextColumn(t("Now"), width="medium"),
             "Accuracy (%)": st.column_config.NumberColumn(
-                format="%.2f", help="On the test pictures, after the newest epoch."
+                t("Accuracy (%)"), format="%.2f", help=t("On the test pictures, after the newest epoch.")
             ),
-            "Size (MB)": st.column_config.NumberColumn(format="%.3f", help="The compressed file, known once pruned."),
+            "Size (MB)": st.column_config.NumberColumn(
+                t("Size (MB)"), format="%.3f", help=t("The compressed file, known once pruned.")
+            ),
             "Latency (ms)": st.column_config.NumberColumn(
-                format="%.2f", help="Per image at batch 1, known once pruned; measured again at the end."
+                t("Latency (ms)"),
+                format="%.2f",
+                help=t("Per image at batch 1, known once pruned; measured again at the end."),
             ),
-            "Launched": st.column_config.DatetimeColumn(format="distance"),
+            "Launched": st.column_config.DatetimeColumn(t("Launched"), format="distance"),
+            "Recipe": t("Recipe"),
         },
     )
     return [runs[row] for row in event.selection.rows if row < len(runs)]
@@ -111,15 +125,16 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
 
 def as_row(run: RunStatus) -> dict[str, object]:
     spec = run.spec
-    phase = PHASES.get(run.phase, run.phase)
-    left = f", {words(run.seconds_left)} left" if run.seconds_left is not None else ""
+    now = phase_name(run.phase, t)
+    if run.seconds_left is not None:
+        now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left, t))
     return {
-        "State": f"{MARKS[run.state]} {run.state.capitalize()}",
+        "State": f"{MARKS[run.state]} {state_name(run.state, t).capitalize()}",
         "Method": spec.variant if spec else run.run_id,
         "Sparsity": spec.sparsity if spec else None,
         "Seed": spec.seed if spec else None,
         "Progress": round(100 * run.fraction, 1),
-        "Now": phase + left if run.state == State.RUNNING else None,
+        "Now": now if run.state == State.RUNNING else None,
         "Accuracy (%)": run.test_accuracy,
         "Size (MB)": run.size_mb,
         "Latency (ms)": run.latency_ms,
@@ -135,22 +150,22 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     frame = curves(home().run(run_id) for run_id in names)
     frame["run"] = frame["run_id"].map(names)
     if frame.empty:
-        st.caption("The curves begin with the first epoch that is finished.")
+        st.caption(t("The curves begin with the first epoch that is finished."))
         return
     left, right = st.columns(2)
-    left.altair_chart(curve_chart(frame, "test_accuracy"), key="accuracy curve")
+    left.altair_chart(curve_chart(frame, "test_accuracy", t), key="accuracy curve")
     with right:
         measure = st.selectbox(
-            "Second chart",
+            t("Second chart"),
             [name for name in MEASURES if name != "test_accuracy"],
             1,
-            format_func=MEASURES.__getitem__,
+            format_func=lambda name: MEASURES[name](t),
             key="measure",
             label_visibility="collapsed",
         )
-        st.altair_chart(curve_chart(frame, measure), key="other curve")
+        st.altair_chart(curve_chart(frame, measure, t), key="other curve")
     if len(shown) > CURVES_AT_ONCE:
-        st.caption(f"Curves of the first {CURVES_AT_ONCE} runs; select others in the table.")
+        st.caption(t("Curves of the first {n} runs; select others in the table.", n=CURVES_AT_ONCE))
 
 
 def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
@@ -167,11 +182,13 @@ def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     if costs.empty:
         return
     left, right = st.columns(2)
-    left.altair_chart(cost_chart(costs, "size_mb", "Compressed size (MB)"), key="sizes")
-    right.altair_chart(cost_chart(costs, "latency_ms", "Latency (ms per image, batch 1)"), key="latencies")
+    left.altair_chart(cost_chart(costs, "size_mb", t("Compressed size (MB)"), t), key="sizes")
+    right.altair_chart(cost_chart(costs, "latency_ms", t("Latency (ms per image, batch 1)"), t), key="latencies")
     st.caption(
-        "Latencies of different runs were measured at different times, and a machine is not equally fast all day. "
-        "*Compare* shows each beside the dense network that was timed in turns with it."
+        t(
+            "Latencies of different runs were measured at different times, and a machine is not equally fast all day. "
+            "*Compare* shows each beside the dense network that was timed in turns with it."
+        )
     )
 
 

@@ -15,7 +15,7 @@ ALLOWED = {
     "core/views": {"core.views", "core.study"},
     "core/jobs": {"core.jobs", "core.study"},
     "core/engine": {"core.engine", "core.study"},
-    "pages": {"pages", "core.views", "core.study", "core.jobs"},
+    "pages": {"pages", "core.views", "core.study", "core.jobs", "core.outputs"},
 }
 FOREIGN = {"core": {"streamlit"}}  # never imported there at all
 ONLY_IN_ENGINE = {"torch", "torchvision", "safetensors"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 
 from core.engine.artifact import encode, load_model, notes_of
 from core.engine.metrics import PICTURE
@@ -22,13 +23,15 @@ _INPUT_IS = "float32 [batch, 3, 32, 32], RGB; of each channel from 0 to 1, less 
 def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> None:
     """Write the network of the finished run in ``folder`` to ``path``, whole or not at all.
 
-    ``form``: safetensors, in float16 with ``half``, or onnx. InputError if the run's file is damaged or ``path`` cannot
-    be written.
+    ``form``: safetensors, in float16 with ``half``; plain, the same without compression; or onnx. InputError if the run's
+    file is damaged or ``path`` cannot be written.
     """
     folder.check_model()
     model, notes = load_model(folder.model_path), notes_of(folder.model_path)
     if form == "onnx":
         content = encode_onnx(model, notes)
+    elif form == "plain":
+        content = save(model.state_dict(), {name: str(value) for name, value in notes.items()})
     else:
         content = encode(model, dtype="float16" if half else "float32", notes=notes)
     try:

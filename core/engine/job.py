@@ -19,7 +19,8 @@ from core.engine.evaluate import Evaluation, evaluate
 from core.engine.models.resnet import ResNet
 from core.engine.quiet import Quiet
 from core.engine.result import Trained, prune_summary
-from core.engine.train import steps_per_epoch, train_epoch
+from core.engine.step import EAGER, steps_per_epoch
+from core.engine.train import train_epoch
 from core.engine.trainee import Prune, Trainee
 from core.study.files import clear_way
 from core.study.lease import Lease
@@ -115,26 +116,25 @@ def train(
     if not trainee.done:
         _keep_weights(job, trainee.model, 0, keep)
     final: Evaluation | None = None
+    how = EAGER
     pace, saved = Pace(plan.epochs, trainee.done, time.monotonic()), time.monotonic()
     for epoch in range(trainee.done, plan.epochs):
         trainee.start_epoch(epoch)
         _note_pruned(job, trainee, start)
         with job.training():
+            step = trainee.stepper(job.train, job.precision)
             stats = train_epoch(
-                trainee.model,
-                trainee.optimizer,
-                job.train,
+                step,
                 plan=plan,
                 seed=job.spec.seed,
                 epoch=epoch,
-                keeper=trainee.keeper,
-                precision=job.precision,
                 stream=stream,
                 on_step=_on_step(job, trainee, pace, phase, epoch),
             )
             final = job.evaluate(trainee.model)
         _note_pruned(job, trainee, start)  # of a cut inside the epoch: to time it, training has to rest
         trainee.seconds += stats.seconds
+        how = step.how
         _keep_weights(job, trainee.model, epoch + 1, keep)
         if time.monotonic() - saved > CHECKPOINT_SECONDS or epoch + 1 == plan.epochs:
             save_checkpoint(job.folder.path, epoch + 1, {**trainee.state(), "origin": job.origin}, job.lease)
@@ -154,7 +154,7 @@ def train(
     final = final or job.evaluate(trainee.model)
     batch = min(plan.schedule.batch_size, len(job.train))
     images = plan.epochs * steps_per_epoch(len(job.train), batch) * batch
-    return Trained(trainee.model, final, trainee.before or final, trainee.seconds, images / trainee.seconds)
+    return Trained(trainee.model, final, trainee.before or final, trainee.seconds, images / trainee.seconds, how)
 
 
 def _note_pruned(job: Job, trainee: Trainee, dense: ResNet) -> None:

@@ -23,7 +23,8 @@ QUICK_SECONDS, FULL_SECONDS = 0.2, 0.6
 class Trained:
     """A network after its training: its accuracy in the last epoch and before training, and what training took.
 
-    ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed.
+    ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed, ``how`` the way in which steps
+    were executed: one by one, or as a CUDA graph.
     """
 
     model: ResNet
@@ -31,6 +32,7 @@ class Trained:
     before: Evaluation
     seconds: float
     images_per_second: float
+    how: str
 
 
 def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:
@@ -98,6 +100,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "dead_layers": dead_layers(found),
         "train_seconds": round(trained.seconds, 2),
         "images_per_second": round(trained.images_per_second, 1),
+        "train_steps": trained.how,
     }
 
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import torch
 
+from core.engine.data.augment import DevicePictures
 from core.engine.device import place
 from core.engine.evaluate import Evaluation
+from core.engine.masks import MaskKeeper
 from core.engine.models.resnet import ResNet, Shape
 from core.engine.pruning.base import Masks, Pruned
-from core.engine.train import MaskKeeper, make_optimizer
+from core.engine.step import Step
+from core.engine.train import make_optimizer
 from core.study.plan import Plan
 
 # The network as it is, the sparsity to reach, and the masks of earlier cuts.
@@ -30,6 +33,7 @@ class Trainee:
         self.done, self.seconds = 0, 0.0  # epochs, and the time spent on them
         self.before: Evaluation | None = None  # right after the last cut
         self.pruned: ResNet | None = None  # as it was right after the last cut, until somebody has looked at it
+        self._step: Step | None = None
         self._begin(deepcopy(start), {})
 
     def start_epoch(self, epoch: int) -> None:
@@ -40,6 +44,13 @@ class Trainee:
     def start_step(self, epoch: int, step: int) -> None:
         """If there is a cut at this ``step`` of ``epoch``, make it in place: the optimizer keeps its momentum."""
         self._cut(epoch * self._steps + step, anew=False)
+
+    def stepper(self, pictures: DevicePictures, precision: str) -> Step:
+        """What takes the steps on ``pictures``: the same one until a round begins anew."""
+        if self._step is None:
+            batch = self._plan.schedule.batch_size
+            self._step = Step(self.model, self.optimizer, self.keeper, pictures, batch, precision=precision)
+        return self._step
 
     def take_pruned(self) -> ResNet | None:
         """The network as it was right after the last cut, the first time that it is asked for."""
@@ -71,6 +82,7 @@ class Trainee:
         self.optimizer = make_optimizer(self.model, self._plan.schedule)
         self.keeper = MaskKeeper(self.model, masks)
         self.keeper.apply()
+        self._step = None  # what it took steps with lies elsewhere now
 
     def _cut(self, step: int, *, anew: bool) -> None:
         sparsity = self._cuts.pop(step, None)

@@ -92,19 +92,6 @@ def time_left(runs: Iterable[RunStatus], paces: list[Pace], at_once: int) -> Est
     return Estimate(seconds / max(1, min(at_once, len(going))), measured)
 
 
-def words(seconds: float) -> str:
-    """A duration as a person would say it."""
-    if not math.isfinite(seconds):
-        return "an unknown time"
-    if seconds < 90:
-        return f"{max(5, round(seconds / 5) * 5)} seconds"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} minutes"
-    if seconds < 36 * 3600:
-        return f"{seconds / 3600:.1f} hours".replace(".0 ", " ")
-    return f"{seconds / 86400:.1f} days".replace(".0 ", " ")
-
-
 def _seconds(spec: RunSpec, paces: list[Pace]) -> tuple[float, bool]:
     recipe = spec.recipe
     same_data = [pace for pace in paces if pace.data == recipe.data]

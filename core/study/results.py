@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.study.checks import InputError, finite
 from core.study.files import modified
+from core.study.look import Look, signature
 from core.study.methods import DENSE, METHODS
 from core.study.record import Home, RunFolder
 from core.study.spec import RunSpec
@@ -64,31 +64,41 @@ _RATIOS = ("mac_ratio", "speedup", "batch_speedup", "size_ratio")
 _NUMBERS = METRICS[: -len(AGAINST_DENSE)]
 _LONGEST_TEXT = 120
 
-_Signature = tuple[int, ...]
-
 
 class Results:
     """The finished runs under a home, read again only where a file has changed. Safe to share between threads."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        # Replaced as a whole, never changed in place: another thread sees the old state or the new one.
-        self._state: tuple[dict[str, tuple[_Signature, dict[str, Any] | None]], pd.DataFrame] = ({}, _frame([]))
+        self._known: dict[str, tuple[tuple[int, ...], dict[str, Any] | None]] = {}
+        self._frame = _frame([])
+        self._look = Look(self._read)
 
     def frame(self) -> pd.DataFrame:
-        """One row a finished run, with COLUMNS; a damaged run has none. InputError if the home cannot be read."""
-        known, frame = self._state
-        seen: dict[str, tuple[_Signature, dict[str, Any] | None]] = {}
-        for folder in self.home.runs():
-            signature = _signature(folder.result_path, folder.spec_path)
-            if signature is not None:
-                entry = known.get(folder.run_id)
-                unchanged = entry is not None and entry[0] == signature
-                seen[folder.run_id] = entry if entry and unchanged else (signature, _row(folder))
-        if seen != known:
-            frame = _frame([row for _, row in seen.values() if row is not None])
-            self._state = (seen, frame)
-        return frame.copy(deep=False)  # the caller's to change: pandas copies what is written to
+        """One row a finished run, with COLUMNS; a damaged run has none. InputError if the home cannot be read.
+
+        Where there are hundreds of runs it may be a moment old, two seconds at most.
+        """
+        return self._look.get().copy(deep=False)  # the caller's to change: pandas copies what is written to
+
+    def look_again(self) -> None:
+        """Let the next frame be read anew: runs were just deleted, or brought back."""
+        self._look.forget()
+
+    def _read(self) -> tuple[pd.DataFrame, int]:
+        folders, seen, changed = self.home.runs(), {}, False
+        for folder in folders:
+            found = signature(folder.path, ("result.json", "spec.json"))
+            if -1 in found:  # one is missing
+                continue
+            entry = self._known.get(folder.run_id)
+            if entry is None or entry[0] != found:
+                entry, changed = (found, _row(folder)), True
+            seen[folder.run_id] = entry
+        if changed or len(seen) != len(self._known):
+            self._frame = _frame([row for _, row in seen.values() if row is not None])
+        self._known = seen
+        return self._frame, len(folders)
 
 
 def studies(frame: pd.DataFrame) -> dict[str, str]:
@@ -96,14 +106,13 @@ def studies(frame: pd.DataFrame) -> dict[str, str]:
 
     A dense run that another recipe's pruned runs start from is part of that recipe and not listed by itself.
     """
-    pruned = frame[frame["method"] != DENSE]
-    alone = frame[(frame["method"] == DENSE) & ~frame["run_id"].isin(pruned["dense_id"])]
-    rows = pd.concat([pruned, alone]).sort_values("finished", ascending=False, kind="stable").drop_duplicates("recipe")
-    uses = Counter(rows["recipe_label"])
-    return {
-        key: label if uses[label] == 1 else f"{label} · {key[:4]}"
-        for key, label in zip(rows["recipe"], rows["recipe_label"], strict=True)
-    }
+    is_dense = frame["method"] == DENSE
+    part = is_dense & frame["run_id"].isin(frame.loc[~is_dense, "dense_id"].unique())
+    rows = frame.loc[~part, ["recipe", "recipe_label", "finished"]]
+    newest = rows.groupby("recipe", sort=False).agg({"recipe_label": "first", "finished": "max"})
+    labels = newest.sort_values("finished", ascending=False, kind="stable")["recipe_label"].to_dict()
+    uses = Counter(labels.values())
+    return {key: label if uses[label] == 1 else f"{label} · {key[:4]}" for key, label in labels.items()}
 
 
 def study_frame(frame: pd.DataFrame, recipe: str) -> pd.DataFrame:
@@ -144,34 +153,53 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
     ``measured`` tells whether runs at exactly this sparsity are behind the row; else it lies on the line between the
     neighbours ``below`` and ``above``, and ``n`` is 0. Dense counts as every variant's value at 0.
     """
-    dense = summary[summary["method"] == DENSE]
-    pruned = summary[summary["method"] != DENSE]
-    rows = []
-    for (method, variant), group in pruned.groupby(["method", "variant"], sort=False):
-        points = pd.concat([dense, group]).drop_duplicates("sparsity", keep="last").sort_values("sparsity")
-        x = points["sparsity"].to_numpy()
-        nearest = int(np.abs(x - sparsity).argmin())
-        if abs(x[nearest] - sparsity) < 1e-9:
-            found = {**points.iloc[nearest], "measured": True, "below": sparsity, "above": sparsity}
-        elif x[0] < sparsity < x[-1]:
-            right = int(np.searchsorted(x, sparsity))
-            found = _between(points.iloc[right - 1], points.iloc[right], sparsity)
-        else:
-            continue
-        rows.append(found | {"method": method, "variant": variant, "sparsity": sparsity})
-    return pd.DataFrame(rows, columns=[*summary.columns, "measured", "below", "above"])
-
-
-def _between(low: pd.Series[Any], high: pd.Series[Any], sparsity: float) -> dict[str, Any]:
-    below, above = low["sparsity"], high["sparsity"]
-    share = (sparsity - below) / (above - below)
-    found = {"n": 0, "measured": False, "below": below, "above": above}
+    x = summary["sparsity"].to_numpy()
+    dense = np.flatnonzero(summary["method"] == DENSE)[:1]
+    neighbours = []
+    for variant, rows in summary.groupby(["method", "variant"], sort=False).indices.items():
+        if variant[0] != DENSE and (found := _neighbours(x, rows, dense, sparsity)):
+            neighbours.append((rows[0], *found))
+    own, low, high = np.array(neighbours, dtype=int).reshape(-1, 3).T
+    measured = low == high
+    found = summary.iloc[low].reset_index(drop=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(measured, 0.0, (sparsity - x[low]) / (x[high] - x[low]))
     for name in METRICS:
-        if name in _RATIOS:
-            found[name] = 1 / ((1 - share) / low[name] + share / high[name])
-        else:
-            found[name] = (1 - share) * low[name] + share * high[name]
-    return found
+        values = summary[name].to_numpy()
+        found[name] = np.where(measured, values[low], _between(name, values[low], values[high], share))
+    found.loc[~measured, [f"{name}_ci" for name in METRICS]] = np.nan
+    return found.assign(
+        method=summary["method"].to_numpy()[own],
+        variant=summary["variant"].to_numpy()[own],
+        sparsity=sparsity,
+        n=np.where(measured, found["n"], 0),
+        measured=measured,
+        below=np.where(measured, sparsity, x[low]),
+        above=np.where(measured, sparsity, x[high]),
+    )
+
+
+def _neighbours(
+    x: NDArray[np.float64], rows: NDArray[np.intp], dense: NDArray[np.intp], sparsity: float
+) -> tuple[int, int] | None:
+    """The rows of a variant right below and right above ``sparsity``, twice the same if one is there; None outside."""
+    own_zero = (x[rows] == 0).any()
+    points = rows if own_zero else np.concatenate([dense, rows])
+    points = points[np.argsort(x[points], kind="stable")]
+    nearest = points[np.abs(x[points] - sparsity).argmin()]
+    if abs(x[nearest] - sparsity) < 1e-9:
+        return int(nearest), int(nearest)
+    right = int(np.searchsorted(x[points], sparsity))
+    return (int(points[right - 1]), int(points[right])) if 0 < right < len(points) else None
+
+
+def _between(
+    name: str, low: NDArray[np.float64], high: NDArray[np.float64], share: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    if name in _RATIOS:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1 / ((1 - share) / low + share / high)
+    return (1 - share) * low + share * high
 
 
 def half_width(std: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
@@ -183,15 +211,6 @@ def half_width(std: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
     n = np.where(given >= 2, given, np.nan)
     width: NDArray[np.float64] = np.asarray(std, dtype=float) * stdtrit(n - 1, 0.975) / np.sqrt(n)
     return width
-
-
-def _signature(*paths: Path) -> _Signature | None:
-    """What changes when one of the files does; None if one is missing."""
-    try:
-        stats = [path.stat() for path in paths]
-    except OSError:
-        return None
-    return tuple(part for stat in stats for part in (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

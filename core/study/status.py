@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +11,14 @@ import pandas as pd
 
 from core.study.checks import InputError, finite
 from core.study.files import LATEST_TIME, modified
+from core.study.look import Look, signature
 from core.study.record import Home, RunFolder, State
 from core.study.spec import RunSpec
 from core.study.watch import PHASES
 
 # States that only change together with a file in the run's folder; in the others a heartbeat may just stop.
 _STILL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
+_FILES = ("", "events.jsonl", "result.json", "spec.json")  # "": the folder, which tells of all other files
 _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seconds")
 
 
@@ -38,6 +39,7 @@ class RunStatus:
     size_mb: float | None
     latency_ms: float | None
     created: float
+    group: str = ""  # the same for the runs that start from dense runs of one recipe, and those dense runs
 
 
 class Statuses:
@@ -46,20 +48,31 @@ class Statuses:
     def __init__(self, home: Home) -> None:
         self.home = home
         self._known: dict[str, tuple[tuple[int, ...], RunStatus]] = {}
+        self._look = Look(self._read)
 
     def read(self) -> list[RunStatus]:
         """Every run: the recipe that was launched last first, within a recipe in the order of launching, so that a run
-        keeps its place until something new is launched. InputError if the home cannot be read."""
+        keeps its place until something new is launched. InputError if the home cannot be read.
+
+        Where there are hundreds of runs it may be a moment old, two seconds at most.
+        """
+        return list(self._look.get())
+
+    def look_again(self) -> None:
+        """Let the next call read anew: runs were just launched, cancelled or deleted."""
+        self._look.forget()
+
+    def _read(self) -> tuple[list[RunStatus], int]:
         known, seen, found = self._known, {}, []
         for folder in self.home.runs():
-            signature = _signature(folder)
+            files = signature(folder.path, _FILES)
             entry = known.get(folder.run_id)
-            status = entry[1] if entry is not None and entry[0] == signature else _status(folder)
+            status = entry[1] if entry is not None and entry[0] == files else _status(folder)
             if status.state in _STILL:
-                seen[folder.run_id] = (signature, status)
+                seen[folder.run_id] = (files, status)
             found.append(status)
         self._known = seen
-        return _in_order(found)
+        return _in_order(found), len(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +125,10 @@ def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
 
 
 def _in_order(runs: list[RunStatus]) -> list[RunStatus]:
-    def recipe(run: RunStatus) -> str:
-        # A dense run's own recipe has no fine-tuning: it goes with the others of its data, network and training.
-        return run.spec.dense.recipe.key if run.spec else ""
-
     newest: dict[str, float] = {}
     for run in runs:
-        newest[recipe(run)] = max(run.created, newest.get(recipe(run), 0.0))
-    return sorted(runs, key=lambda run: (-newest[recipe(run)], recipe(run), run.created, run.run_id))
+        newest[run.group] = max(run.created, newest.get(run.group, 0.0))
+    return sorted(runs, key=lambda run: (-newest[run.group], run.group, run.created, run.run_id))
 
 
 def _status(folder: RunFolder) -> RunStatus:
@@ -150,6 +159,8 @@ def _status(folder: RunFolder) -> RunStatus:
         size_mb=finite(costs.get("model_size_mb")),
         latency_ms=finite(costs.get("inference_latency_ms")),
         created=_created(folder, events),
+        # A dense run's own recipe has no fine-tuning: it goes with the others of its data, network and training.
+        group=spec.dense.recipe.key if spec else "",
     )
 
 
@@ -172,15 +183,3 @@ def _created(folder: RunFolder, events: list[dict[str, Any]]) -> float:
         return modified(folder.path)
     except OSError:
         return 0.0
-
-
-def _signature(folder: RunFolder) -> tuple[int, ...]:
-    """What changes whenever a file of the run is made, replaced or added to."""
-    parts: list[int] = []
-    for path in (folder.path, folder.events_path, folder.result_path, folder.spec_path):
-        try:
-            stat = os.stat(path)  # noqa: PTH116 - called for every run on every look
-            parts += (stat.st_mtime_ns, stat.st_size)
-        except OSError:
-            parts.append(-1)
-    return tuple(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from core.study.methods import DENSE, METHODS, variant_label
+from core.views.words import Translate, english
 
 # Okabe and Ito's colours, told apart by colour-blind people, those first that stand out on white and on black alike; then
 # three of Paul Tol's. No two methods share a colour or a shape.
@@ -47,15 +48,15 @@ class Panel:
     """What one chart shows: a metric, its axis title with the unit, and the values that are possible at all."""
 
     metric: str
-    title: str
+    title: Callable[[Translate], str]
     highest: float = float("inf")
     from_zero: bool = True
 
 
-ACCURACY = Panel("test_accuracy", "Test accuracy (%)", highest=100, from_zero=False)
-SIZE = Panel("model_size_mb", "Compressed size (MB)")
-LATENCY = Panel("relative_latency", "Latency, batch 1 (dense = 1)")
-BATCH_LATENCY = Panel("relative_batch_latency", "Latency, large batch (dense = 1)")
+ACCURACY = Panel("test_accuracy", lambda t: t("Test accuracy (%)"), highest=100, from_zero=False)
+SIZE = Panel("model_size_mb", lambda t: t("Compressed size (MB)"))
+LATENCY = Panel("relative_latency", lambda t: t("Latency, batch 1 (dense = 1)"))
+BATCH_LATENCY = Panel("relative_batch_latency", lambda t: t("Latency, large batch (dense = 1)"))
 
 
 def styles(summary: pd.DataFrame) -> dict[str, Style]:
@@ -82,25 +83,32 @@ def tradeoff_chart(
     before: pd.DataFrame | None = None,
     legend: bool = False,
     height: int = 300,
+    t: Translate = english,
 ) -> alt.LayerChart:
     """One metric against the requested sparsity: every seed as a point, a line through the means that starts at dense,
     and the 95 % interval of the means as a band where there is one. ``looks`` names the variants to show. ``before``: the
     accuracy before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that."""
-    encode = _Encoding(looks, legend)
+    encode = _Encoding(looks, legend, t)
     lines = alt.Chart(_lines(panel, summary, looks)).mark_line(strokeWidth=2.25, tooltip=None)
-    behind = [] if before is None else [_before(before, _around(panel, study, summary, looks), looks, encode)]
+    behind = [] if before is None else [_before(before, _around(panel, study, summary, looks), looks, encode, t)]
     layers = [
         *behind,
         *_bands(_intervals(panel, summary, looks), encode),
-        _dense_rule(panel, summary),
-        lines.encode(_x("sparsity"), encode.y(panel), encode.color, encode.dash),
-        _seeds(panel, study, looks, encode),
+        _dense_rule(panel, summary, t),
+        lines.encode(encode.x("sparsity"), encode.y(panel), encode.color, encode.dash),
+        _seeds(panel, study, looks, encode, t),
     ]
     return alt.LayerChart(layer=layers, height=height, padding={"left": 0, "top": 4, "right": 6, "bottom": 6})
 
 
 def with_slider(
-    spec: Mapping[str, Any], panel: Panel, marked: pd.DataFrame, looks: Mapping[str, Style], sparsity: float
+    spec: Mapping[str, Any],
+    panel: Panel,
+    marked: pd.DataFrame,
+    looks: Mapping[str, Style],
+    sparsity: float,
+    *,
+    t: Translate = english,
 ) -> dict[str, Any]:
     """The ``spec`` of a trade-off chart with a vertical rule at ``sparsity`` and, as rings, the means in ``marked``.
 
@@ -112,12 +120,12 @@ def with_slider(
             "variant": row["variant"],
             "sparsity": sparsity,
             "mean": row[panel.metric],
-            "origin": "mean of the seeds" if row["measured"] else "interpolated",
+            "origin": t("mean of the seeds") if row["measured"] else t("interpolated"),
             "color": looks[row["variant"]].color,
         }
         for _, row in means.iterrows()
     ]
-    hover = {"variant": "Method", "sparsity": "Sparsity", "mean": panel.title, "origin": "Value"}
+    hover = {"variant": t("Method"), "sparsity": t("Sparsity"), "mean": panel.title(t), "origin": t("Value")}
     x = {"field": "sparsity", "type": "quantitative"}
     rule_layer = {
         "data": {"values": [{"sparsity": sparsity}]},
@@ -144,7 +152,8 @@ def with_slider(
 class _Encoding:
     """The channels that all layers share, so that they share one scale and one legend."""
 
-    def __init__(self, looks: Mapping[str, Style], legend: bool) -> None:
+    def __init__(self, looks: Mapping[str, Style], legend: bool, t: Translate) -> None:
+        self._t = t
         drawn = with_dense(looks).values()
         names = list(with_dense(looks))
         key = (
@@ -162,16 +171,18 @@ class _Encoding:
         self.shape = alt.Shape("variant:N", scale=scale(style.shape for style in drawn), legend=key)
         self.dash = alt.StrokeDash("variant:N", scale=scale(style.dash for style in drawn), legend=None)
 
-    @staticmethod
-    def y(panel: Panel, column: str = "mean") -> alt.Y:
+    def x(self, column: str) -> alt.X:
+        axis = alt.Axis(
+            title=self._t("Sparsity"), values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", grid=False, labelFlush=False
+        )
+        return alt.X(f"{column}:Q", axis=axis, scale=alt.Scale(domain=[-0.02, 1.0], nice=False))
+
+    def y(self, panel: Panel, column: str = "mean") -> alt.Y:
         # The title lies flat above the axis: readable, and it costs no width on a phone.
-        axis = alt.Axis(title=panel.title, titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14)
+        axis = alt.Axis(
+            title=panel.title(self._t), titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14
+        )
         return alt.Y(f"{column}:Q", axis=axis, scale=alt.Scale(zero=panel.from_zero, nice=True))
-
-
-def _x(column: str) -> alt.X:
-    axis = alt.Axis(title="Sparsity", values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", grid=False, labelFlush=False)
-    return alt.X(f"{column}:Q", axis=axis, scale=alt.Scale(domain=[-0.02, 1.0], nice=False))
 
 
 def _lines(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style]) -> pd.DataFrame:
@@ -194,7 +205,7 @@ def _intervals(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style]) 
 
 def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
     """The intervals as bands, and as bars so that a single one shows too."""
-    ends = {"x": _x("sparsity"), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": encode.color}
+    ends = {"x": encode.x("sparsity"), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": encode.color}
     chart = alt.Chart(intervals)
     return [
         chart.mark_area(opacity=0.16, strokeWidth=0, tooltip=None).encode(**ends),
@@ -203,22 +214,22 @@ def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
 
 
 def _before(
-    before: pd.DataFrame, domain: tuple[float, float], looks: Mapping[str, Style], encode: _Encoding
+    before: pd.DataFrame, domain: tuple[float, float], looks: Mapping[str, Style], encode: _Encoding, t: Translate
 ) -> alt.Chart:
     """Accuracy before fine-tuning, cut off at the ends of ``domain``: it falls to that of a guess, and differences between
     fine-tuned networks could not be seen beside that."""
     points = before.loc[before["variant"].isin(list(looks)), ["variant", "sparsity", "accuracy"]]
     hover = [
-        alt.Tooltip("variant:N", title="Method"),
-        alt.Tooltip("when:N", title="When"),
-        alt.Tooltip("sparsity:Q", title="Sparsity", format="~g"),
-        alt.Tooltip("accuracy:Q", title="Test accuracy (%)", format=".2f"),
+        alt.Tooltip("variant:N", title=t("Method")),
+        alt.Tooltip("when:N", title=t("When")),
+        alt.Tooltip("sparsity:Q", title=t("Sparsity"), format="~g"),
+        alt.Tooltip("accuracy:Q", title=t("Test accuracy (%)"), format=".2f"),
     ]
     chart: alt.Chart = (
-        alt.Chart(points.assign(when="before fine-tuning"))
+        alt.Chart(points.assign(when=t("before fine-tuning")))
         .mark_line(strokeWidth=1.25, strokeDash=list(BEFORE_DASH), clip=True, point={"opacity": 0, "size": 60})
         .encode(
-            _x("sparsity"),
+            encode.x("sparsity"),
             alt.Y("accuracy:Q", scale=alt.Scale(domain=list(domain))),
             encode.color,
             tooltip=hover,
@@ -237,20 +248,20 @@ def _around(
     return max(0.0, low - max(5.0, 0.3 * (high - low))), min(panel.highest, high + 0.5)
 
 
-def _dense_rule(panel: Panel, summary: pd.DataFrame) -> alt.Chart:
+def _dense_rule(panel: Panel, summary: pd.DataFrame, t: Translate) -> alt.Chart:
     dense = summary.loc[summary["method"] == DENSE, [panel.metric]].rename(columns={panel.metric: "mean"})
     chart: alt.Chart = (
         alt.Chart(dense)
         .mark_rule(color=DENSE_STYLE.color, strokeDash=list(DENSE_STYLE.dash), strokeWidth=1.25)
-        .encode(alt.Y("mean:Q"), tooltip=alt.Tooltip("mean:Q", title="Dense, mean", format=".4~g"))
+        .encode(alt.Y("mean:Q"), tooltip=alt.Tooltip("mean:Q", title=t("Dense, mean"), format=".4~g"))
     )
     return chart
 
 
-def _seeds(panel: Panel, study: pd.DataFrame, looks: Mapping[str, Style], encode: _Encoding) -> alt.Chart:
+def _seeds(panel: Panel, study: pd.DataFrame, looks: Mapping[str, Style], encode: _Encoding, t: Translate) -> alt.Chart:
     shown = study[study["variant"].isin(list(looks)) | (study["method"] == DENSE)]
     fills = {name: look.color if look.filled else "transparent" for name, look in with_dense(looks).items()}
-    points = shown[["variant", *(field for field, _, _ in _TOOLTIP)]].assign(
+    points = shown[["variant", *_TOLD]].assign(
         x=_side_by_side(shown, list(looks)),
         mean=shown[panel.metric],
         fill=shown["variant"].map(fills),
@@ -259,12 +270,12 @@ def _seeds(panel: Panel, study: pd.DataFrame, looks: Mapping[str, Style], encode
         alt.Chart(points)
         .mark_point(size=46, strokeWidth=1.5, opacity=0.9)
         .encode(
-            _x("x"),
+            encode.x("x"),
             encode.y(panel),
             encode.color,
             encode.fill,
             encode.shape,
-            tooltip=[alt.Tooltip("variant:N", title="Method"), *(_tooltip(*entry) for entry in _TOOLTIP)],
+            tooltip=[alt.Tooltip("variant:N", title=t("Method")), *_tooltip(t)],
         )
     )
     return chart
@@ -276,17 +287,26 @@ def _side_by_side(points: pd.DataFrame, variants: Sequence[str]) -> pd.Series[fl
     return points["sparsity"] + points["variant"].map(offsets).astype(float).fillna(0.0)
 
 
-# Column, what to call it, and how to write its values.
-_TOOLTIP = (
-    ("sparsity", "Requested sparsity", "~g"),
-    ("reached_sparsity", "Reached sparsity", ".4~f"),
-    ("seed", "Seed", "d"),
-    ("test_accuracy", "Test accuracy (%)", ".2f"),
-    ("model_size_mb", "Compressed size (MB)", ".3~f"),
-    ("inference_latency_ms", "Latency, batch 1 (ms)", ".3~f"),
-    ("batch_latency_ms", "Latency, large batch (ms)", ".4~f"),
+_TOLD = (
+    "sparsity",
+    "reached_sparsity",
+    "seed",
+    "test_accuracy",
+    "model_size_mb",
+    "inference_latency_ms",
+    "batch_latency_ms",
 )
 
 
-def _tooltip(field: str, title: str, form: str) -> alt.Tooltip:
-    return alt.Tooltip(f"{field}:Q", title=title, format=form)
+def _tooltip(t: Translate) -> list[alt.Tooltip]:
+    """The numbers of one run, each of _TOLD with its name and form."""
+    names = {
+        "sparsity": (t("Requested sparsity"), "~g"),
+        "reached_sparsity": (t("Reached sparsity"), ".4~f"),
+        "seed": (t("Seed"), "d"),
+        "test_accuracy": (t("Test accuracy (%)"), ".2f"),
+        "model_size_mb": (t("Compressed size (MB)"), ".3~f"),
+        "inference_latency_ms": (t("Latency, batch 1 (ms)"), ".3~f"),
+        "batch_latency_ms": (t("Latency, large batch (ms)"), ".4~f"),
+    }
+    return [alt.Tooltip(f"{field}:Q", title=names[field][0], format=names[field][1]) for field in _TOLD]

@@ -19,6 +19,7 @@ from core.views.charts import (
     tradeoff_chart,
     with_dense,
 )
+from core.views.words import english
 
 _WIDTH, _HEIGHT = 720, 420
 _COLUMNS = 3  # small charts beside one another
@@ -110,7 +111,7 @@ def _pareto(summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.LayerChart
         title="Compressed size (MB), logarithmic",
         scale=alt.Scale(type="log", nice=False, padding=24),
     )
-    y = alt.Y("test_accuracy:Q", title=ACCURACY.title, scale=alt.Scale(zero=False, nice=True))
+    y = alt.Y("test_accuracy:Q", title=ACCURACY.title(english), scale=alt.Scale(zero=False, nice=True))
     front, base = alt.Chart(pareto_front(summary)[fields]), alt.Chart(points)
     color, shape = _key(with_dense(looks))
     layers = [
@@ -157,7 +158,7 @@ def _training(curves: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChar
         .mark_line(strokeWidth=1.5, opacity=0.85, point=alt.OverlayMarkDef(size=14) if few else False)
         .encode(
             alt.X("epoch:Q", title="Epoch", axis=_WHOLE),
-            alt.Y("test_accuracy:Q", title=ACCURACY.title, scale=alt.Scale(zero=False, nice=True)),
+            alt.Y("test_accuracy:Q", title=ACCURACY.title(english), scale=alt.Scale(zero=False, nice=True)),
             color,
             alt.Detail("run_id:N"),
         )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import altair as alt
 import pandas as pd
 
 from core.study.spec import RunSpec
+from core.views.words import Translate, english
 
 # Column of the curves, axis title.
-MEASURES = {
-    "test_accuracy": "Test accuracy (%)",
-    "train_accuracy": "Training accuracy (%)",
-    "loss": "Training loss",
-    "images_per_second": "Images per second",
+MEASURES: Mapping[str, Callable[[Translate], str]] = {
+    "test_accuracy": lambda t: t("Test accuracy (%)"),
+    "train_accuracy": lambda t: t("Training accuracy (%)"),
+    "loss": lambda t: t("Training loss"),
+    "images_per_second": lambda t: t("Images per second"),
 }
 _LONG_NAME = 45  # letters, of which two columns of a legend have room for this many
 
@@ -31,23 +32,23 @@ def distinct_labels(specs: Iterable[RunSpec]) -> dict[str, str]:
     return {run_id: name if uses[name] == 1 else f"{name} · {run_id[-4:]}" for run_id, name in longer.items()}
 
 
-def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
+def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> alt.Chart:
     """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
     that no colour has to be told apart alone."""
     # A name that is cut off may look like another's.
     columns = 1 if curves["run"].str.len().max() > _LONG_NAME else 2
     hover = [
-        alt.Tooltip("run:N", title="Run"),
-        alt.Tooltip("epoch:Q", title="Epoch"),
-        alt.Tooltip(f"{measure}:Q", title=MEASURES[measure], format=".3~f"),
+        alt.Tooltip("run:N", title=t("Run")),
+        alt.Tooltip("epoch:Q", title=t("Epoch")),
+        alt.Tooltip(f"{measure}:Q", title=MEASURES[measure](t), format=".3~f"),
     ]
     chart: alt.Chart = (
         alt.Chart(curves[["run", "epoch", measure]])
         .mark_line(point=alt.OverlayMarkDef(filled=True, size=36), strokeWidth=2)
         .encode(
-            x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
+            x=alt.X("epoch:Q", title=t("Epoch"), axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
             y=alt.Y(
-                f"{measure}:Q", title=MEASURES[measure], scale=_around(curves[measure]), axis=alt.Axis(tickCount=5)
+                f"{measure}:Q", title=MEASURES[measure](t), scale=_around(curves[measure]), axis=alt.Axis(tickCount=5)
             ),
             color=alt.Color("run:N", title=None, legend=alt.Legend(orient="bottom", columns=columns, labelLimit=640)),
             strokeDash=alt.StrokeDash("run:N", legend=None),
@@ -65,12 +66,12 @@ def _around(values: pd.Series[float]) -> alt.Scale:
     return alt.Scale(domain=[low - room, high + room], zero=False, nice=True)
 
 
-def cost_chart(costs: pd.DataFrame, measure: str, title: str) -> alt.LayerChart:
+def cost_chart(costs: pd.DataFrame, measure: str, title: str, t: Translate = english) -> alt.LayerChart:
     """``measure`` of each run as a bar with its number, in the order of the rows; columns ``run`` and ``measure``."""
     base = alt.Chart(costs[["run", measure]]).encode(
         y=alt.Y("run:N", title=None, sort=None, axis=alt.Axis(labelLimit=380)),
         x=alt.X(f"{measure}:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(grid=False)),
-        tooltip=[alt.Tooltip("run:N", title="Run"), alt.Tooltip(f"{measure}:Q", title=title, format=".3~f")],
+        tooltip=[alt.Tooltip("run:N", title=t("Run")), alt.Tooltip(f"{measure}:Q", title=title, format=".3~f")],
     )
     bars = base.mark_bar(color="#0072B2", opacity=0.75, height={"band": 0.6})
     numbers = base.mark_text(align="left", dx=4, color="#0072B2").encode(text=alt.Text(f"{measure}:Q", format=".3~f"))

@@ -6,9 +6,11 @@ from core.engine import resnet18
 from core.engine.data.augment import DevicePictures, epoch_plan
 from core.engine.data.pictures import Pictures
 from core.engine.evaluate import evaluate
+from core.engine.masks import MaskKeeper
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
-from core.engine.train import MaskKeeper, make_optimizer, train_epoch
+from core.engine.step import Step
+from core.engine.train import make_optimizer, train_epoch
 from core.study.checks import InputError
 from core.study.methods import METHODS
 from core.study.plan import Plan
@@ -28,11 +30,8 @@ def pictures():
 def train(model, pictures, masks, schedule=SCHEDULE, seed=1):
     model = model.to(memory_format=torch.channels_last)
     plan = Plan(schedule, (schedule.epochs,))
-    optimizer, keeper = make_optimizer(model, schedule), MaskKeeper(model, masks)
-    stats = [
-        train_epoch(model, optimizer, pictures, plan=plan, seed=seed, epoch=epoch, keeper=keeper)
-        for epoch in range(schedule.epochs)
-    ]
+    step = Step(model, make_optimizer(model, schedule), MaskKeeper(model, masks), pictures, schedule.batch_size)
+    stats = [train_epoch(step, plan=plan, seed=seed, epoch=epoch) for epoch in range(schedule.epochs)]
     return model, stats
 
 

@@ -1,10 +1,9 @@
 import json
-import math
 import os
 
 import pytest
 
-from core.study.estimate import estimate, read_paces, words
+from core.study.estimate import estimate, read_paces
 from core.study.files import LATEST_TIME
 from core.study.lease import Lease
 from core.study.presets import PRESETS
@@ -139,22 +138,6 @@ def build(**changes):
     from dataclasses import replace  # noqa: PLC0415
 
     return replace(RECIPE, **changes)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (3, "5 seconds"),
-        (62, "60 seconds"),
-        (600, "10 minutes"),
-        (7200, "2 hours"),
-        (9000, "2.5 hours"),
-        (2e5, "2.3 days"),
-    ],
-)
-def test_durations_in_words(seconds, text):
-    assert words(seconds) == text
-    assert words(math.inf) == "an unknown time"
 
 
 def test_a_watcher_says_each_event_once(home):

@@ -25,6 +25,18 @@ class Plan:
     dx: Tensor
     flip: Tensor
 
+    def at(self, places: Tensor) -> Plan:
+        """Of this plan only ``places`` (int64 [b])."""
+        return Plan(*(part.index_select(0, places) for part in self._parts()))
+
+    def copy_(self, other: Plan) -> None:
+        """Become ``other``, in the memory of this one."""
+        for part, new in zip(self._parts(), other._parts(), strict=True):
+            part.copy_(new)
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.order, self.dy, self.dx, self.flip
+
 
 def epoch_plan(n: int, seed: int, epoch: int, device: torch.device | str) -> Plan:
     """The plan for ``n`` pictures. It follows from (seed, epoch) alone and is the same on every device."""

@@ -124,8 +124,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual = x if self.downsample is None else self.downsample(x[:, :, :: self.step, :: self.step])
-        x = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(x)) + residual)
+        # In training in place: much of a step's time goes into moving memory. Elsewhere somebody may look at the values.
+        x = F.relu(self.bn1(self.conv1(x)), inplace=self.training)
+        x = self.bn2(self.conv2(x))
+        return F.relu(x.add_(residual), inplace=True) if self.training else F.relu(x + residual)
 
 
 class ResNet(nn.Module):
@@ -148,7 +150,7 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(source, shape.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn1(self.conv1(x)), inplace=self.training)
         for stage in range(1, STAGES + 1):
             x = self.get_submodule(f"layer{stage}")(x)
         logits: Tensor = self.fc(x.mean((2, 3)))

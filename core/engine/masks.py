@@ -1,0 +1,45 @@
+"""Masks that hold in training."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from core.engine.pruning.base import Masks, prunable
+
+
+class MaskKeeper:
+    """Puts masked weights back to zero, all of them in one fused operation."""
+
+    def __init__(self, model: nn.Module, masks: Masks) -> None:
+        self._model = model
+        self.version = -1  # changes whenever other memory is read than before
+        self._factors: list[torch.Tensor] = []
+        self.masks: Masks = {}
+        self.hold(masks)
+
+    @torch.no_grad()
+    def hold(self, masks: Masks) -> None:
+        """Keep to ``masks`` from now on."""
+        weights = prunable(self._model)
+        self._weights = [weights[name] for name in masks]
+        # In the layout of the weights (channels_last), so that the multiplication runs straight through memory.
+        factors = [
+            mask.to(w).to(memory_format=_layout(w)) for w, mask in zip(self._weights, masks.values(), strict=True)
+        ]
+        if self.version >= 0 and list(masks) == list(self.masks):
+            for kept, new in zip(self._factors, factors, strict=True):
+                kept.copy_(new)  # a captured step goes on reading the same memory
+        else:
+            self._factors = factors
+            self.version += 1
+        self.masks = masks
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        if self._weights:
+            torch._foreach_mul_(self._weights, self._factors)
+
+
+def _layout(weight: torch.Tensor) -> torch.memory_format:
+    return torch.channels_last if weight.dim() == 4 else torch.contiguous_format

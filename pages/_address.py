@@ -1,0 +1,256 @@
+"""What is chosen, in the address of the page: read, checked and written here and nowhere else.
+
+The address says what is in view, so that a reload, a copied link and the browser's way back all bring it back. Streamlit
+empties it at each switch of pages; what it said is kept for the browser session, and written again on the way back.
+
+    chosen = read_choice("study", list(labels), default)       # link, else the last choice, else the default
+    st.selectbox("Study", list(labels), key="study")           # a widget with the parameter's name as its key shows it
+    write(study=st.session_state["study"])
+
+A slider is better bound by ``key=name, bind="query-params"``: its steps then leave no trail in the browser's history.
+``check_number`` before it says what the widget is about to pass over; ``read_...`` and ``write`` are not for bound names.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from core.study.checks import InputError
+from core.views.tables import escape_markdown
+from pages._language import LANGUAGE, t
+from pages._shared import home
+
+LONGEST, MOST = 300, 100  # letters of a value, and values of one name, that are looked at
+_SHOWN = 40  # letters of a value that a page repeats
+_ON_ITS_WAY_SECONDS = 2.0
+_MEMORY = "address"  # in the session state
+_FLAGS = {"1": True, "0": False}
+
+Texts = tuple[str, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the address last said about a name; and what it said before that, which a request that was already on its way
+    may repeat until the time ``until``."""
+
+    texts: Texts
+    before: Texts = ()
+    until: float = 0.0
+
+
+def read_choice(name: str, accepted: Collection[str], default: str) -> str:
+    """One of ``accepted``."""
+    return _read(name, lambda texts: parse_choice(texts, accepted), lambda value: value in accepted, default)
+
+
+def read_choices(name: str, accepted: Collection[str], default: Iterable[str] = ()) -> list[str]:
+    """Some of ``accepted``, or none of them."""
+
+    def holds(value: Any) -> bool:
+        return isinstance(value, list) and all(one in accepted for one in value)
+
+    return _read(name, lambda texts: parse_choices(texts, accepted), holds, list(default))
+
+
+def read_flag(name: str, default: bool) -> bool:
+    return _read(name, parse_flag, lambda value: isinstance(value, bool), default)
+
+
+def read_number(name: str, low: float, high: float, default: float) -> float:
+    """A finite number from ``low`` to ``high``."""
+
+    def holds(value: Any) -> bool:
+        return isinstance(value, int | float) and low <= value <= high
+
+    return _read(name, lambda texts: parse_number(texts, low, high), holds, default)
+
+
+def read_run(name: str = "run") -> str | None:
+    """The id of a run that has a folder here, if the address names one or has named one."""
+    return _read(name, parse_run, lambda value: isinstance(value, str) and _run_exists(value), None)
+
+
+def check_number(name: str, low: float, high: float) -> None:
+    """One line on a number that a bound widget is about to pass over."""
+    _check(name, lambda texts: parse_number(texts, low, high))
+
+
+def check_choices(name: str, accepted: Collection[str]) -> None:
+    """One line on a choice that a bound widget is about to pass over."""
+    _check(name, lambda texts: parse_choices(texts, accepted))
+
+
+def write(**values: str | float | bool | Sequence[str] | None) -> None:
+    """Say in the address what is in view; None takes a name out of it. Nothing is sent if it says so already."""
+    memory, changed = _memory(), {}
+    for name, value in values.items():
+        said = tuple(st.query_params.get_all(name))
+        if value is None:
+            memory.pop(name, None)
+            st.session_state.pop(name, None)
+            if said:
+                del st.query_params[name]
+            continue
+        if name not in st.session_state or st.session_state[name] != value:  # no widget that was drawn holds it
+            st.session_state[name] = value
+        texts = _texts(value)
+        if said != texts:
+            changed[name] = list(texts)
+            memory[name] = _Known(texts, said, time.monotonic() + _ON_ITS_WAY_SECONDS)
+        elif name not in memory:
+            memory[name] = _Known(texts)
+    if changed:
+        st.query_params.update(changed)
+
+
+def link(page: str, label: str, *, icon: str = ":material/arrow_forward:", after: bool = False, **values: Any) -> None:
+    """A link to ``page``, a file under pages/ such as "runs", that chooses ``values`` there."""
+    st.page_link(
+        f"pages/{page}.py",
+        label=label,
+        icon=icon,
+        icon_position="right" if after else "left",
+        query_params=_with_language(values),
+    )
+
+
+def go(page: str, **values: Any) -> None:
+    """Switch to ``page``, a file under pages/, with ``values`` chosen there."""
+    st.switch_page(f"pages/{page}.py", query_params=_with_language(values))
+
+
+def parse_choice(texts: Texts, accepted: Collection[str]) -> str:
+    """The last of ``texts``. This and the next four raise InputError, with the text that is not accepted."""
+    text = _checked(texts)[-1]
+    if text not in accepted:
+        raise InputError(text)
+    return text
+
+
+def parse_choices(texts: Texts, accepted: Collection[str]) -> list[str]:
+    chosen = [text for text in _checked(texts) if text]  # one empty text says that nothing is chosen
+    for text in chosen:
+        if text not in accepted:
+            raise InputError(text)
+    return list(dict.fromkeys(chosen))
+
+
+def parse_flag(texts: Texts) -> bool:
+    return _FLAGS[parse_choice(texts, _FLAGS)]
+
+
+def parse_number(texts: Texts, low: float, high: float) -> float:
+    text = _checked(texts)[-1]
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(text) from None
+    if not math.isfinite(value) or not low <= value <= high:
+        raise InputError(text)
+    return value + 0.0  # -0.0 is 0.0
+
+
+def parse_run(texts: Texts) -> str:
+    text = _checked(texts)[-1]
+    if not _run_exists(text):
+        raise InputError(text)
+    return text
+
+
+def _read(name: str, parse: Callable[[Texts], T], holds: Callable[[Any], bool], default: T) -> T:
+    """What a new address asks for, else what the widget of that name holds, else what was chosen last, else ``default``.
+
+    The widget gets it before it is drawn.
+    """
+    known = _memory().get(name)
+    held: Any = st.session_state.get(name)
+    value: T = held if holds(held) else _parse_quietly(known, parse, default)
+    asked = _asked(name, known)
+    if asked:
+        try:
+            value = parse(asked)
+            _memory()[name] = _Known(asked)
+        except InputError as error:
+            _pass_over(name, str(error))
+    if name not in st.session_state or st.session_state[name] != value:
+        st.session_state[name] = value
+    return value
+
+
+def _asked(name: str, known: _Known | None) -> Texts:
+    """What the address says about ``name`` that this session has not taken in yet: a link, or the browser's way back."""
+    said = tuple(st.query_params.get_all(name))
+    if known is not None and (said == known.texts or (said == known.before and time.monotonic() < known.until)):
+        return ()
+    return said
+
+
+def _parse_quietly(known: _Known | None, parse: Callable[[Texts], T], default: T) -> T:
+    try:
+        return parse(known.texts) if known else default
+    except InputError:  # it was there when it was chosen
+        return default
+
+
+def _check(name: str, parse: Callable[[Texts], Any]) -> None:
+    said = tuple(st.query_params.get_all(name))
+    try:
+        if said:
+            parse(said)
+    except InputError as error:
+        _pass_over(name, str(error))
+
+
+def _pass_over(name: str, text: str) -> None:
+    shown = "".join(char if char.isprintable() else "?" for char in text)
+    shown = escape_markdown(shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…")
+    sentence = t("The link says {name} = “{text}”, which there is not here; it was passed over.", name=name, text=shown)
+    st.info(sentence, icon=":material/link_off:")
+
+
+def _checked(texts: Texts) -> Texts:
+    """``texts``, of which there is at least one; InputError for more than anybody would choose."""
+    for text in texts:
+        if len(text) > LONGEST:
+            raise InputError(text)
+    if len(texts) > MOST:
+        raise InputError(texts[-1])
+    return texts
+
+
+def _run_exists(run_id: str) -> bool:
+    try:
+        return home().run(run_id).path.is_dir()
+    except InputError:
+        return False
+
+
+def _texts(value: str | float | bool | Sequence[str]) -> Texts:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, bool):
+        return ("1" if value else "0",)
+    if isinstance(value, int | float):
+        return (f"{value:g}",)
+    return tuple(value) or ("",)
+
+
+def _with_language(values: dict[str, Any]) -> dict[str, str | list[str]]:
+    query: dict[str, str | list[str]] = {name: list(_texts(value)) for name, value in values.items()}
+    known = _memory().get(LANGUAGE)
+    if known is not None:
+        query.setdefault(LANGUAGE, list(known.texts))
+    return query
+
+
+def _memory() -> dict[str, _Known]:
+    memory: dict[str, _Known] = st.session_state.setdefault(_MEMORY, {})
+    return memory

@@ -1,0 +1,275 @@
+"""Model: one run, and everything about its network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.jobs.command import examine
+from core.study.checks import InputError, finite
+from core.study.examination import Examination, is_of, read_examination
+from core.study.record import UNFINISHED, RunFolder, State
+from core.study.sample import SAMPLE, is_sample
+from core.study.spec import RunSpec
+from core.study.status import RunStatus, Statuses
+from core.views.live import distinct_labels
+from core.views.tables import escape_markdown
+from core.views.wording import state_name
+from pages._address import link, read_choice, write
+from pages._language import t
+from pages._model_downloads import show_downloads
+from pages._model_sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
+from pages._shared import PROBLEMS, complain, describe, explained, home, keep_runs_going, show, statuses
+
+LOOK_SECONDS = 3
+CARD_WIDTH = 165
+DOWNLOADS = "download"
+SECTIONS: Mapping[str, Callable[[RunSpec, Examination], None]] = {
+    "layers": show_layers,
+    "filters": show_filters,
+    "weights": show_weights,
+    "classes": show_classes,
+    "mistakes": show_mistakes,
+    "size": show_size,
+}
+
+
+def page() -> None:
+    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
+    head.title(t("Model"), anchor=False, width="content")
+    own, shipped = statuses().read(), _shipped().read()
+    if not own and not shipped:
+        say_what_to_do_first()
+        return
+    folder = choose_run(own, shipped, head)
+    state, reason = folder.describe()
+    say_which(folder, state)
+    if state != State.DONE:
+        say_why_not(folder, state, reason)
+        return
+    result = folder.result() or {}
+    found = examined(folder, result)
+    show_cards(folder.spec, result, dense_result(folder), found)
+    show_section(folder, found)
+
+
+def choose_run(own: Sequence[RunStatus], shipped: Sequence[RunStatus], head: DeltaGenerator) -> RunFolder:
+    """The run of the address, else the one looked at last, else the pruned one that was finished last."""
+    mine = {run.run_id: run for run in own}
+    sample = {run.run_id: run for run in shipped if run.run_id not in mine}
+    labels = distinct_labels(run.spec for run in (*own, *sample.values()) if run.spec)
+    names = {run_id: labels.get(run_id, run_id) for run_id in mine}
+    names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample}
+    read_choice("run", names, usual_run(own or shipped))
+    chosen = head.selectbox(
+        t("Run"),
+        list(names),
+        format_func=lambda run_id: names[run_id],
+        key="run",
+        label_visibility="collapsed",
+        required=True,
+        width=440,
+    )
+    write(run=chosen)
+    return (SAMPLE if chosen in sample else home()).run(chosen)
+
+
+def usual_run(runs: Sequence[RunStatus]) -> str:
+    def rank(run: RunStatus) -> tuple[bool, bool, float]:
+        return run.state == State.DONE, run.spec is not None and not run.spec.is_dense, run.created
+
+    return max(runs, key=rank).run_id
+
+
+def say_which(folder: RunFolder, state: State) -> None:
+    """One line on the run: how it stands, what it is called, and what it was trained on."""
+    color = {State.DONE: "green", State.FAILED: "red"}.get(state, "blue" if state in UNFINISHED else "gray")
+    parts = [f":{color}-badge[{state_name(state, t)}]"]
+    if is_sample(folder):
+        parts.append(f":violet-badge[{t('sample study')}]")
+    try:
+        spec = folder.spec
+        if spec.recipe.data == "synthetic":
+            parts.append(f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]")
+        parts.append(f"**{escape_markdown(spec.label)}** :gray[· {escape_markdown(spec.recipe.label)}]")
+    except InputError:  # the reason is told below
+        parts.append(f"**{escape_markdown(folder.run_id)}**")
+    st.markdown(" ".join(parts))
+
+
+def say_why_not(folder: RunFolder, state: State, reason: str) -> None:
+    """What has to happen before there is a network to look at."""
+    if state == State.FAILED:
+        complain(reason)
+        link("runs", t("Open Runs to retry or delete it"), run=folder.run_id)
+    elif state == State.CANCELLED:
+        st.info(t("This run was cancelled before its network was finished."), icon=":material/block:")
+        link("runs", t("Open Runs to go on with it"), run=folder.run_id)
+    else:
+        sentence = t(
+            "This run is {state}. What is in its network can be seen here when it is done; the page follows by itself.",
+            state=state_name(state, t),
+        )
+        st.info(sentence, icon=":material/hourglass_top:")
+        link("runs", t("Watch it on Runs"), run=folder.run_id)
+        follow(folder)
+
+
+@st.fragment(run_every=LOOK_SECONDS)
+@explained
+def follow(folder: RunFolder) -> None:
+    """Runs the page again as soon as the run has come to an end."""
+    keep_runs_going()
+    if folder.state() not in UNFINISHED:
+        st.rerun()
+
+
+def say_what_to_do_first() -> None:
+    with st.container(border=True):
+        st.markdown("#### " + t("No network yet"))
+        st.markdown(t("Launch a study. When its first run is done, this page shows what is in the network."))
+        link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
+
+
+def examined(folder: RunFolder, result: Mapping[str, Any]) -> Examination | None:
+    """What was found out about the network; None, with a line on it, if that is damaged or of another network."""
+    try:
+        found = read_examination(folder)
+    except InputError as error:
+        complain(str(error), icon=":material/warning:")
+        return None
+    if found is not None and not is_of(found, result):
+        st.info(
+            t("The network was examined before it was trained again; that is out of date."), icon=":material/update:"
+        )
+        return None
+    return found
+
+
+def dense_result(folder: RunFolder) -> Mapping[str, Any]:
+    """The result of the dense run, empty if that is gone."""
+    try:
+        return RunFolder(folder.path.with_name(folder.spec.dense.run_id)).result() or {}
+    except InputError:
+        return {}
+
+
+def show_cards(spec: RunSpec, result: Mapping[str, Any], dense: Mapping[str, Any], found: Examination | None) -> None:
+    """What the network costs and keeps, against the dense one."""
+
+    def number(name: str, of: Mapping[str, Any] = result) -> float:
+        known = finite(of.get(name))
+        return math.nan if known is None else known
+
+    def card(label: str, value: str, delta: str | None = None, *, color: Any = "off", explained: str) -> None:
+        arrow: Any = "off" if color == "off" else "auto"
+        st.metric(
+            label, value, delta, delta_color=color, delta_arrow=arrow, help=explained, border=True, width=CARD_WIDTH
+        )
+
+    accuracy, size = number("test_accuracy"), number("model_size_mb")
+    dense_accuracy, dense_size = number("test_accuracy", dense), number("model_size_mb", dense)
+    if found is not None and not dense:
+        dense_accuracy = 100 * sum(found.dense_correct) / sum(found.pictures)
+        dense_size = found.dense_size / 1e6
+    change, smaller = accuracy - dense_accuracy, dense_size / size if size else math.nan
+    against = not spec.is_dense
+    with st.container(horizontal=True):
+        card(
+            t("Accuracy"),
+            f"{accuracy:.2f} %",
+            t("{change:+.2f} points", change=change) if against and not math.isnan(change) else None,
+            color="normal" if abs(change) >= 0.005 else "off",
+            explained=t("On the test pictures, and against the dense run that this one started from."),
+        )
+        card(
+            t("Size"),
+            f"{size:.3g} MB",
+            t("{ratio:.1f}× smaller", ratio=smaller) if against and smaller >= 1 else None,
+            explained=t("The compressed file, and against that of the dense network."),
+        )
+        card(
+            t("Sparsity"),
+            f"{100 * number('reached_sparsity'):.2f} %",
+            t("{share:.0f} % of filters gone", share=100 * number("filter_ratio")) if number("filter_ratio") else None,
+            explained=t("The share of the weights that is really gone."),
+        )
+        macs, fewer = number("macs") / 1e6, number("mac_ratio")
+        card(
+            t("MACs"),
+            f"{macs:,.1f} M",
+            t("{ratio:.1f}× fewer", ratio=fewer) if against and fewer > 1 else None,
+            explained=t("Multiply-accumulate operations for one picture, zeros included."),
+        )
+        card(
+            t("Speed-up, 1 image"),
+            ratio(number("speedup")),
+            explained=t("Measured in turns with the dense network, one picture at a time."),
+        )
+        card(
+            t("Speed-up, batch"),
+            ratio(number("batch_speedup")),
+            explained=t("Measured in turns with the dense network, many pictures at once."),
+        )
+
+
+def ratio(value: float) -> str:
+    return "—" if math.isnan(value) else f"{value:.2f}×"
+
+
+def show_section(folder: RunFolder, found: Examination | None) -> None:
+    """The part of the page that was chosen."""
+    names = {
+        "layers": t(":material/layers: Layers"),
+        "filters": t(":material/filter_alt: Filters"),
+        "weights": t(":material/bar_chart: Weights"),
+        "classes": t(":material/category: Classes"),
+        "mistakes": t(":material/image_search: Mistakes"),
+        "size": t(":material/hard_drive: Size"),
+        DOWNLOADS: t(":material/download: Download"),
+    }
+    read_choice("section", names, "layers")
+    section = st.segmented_control(
+        t("Section"),
+        list(names),
+        format_func=names.__getitem__,
+        key="section",
+        required=True,
+        label_visibility="collapsed",
+        wrap=True,
+    )
+    assert section is not None
+    write(section=section)
+    if section == DOWNLOADS:
+        show_downloads(folder, found)
+    elif found is None:
+        offer_examination(folder)
+    else:
+        SECTIONS[section](folder.spec, found)
+
+
+def offer_examination(folder: RunFolder) -> None:
+    if not folder.model_path.is_file():
+        st.info(t("This network was never examined, and its file is not here any more."), icon=":material/search_off:")
+        return
+    st.info(t("This network was not examined yet. That takes some seconds."), icon=":material/search:")
+    if st.button(t("Examine it now"), type="primary", key="examine"):
+        try:
+            with st.spinner(t("Examining the network …")):
+                examine(folder)
+        except PROBLEMS as error:
+            complain(describe(error))
+            return
+        st.rerun()
+
+
+@st.cache_resource(show_spinner=False)
+def _shipped() -> Statuses:
+    return Statuses(SAMPLE)
+
+
+show(page)

@@ -1,0 +1,182 @@
+"""The steps that a GPU replays as one graph, executed on a CPU: what stands in for capturing checks what a graph relies on."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from core.engine import job, resnet18
+from core.engine.data.augment import DevicePictures
+from core.engine.data.pictures import Pictures
+from core.engine.execute import execute
+from core.engine.masks import MaskKeeper
+from core.engine.pruning import prune
+from core.engine.pruning.base import lowest_masks, prunable
+from core.engine.step import EAGER, GRAPH, WARM_UP, Step
+from core.engine.train import make_optimizer, train_epoch
+from core.engine.trainee import Trainee
+from core.study.plan import Plan, make_plan
+from core.study.record import State
+from core.study.spec import RunSpec, Schedule
+
+SCHEDULE = Schedule(epochs=2, lr=0.05, batch_size=16)
+PLAN = Plan(SCHEDULE, (2,))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (100, 32, 32, 3), generator=generator, dtype=torch.uint8)
+    return DevicePictures(Pictures(images, torch.arange(100) % 10), (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "cpu")
+
+
+class Graph:
+    """A capture that does the work at each replay, and sees to it that the work still reads the memory that it was
+    captured with: a CUDA graph would go on reading that."""
+
+    def __init__(self):
+        self.step, self.captures, self.replays = None, 0, 0
+
+    def __call__(self, work):
+        self.captures += 1
+        captured = self._memory()
+
+        def replay():
+            self.replays += 1
+            assert self._memory() == captured
+            work()
+
+        return replay
+
+    def _memory(self):
+        step = self.step
+        read = [*step.model.state_dict().values(), *step._drawn._parts(), step._rates_there, step._rate, step._at]
+        read += [state["momentum_buffer"] for state in step.optimizer.state.values()]
+        read += [step._loss, step._hits, *step.keeper._factors, *(g["lr"] for g in step.optimizer.param_groups)]
+        return [tensor.data_ptr() for tensor in read]
+
+
+def steps_of(pictures, graph=None, *, masks=None, precision="fp32", model=None):
+    model = (model or resnet18(4, seed=3)).to(memory_format=torch.channels_last)
+    optimizer, keeper = make_optimizer(model, SCHEDULE), MaskKeeper(model, masks or {})
+    step = Step(model, optimizer, keeper, pictures, SCHEDULE.batch_size, precision=precision, capture=graph)
+    if isinstance(graph, Graph):
+        graph.step = step
+    return step
+
+
+def train(step, on_step=lambda number, steps: None):
+    return [train_epoch(step, plan=PLAN, seed=1, epoch=epoch, on_step=on_step) for epoch in range(2)]
+
+
+def equal(first, second):
+    # The learning rate is a float32 tensor in a graph and a Python float elsewhere.
+    pairs = zip(first.state_dict().items(), second.state_dict().values(), strict=True)
+    return all(torch.allclose(a.float(), b.float(), atol=1e-4) for (_, a), b in pairs)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_replayed_steps_train_what_steps_one_by_one_do(pictures, precision):
+    graph = Graph()
+    plain, replayed = steps_of(pictures, precision=precision), steps_of(pictures, graph, precision=precision)
+    expected, found = train(plain), train(replayed)
+    assert (graph.captures, graph.replays) == (1, 2 * plain.per_epoch - WARM_UP)
+    assert (plain.how, replayed.how) == (EAGER, GRAPH)
+    assert equal(plain.model, replayed.model)
+    for one, other in zip(expected, found, strict=True):
+        assert other.loss == pytest.approx(one.loss, rel=1e-4)
+        assert other.accuracy == one.accuracy
+
+
+def test_masks_that_come_in_the_middle_of_training_are_captured_and_later_ones_change_in_place(pictures):
+    def cuts(step):
+        def on_step(number, steps):
+            if number in (4, 5) and not on_step.asked.get(number):
+                on_step.asked[number] = True
+                masks = lowest_masks({n: w.abs() for n, w in prunable(step.model).items()}, number / 10)
+                step.keeper.hold(masks)
+                step.keeper.apply()
+
+        on_step.asked = {}
+        return on_step
+
+    graph = Graph()
+    plain, replayed = steps_of(pictures), steps_of(pictures, graph)
+    for step in (plain, replayed):
+        train(step, cuts(step))
+    assert graph.captures == 2  # without masks and with them
+    assert equal(plain.model, replayed.model)
+    weights = prunable(replayed.model)
+    gone = {name: ~mask for name, mask in replayed.keeper.masks.items()}
+    assert sum(int(mask.sum()) for mask in gone.values()) == round(0.5 * sum(mask.numel() for mask in gone.values()))
+    assert not any(weights[name][mask].any() for name, mask in gone.items())
+
+
+def test_if_capturing_fails_it_says_so_and_trains_all_the_same(pictures):
+    def broken(work):
+        raise RuntimeError("operation not permitted\nwhen stream is capturing")
+
+    plain, step = steps_of(pictures), steps_of(pictures, broken)
+    train(plain)
+    train(step)
+    assert step.how == "eager, because capturing failed: operation not permitted"
+    assert equal(plain.model, step.model)
+
+
+def test_a_new_round_gets_steps_of_its_own_and_a_cut_within_an_epoch_does_not(pictures, recipe):
+    schedule = replace(recipe.finetune, epochs=4)
+    for chosen, same in (({"schedule": "iterative", "rounds": 2}, False), ({"schedule": "gradual"}, True)):
+        spec = RunSpec(replace(recipe, finetune=schedule), "magnitude", 1, 0.7, tuple(chosen.items()))
+        magnitude = _pruner(spec)
+        trainee = Trainee(resnet18(4, seed=0), make_plan(spec), 6, torch.device("cpu"), magnitude)
+        trainee.start_epoch(0)
+        before = trainee.stepper(pictures, "fp32")
+        assert trainee.stepper(pictures, "fp32") is before
+        for epoch in (1, 2):
+            trainee.start_epoch(epoch)
+            trainee.start_step(epoch, 0)
+        after = trainee.stepper(pictures, "fp32")
+        assert (after is before) == same
+        assert (after.model, after.optimizer, after.keeper) == (trainee.model, trainee.optimizer, trainee.keeper)
+
+
+def _pruner(spec):
+    class Context:
+        seed, settings, masks = 1, dict(spec.settings), {}
+
+    return lambda model, sparsity, masks: prune("magnitude", model, sparsity, Context)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("method", "chosen"), [("magnitude", {}), ("magnitude", {"schedule": "gradual"}), ("structured", {})], ids=str
+)
+def test_a_whole_run_of_replayed_steps_is_the_run_of_plain_ones(home, recipe, monkeypatch, method, chosen):
+    """Cuts, rounds and shrunk networks included; each network that is shrunk or begun anew is captured afresh."""
+    spec = RunSpec(replace(recipe, finetune=replace(recipe.finetune, epochs=4)), method, 1, 0.6, tuple(chosen.items()))
+    folder, graphs = home.create(spec), {}
+    real = job.train_epoch
+
+    def replayed(step, **kwargs):
+        if step not in graphs:
+            graphs[step] = step._capture = Graph()
+            graphs[step].step = step
+        return real(step, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "train_epoch", replayed)
+        assert execute(folder.path) == State.DONE
+    assert folder.result()["train_steps"] == GRAPH
+    assert all(graph.replays for graph in graphs.values())
+    assert folder.result()["reached_sparsity"] == pytest.approx(0.6, abs=0.01)
+    losses = _losses(folder)
+    folder.result_path.unlink()
+    for path in (folder.model_path, folder.events_path):
+        path.unlink()
+    assert execute(folder.path) == State.DONE
+    assert folder.result()["train_steps"] == EAGER
+    assert losses == pytest.approx(_losses(folder), rel=1e-2)
+
+
+def _losses(folder):
+    return [event["loss"] for event in folder.events() if event["type"] == "epoch"]

@@ -1,0 +1,195 @@
+"""What an address can say, and what it cannot: anything else than what is accepted is passed over with one sentence."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from core.study.checks import InputError
+from core.study.presets import build_recipe
+from core.study.spec import RunSpec
+from pages._address import parse_choice, parse_choices, parse_flag, parse_number
+from tests.records import write_result
+
+CASES = 1000 if os.environ.get("PRUNESCOPE_LONG") else 50
+fuzz = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+HARSH = st.sampled_from(
+    [
+        "",
+        "..",
+        "../../etc/passwd",
+        "a\0b",
+        "\ud800",
+        "e" * 500,
+        "∞",
+        "Ⅷ",
+        "1_0",
+        "\u202e",
+        "NaN",
+        "-inf",
+        "1e999",
+        "0x1",
+    ]
+)
+VALUES = st.text(max_size=20) | HARSH | st.sampled_from(["a", "b", "0.5", "1", "0", "magnitude", "run"])
+TEXTS = st.lists(VALUES, min_size=1, max_size=4).map(tuple)
+ACCEPTED = ("a", "b", "two words")
+
+
+def script():
+    """A page with one of everything."""
+    import streamlit as st  # noqa: PLC0415
+
+    from pages import _address  # noqa: PLC0415
+
+    if st.session_state.get("away"):
+        st.stop()
+    study = _address.read_choice("study", ("a", "b", "two words"), "a")
+    st.selectbox("Study", ("a", "b", "two words"), key="study")
+    several = _address.read_choices("several", ("a", "b", "two words"))
+    least = _address.read_number("least", 0, 100, 90.0)
+    flag = _address.read_flag("flag", True)
+    run = _address.read_run()
+    st.session_state["read"] = (study, several, least, flag, run)
+    _address.write(study=st.session_state["study"], several=several, least=least, flag=flag)
+
+
+def open_page(**query):
+    app = AppTest.from_function(script, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return run(app)
+
+
+def run(target):
+    app = target.run()
+    assert not app.exception
+    return app
+
+
+def follow(app, **query):
+    """As a link within the browser's tab, or its way back, some time later."""
+    app.session_state["address"] = {name: late(known) for name, known in app.session_state["address"].items()}
+    for name, value in query.items():
+        app.query_params[name] = value
+    return run(app)
+
+
+def late(known):
+    return type(known)(known.texts)
+
+
+@pytest.mark.parametrize("parse", [parse_choice, parse_choices])
+@fuzz
+@given(texts=TEXTS)
+def test_a_choice_is_one_that_is_accepted(parse, texts):
+    try:
+        found = parse(texts, ACCEPTED)
+    except InputError:
+        return
+    assert set([found] if isinstance(found, str) else found) <= set(ACCEPTED) & set(texts)
+
+
+@fuzz
+@given(texts=TEXTS, low=st.floats(-10, 0), high=st.floats(0, 10))
+def test_a_number_is_finite_and_within_its_limits(texts, low, high):
+    try:
+        assert low <= parse_number(texts, low, high) <= high
+    except InputError:
+        assert True
+
+
+@fuzz
+@given(texts=TEXTS)
+def test_a_flag_is_one_or_zero(texts):
+    try:
+        assert parse_flag(texts) is (texts[-1] == "1")
+    except InputError:
+        assert texts[-1] not in ("0", "1")
+
+
+NAMES = st.sampled_from(["study", "several", "least", "flag", "run"])
+# What UTF-8 cannot say is never sent.
+SENT = TEXTS.map(lambda texts: [text.encode("utf-8", "replace").decode() for text in texts])
+
+
+def test_any_address_shows_a_page_with_only_clear_sentences(home):
+    app = open_page()
+
+    @fuzz
+    @given(query=st.dictionaries(NAMES, SENT))
+    def holds(query):
+        app.query_params.clear()
+        follow(app, **query)
+        study, several, least, flag, found = app.session_state["read"]
+        assert study in ACCEPTED
+        assert set(several) <= set(ACCEPTED)
+        assert 0 <= least <= 100
+        assert flag in (True, False)
+        assert found is None
+        assert not app.error
+        assert len(app.info) <= len(query)
+        for info in app.info:
+            assert info.value.startswith("The link says")
+            assert len(info.value) < 200
+            assert "\n" not in info.value
+
+    holds()
+
+
+def test_the_address_wins_and_then_names_what_is_in_view(home):
+    app = open_page(study="b", several=["a", "two words"], least="50", flag="0")
+    assert app.session_state["read"] == ("b", ["a", "two words"], 50.0, False, None)
+    assert app.selectbox(key="study").value == "b"
+    app = run(app.selectbox(key="study").set_value("two words"))
+    assert app.session_state["read"][0] == "two words"
+    assert app.query_params["study"] == "two words"
+
+
+def test_the_way_back_is_followed(home):
+    app = open_page()
+    assert app.query_params["study"] == "a"
+    app = run(app.selectbox(key="study").set_value("b"))
+    app = follow(app, study="a")
+    assert app.selectbox(key="study").value == "a"
+
+
+def test_a_request_that_was_on_its_way_changes_nothing_back(home):
+    """A page that refreshes itself asks with the address that it knew before the last click."""
+    app = open_page()
+    app = run(app.selectbox(key="study").set_value("b"))
+    app.query_params["study"] = "a"
+    app = run(app)
+    assert app.selectbox(key="study").value == "b"
+    assert app.query_params["study"] == "b"
+
+
+def test_what_was_chosen_is_there_after_a_switch_of_pages(home):
+    """Streamlit empties the address, and forgets the widgets of the page that was left."""
+    app = open_page(study="b", least="50")
+    app.session_state["away"] = True
+    run(app)
+    app.session_state["away"] = False
+    for name in ("study", "several", "least", "flag"):
+        del app.query_params[name]
+    app = run(app)
+    assert app.session_state["read"][:3] == ("b", [], 50.0)
+    assert app.query_params["study"] == "b"
+
+
+def test_a_choice_that_is_gone_falls_back_to_the_default(home):
+    app = open_page(study="c", run="dense-nothing-0123456789ab")
+    assert app.session_state["read"][0] == "a"
+    assert [info.value for info in app.info] == [
+        "The link says study = “c”, which there is not here; it was passed over.",
+        "The link says run = “dense-nothing-0123456789ab”, which there is not here; it was passed over.",
+    ]
+    assert not run(app).info[1:]  # the address was put right, but for the run, which the page did not write
+
+
+def test_a_run_is_one_that_has_a_folder(home):
+    spec = RunSpec(build_recipe("demo"), "dense", 1)
+    write_result(home, spec)
+    assert open_page(run=spec.run_id).session_state["read"][-1] == spec.run_id

@@ -1,0 +1,33 @@
+"""How states, phases and durations are called."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from core.study.record import State
+from core.study.watch import PHASES
+from core.views.wording import duration, phase_name, state_name
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3, "5 seconds"),
+        (62, "60 seconds"),
+        (600, "10 minutes"),
+        (7200, "2 hours"),
+        (9000, "2.5 hours"),
+        (2e5, "2.3 days"),
+    ],
+)
+def test_durations_in_duration(seconds, text):
+    assert duration(seconds) == text
+    assert duration(math.inf) == "an unknown time"
+
+
+def test_every_state_and_phase_has_a_name():
+    assert len({state_name(state) for state in State}) == len(State)
+    assert {phase: phase_name(phase) for phase in PHASES} == dict(PHASES)
+    assert phase_name("Downloading CIFAR-10 (40 %)") == "Downloading CIFAR-10 (40 %)"
