@@ -19,6 +19,7 @@ from core.study.results import METRICS, Results, studies, study_frame, summarise
 from core.study.spec import Recipe
 from core.study.status import curves
 from core.views import tables
+from core.views.drawing import KINDS, draw
 from core.views.figures import figures
 from core.views.provenance import Finished, Provenance, provenance
 from core.views.report import LANGUAGES, build_report
@@ -34,7 +35,6 @@ FIRST_KEYS = (
     "inference_latency_ms",
 )
 FORMAT = "prunescope-results-1"
-_SCALE = 2.0  # pixels of a PNG for each of the figure's own
 
 
 @dataclass(frozen=True)
@@ -72,42 +72,20 @@ def find_study(home: Home, wanted: str | None = None) -> Study:
     return Study(key, there[key], others, rows, folders, runs, provenance(_recipe(runs), runs))
 
 
-def write_results(study: Study, out: Path) -> list[Path]:
-    """Write all_results.json and the efficiency table as CSV, Markdown and LaTeX; the files."""
+def result_files(study: Study) -> dict[str, str]:
+    """all_results.json, and the efficiency table as CSV, Markdown and LaTeX, by the names of their files."""
     table = tables.efficiency_table(study.frame)
-    texts = {
+    return {
         "all_results.json": json.dumps(all_results(study), indent=1, allow_nan=False, ensure_ascii=False) + "\n",
         "efficiency_table.csv": tables.to_csv(table),
         "efficiency_table.md": tables.to_markdown(table),
         "efficiency_table.tex": tables.to_latex(table),
     }
-    return [_write(out / name, text.encode()) for name, text in texts.items()]
 
 
-def write_figures(study: Study, out: Path) -> list[Path]:
-    """Write every figure as PNG and SVG; the files."""
-    import vl_convert  # noqa: PLC0415 - starts a JavaScript engine
-
-    written = []
-    for name, spec in figures(study.frame, _layers(study), curves(study.folders), study.source.caption).items():
-        written += [
-            _write(out / f"{name}.png", vl_convert.vegalite_to_png(spec, scale=_SCALE)),
-            _write(out / f"{name}.svg", vl_convert.vegalite_to_svg(spec).encode()),
-        ]
-    return written
-
-
-def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:
-    """Write the report, and all that it shows and links to; the files, the report last. InputError for a language that
-    there is none in."""
-    if language not in LANGUAGES:
-        raise refuse("--language", language, "one of " + ", ".join(LANGUAGES))
-    return _write_reports(study, out, (language,))
-
-
-def write_everything(study: Study, out: Path) -> list[Path]:
-    """Write results, tables, figures, and the report in every language; the files."""
-    return _write_reports(study, out, LANGUAGES)
+def figure_specs(study: Study) -> dict[str, dict[str, Any]]:
+    """Every figure as Vega-Lite, by the name of its file without the ending."""
+    return figures(study.frame, _layers(study), curves(study.folders), study.source.caption)
 
 
 def report_text(study: Study, language: str, files: Iterable[Path]) -> str:
@@ -126,6 +104,30 @@ def report_text(study: Study, language: str, files: Iterable[Path]) -> str:
 def report_name(language: str) -> str:
     """The name of the report's file."""
     return "report.md" if language == "en" else f"report.{language}.md"
+
+
+def write_results(study: Study, out: Path) -> list[Path]:
+    """Write all_results.json and the efficiency table as CSV, Markdown and LaTeX; the files."""
+    return [_write(out / name, text.encode()) for name, text in result_files(study).items()]
+
+
+def write_figures(study: Study, out: Path) -> list[Path]:
+    """Write every figure as PNG and SVG; the files."""
+    specs = figure_specs(study)
+    return [_write(out / f"{name}.{kind}", draw(spec, kind)) for name, spec in specs.items() for kind in KINDS]
+
+
+def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:
+    """Write the report, and all that it shows and links to; the files, the report last. InputError for a language that
+    there is none in."""
+    if language not in LANGUAGES:
+        raise refuse("--language", language, "one of " + ", ".join(LANGUAGES))
+    return _write_reports(study, out, (language,))
+
+
+def write_everything(study: Study, out: Path) -> list[Path]:
+    """Write results, tables, figures, and the report in every language; the files."""
+    return _write_reports(study, out, LANGUAGES)
 
 
 def _write_reports(study: Study, out: Path, languages: Iterable[str]) -> list[Path]:

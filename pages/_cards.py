@@ -11,9 +11,10 @@ import streamlit as st
 
 from core.study.methods import DENSE
 from core.views import charts, tables
+from pages._address import link
 from pages._language import t
 
-MOST_CARDS_IN_A_ROW = 4
+MOST_CARDS, MOST_CARDS_IN_A_ROW = 8, 4
 METRIC_WIDTH = 125
 
 
@@ -40,9 +41,10 @@ def show_cards(
     if not names:
         st.info(t("Only dense runs so far: launch a pruning method, and its cards appear here."))
         return
-    in_a_row = math.ceil(len(names) / math.ceil(len(names) / MOST_CARDS_IN_A_ROW))
-    for start in range(0, len(names), in_a_row):
-        for column, variant in zip(st.columns(in_a_row), names[start : start + in_a_row], strict=False):
+    cards, more = names[:MOST_CARDS], names[MOST_CARDS:]
+    in_a_row = math.ceil(len(cards) / math.ceil(len(cards) / MOST_CARDS_IN_A_ROW))
+    for start in range(0, len(cards), in_a_row):
+        for column, variant in zip(st.columns(in_a_row), cards[start : start + in_a_row], strict=False):
             with column.container(border=True, height="stretch"):
                 if variant in at:
                     show_card(variant, shown[variant], at[variant])
@@ -51,6 +53,33 @@ def show_cards(
                     say_no_data(variant, shown[variant], measured, sparsity)
                 if variant in before:
                     st.caption(t("≈ {accuracy:.1f} % before fine-tuning", accuracy=before[variant]), help=before_help())
+    if more:
+        with st.expander(t("{n} more variants at {sparsity:g}", n=len(more), sparsity=sparsity)):
+            show_table(more, shown, at)
+
+
+def show_table(variants: list[str], shown: Mapping[str, charts.Style], at: Mapping[str, pd.Series[Any]]) -> None:
+    """What cards would show, a row a variant."""
+    rows = []
+    for variant in variants:
+        found = at.get(variant)
+        row = {"variant": f"{shown[variant].glyph} {variant}", "origin": t("no data")}
+        if found is not None:
+            row["origin"] = seeds(found["n"]) if found["measured"] else t("interpolated")
+            row |= {name: found[name] for name in ("test_accuracy", "accuracy_change", "model_size_mb")}
+            row |= {name: found[name] for name in ("batch_speedup", "speedup")}
+        rows.append(row)
+    number = st.column_config.NumberColumn
+    columns: dict[str, Any] = {
+        "variant": t("Method"),
+        "origin": t("Value"),
+        "test_accuracy": number(t("Accuracy (%)"), format="%.2f"),
+        "accuracy_change": number(t("Change"), format="%+.2f"),
+        "model_size_mb": number(t("Size (MB)"), format="%.3f"),
+        "batch_speedup": number(t("Speed-up, batch"), format="%.2f×"),
+        "speedup": number(t("Speed-up, 1 image"), format="%.2f×"),
+    }
+    st.dataframe(pd.DataFrame(rows, columns=list(columns)), hide_index=True, column_config=columns, placeholder="—")
 
 
 def show_dense(dense: pd.Series[Any]) -> None:
@@ -109,7 +138,7 @@ def say_no_data(variant: str, look: charts.Style, measured: pd.Series[Any], spar
             high=measured.max(),
         )
     )
-    st.page_link("pages/launch.py", label=t("Open Launch"), icon=":material/rocket_launch:")
+    link("launch", t("Open Launch"), icon=":material/rocket_launch:")
 
 
 def swatch(look: charts.Style) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 import streamlit as st
 
 from core.jobs.command import FORMS, export_path, make_export
-from core.study.examination import Examination
 from core.study.record import RunFolder
 from core.study.sample import is_sample
 from core.views import snippets
@@ -17,15 +16,16 @@ from pages._language import t
 from pages._shared import PROBLEMS, complain, describe, home
 
 
-def show_downloads(folder: RunFolder, found: Examination | None) -> None:
+def show_downloads(folder: RunFolder) -> None:
     if not folder.model_path.is_file():
         say_there_is_no_file(folder)
         return
     folder.check_model()
     compressed, *others = st.columns(4)
-    with compressed.container(border=True, height="stretch"):
-        st.markdown("**" + t("Compressed") + "**")
-        st.caption(t("The file as it was measured, safetensors in float32. PruneScope's load_model reads it."))
+    with compressed.container(border=True, height="stretch", vertical_alignment="distribute"):
+        _describe(
+            t("Compressed"), t("The file as it was measured, safetensors in float32. PruneScope's load_model reads it.")
+        )
         _offer(folder.model_path, f"{folder.run_id}.safetensors", primary=True)
     descriptions = {
         "half": (t("Compressed, half precision"), t("The same in float16: about half as large.")),
@@ -33,9 +33,8 @@ def show_downloads(folder: RunFolder, found: Examination | None) -> None:
         "onnx": (t("ONNX"), t("For ONNX Runtime and others; needs nothing of PruneScope.")),
     }
     for column, (form, (title, explained)) in zip(others, descriptions.items(), strict=True):
-        with column.container(border=True, height="stretch"):
-            st.markdown(f"**{title}**")
-            st.caption(explained)
+        with column.container(border=True, height="stretch", vertical_alignment="distribute"):
+            _describe(title, explained)
             _offer_made(folder, form)
     show_code(folder)
 
@@ -60,6 +59,12 @@ def show_code(folder: RunFolder) -> None:
     with right:
         st.caption(t("The ONNX file, anywhere:"))
         st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language="python")
+
+
+def _describe(title: str, explained: str) -> None:
+    with st.container():
+        st.markdown(f"**{title}**")
+        st.caption(explained)
 
 
 def _offer_made(folder: RunFolder, form: str) -> None:

@@ -72,7 +72,7 @@ def show_filters(spec: RunSpec, found: Examination) -> None:
             gone=_dot("■", charts.GONE),
             left=_dot("■", charts.LEFT),
         )
-        st.caption(sentence)
+        st.markdown(f":small[{sentence}]")
 
 
 def show_weights(spec: RunSpec, found: Examination) -> None:
@@ -116,7 +116,7 @@ def show_classes(spec: RunSpec, found: Examination) -> None:
                 better=_dot("◆", charts.LEFT),
                 worse=_dot("◆", charts.GONE),
             )
-            st.caption(sentence)
+            st.markdown(f":small[{sentence}]")
         if len(classes) > len(shown):
             st.caption(t("The first {n} of {all} classes.", n=len(shown), all=len(classes)))
     with right:
@@ -132,7 +132,7 @@ def show_classes(spec: RunSpec, found: Examination) -> None:
             right=_dot("■", charts.LEFT),
             wrong=_dot("■", charts.GONE),
         )
-        st.caption(sentence)
+        st.markdown(f":small[{sentence}]")
 
 
 def show_mistakes(spec: RunSpec, found: Examination) -> None:
@@ -154,7 +154,7 @@ def show_mistakes(spec: RunSpec, found: Examination) -> None:
     if not found.mistakes:
         st.success(t("No picture to show: not one went wrong."), icon=":material/check_circle:")
         return
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="small"):
         for mistake in found.mistakes:
             truth, predicted = found.classes[mistake.truth], found.classes[mistake.predicted]
             with st.container(width=PICTURE_WIDTH, gap="small"):
@@ -168,8 +168,8 @@ def show_mistakes(spec: RunSpec, found: Examination) -> None:
                         predicted=predicted,
                     ),
                 )
-                words = f"{escape_markdown(truth)} → **{escape_markdown(predicted)}**  \n{mistake.confidence:.0f} %"
-                st.caption(words, help=None)
+                words = f"{escape_markdown(truth)}  \n→ **{escape_markdown(predicted)}** {mistake.confidence:.0f} %"
+                st.caption(words)
     sentence = t(
         "Class → what it is taken for, and with what confidence; the most confident mistakes, with fewer colours."
     )

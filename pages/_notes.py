@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from core.study.checks import InputError
 from core.study.methods import DENSE
-from core.study.record import Home
 from core.study.spec import FOLDER_PREFIX
 from core.views import tables
 from pages._language import t
-from pages._shared import home
 
 MOST_NAMED = 3
 _CONVOLUTION = re.compile(r"layer(\d+)\.(\d+)\.(?:conv(\d+)|downsample\.0)")
-
-DeadLayers = Mapping[str, list[str]]  # by run id
 
 
 def say_where_it_comes_from(study: pd.DataFrame) -> None:
@@ -47,14 +40,9 @@ def say_where_it_comes_from(study: pd.DataFrame) -> None:
         )
 
 
-def dead_layers(study: pd.DataFrame) -> DeadLayers:
-    """The layers that lost all their weights, of those runs of ``study`` that have such layers."""
-    return _dead_layers(home().path, tuple(zip(study["run_id"], study["finished"], strict=True)))
-
-
-def warn_of_dead_layers(shown: pd.DataFrame, dead: DeadLayers) -> None:
+def warn_of_dead_layers(shown: pd.DataFrame) -> None:
     """One warning for those of the runs ``shown`` that have dead layers, the first few by name."""
-    runs = shown[shown["run_id"].isin(list(dead))]
+    runs = shown[shown["dead_layers"] != ""]
     if runs.empty:
         return
     named = [
@@ -64,7 +52,7 @@ def warn_of_dead_layers(shown: pd.DataFrame, dead: DeadLayers) -> None:
             variant=tables.escape_markdown(run["variant"]),
             sparsity=run["sparsity"],
             seed=run["seed"],
-            layers=_in_words(dead[run["run_id"]]),
+            layers=_in_words(run["dead_layers"].split()),
         )
         for _, run in runs.head(MOST_NAMED).iterrows()
     ]
@@ -79,20 +67,6 @@ def warn_of_dead_layers(shown: pd.DataFrame, dead: DeadLayers) -> None:
         + "\n".join(named),
         icon=":material/warning:",
     )
-
-
-@st.cache_data(show_spinner=False, max_entries=20)
-def _dead_layers(path: Path, finished: tuple[tuple[str, str], ...]) -> DeadLayers:
-    """``finished``: run ids, and when each was finished, as another result may come to stand there."""
-    found = {}
-    for run_id, _ in finished:
-        try:
-            layers = (Home(path).run(run_id).result() or {}).get("dead_layers")
-        except InputError:  # damaged since it was read for the table: the next look leaves it out there, too
-            continue
-        if isinstance(layers, list) and layers:
-            found[run_id] = list(map(str, layers))
-    return found
 
 
 def _in_words(layers: list[str]) -> str:

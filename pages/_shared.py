@@ -20,6 +20,7 @@ from core.study.record import Home
 from core.study.results import Results
 from core.study.status import Statuses
 from core.views.tables import escape_markdown
+from pages._language import t
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOOK_AGAIN_SECONDS = 15.0
@@ -32,10 +33,11 @@ def navigation() -> StreamlitPage:
     """The pages of the app and the menu for them; the page that was asked for."""
     return st.navigation(
         [
-            st.Page("pages/compare.py", title="Compare", icon=":material/stacked_line_chart:", default=True),
-            st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:"),
-            st.Page("pages/runs.py", title="Runs", icon=":material/checklist:"),
-            st.Page("pages/model.py", title="Model", icon=":material/deployed_code:"),
+            st.Page("pages/compare.py", title=t("Compare"), icon=":material/stacked_line_chart:", default=True),
+            st.Page("pages/launch.py", title=t("Launch"), icon=":material/rocket_launch:"),
+            st.Page("pages/runs.py", title=t("Runs"), icon=":material/checklist:"),
+            st.Page("pages/model.py", title=t("Model"), icon=":material/deployed_code:"),
+            st.Page("pages/report.py", title=t("Report"), icon=":material/article:"),
         ],
         position="top",
     )

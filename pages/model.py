@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -12,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.jobs.command import examine
 from core.study.checks import InputError, finite
 from core.study.examination import Examination, is_of, read_examination
-from core.study.record import UNFINISHED, RunFolder, State
+from core.study.record import UNFINISHED, Home, RunFolder, State
 from core.study.sample import SAMPLE, is_sample
 from core.study.spec import RunSpec
 from core.study.status import RunStatus, Statuses
@@ -26,7 +27,7 @@ from pages._model_sections import show_classes, show_filters, show_layers, show_
 from pages._shared import PROBLEMS, complain, describe, explained, home, keep_runs_going, show, statuses
 
 LOOK_SECONDS = 3
-CARD_WIDTH = 165
+CARD_WIDTH = 176
 DOWNLOADS = "download"
 SECTIONS: Mapping[str, Callable[[RunSpec, Examination], None]] = {
     "layers": show_layers,
@@ -41,7 +42,7 @@ SECTIONS: Mapping[str, Callable[[RunSpec, Examination], None]] = {
 def page() -> None:
     head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
     head.title(t("Model"), anchor=False, width="content")
-    own, shipped = statuses().read(), _shipped().read()
+    own, shipped = statuses().read(), _shipped(SAMPLE.path).read()
     if not own and not shipped:
         say_what_to_do_first()
         return
@@ -168,7 +169,15 @@ def show_cards(spec: RunSpec, result: Mapping[str, Any], dense: Mapping[str, Any
     def card(label: str, value: str, delta: str | None = None, *, color: Any = "off", explained: str) -> None:
         arrow: Any = "off" if color == "off" else "auto"
         st.metric(
-            label, value, delta, delta_color=color, delta_arrow=arrow, help=explained, border=True, width=CARD_WIDTH
+            label,
+            value,
+            delta,
+            delta_color=color,
+            delta_arrow=arrow,
+            help=explained,
+            border=True,
+            width=CARD_WIDTH,
+            height="stretch",
         )
 
     accuracy, size = number("test_accuracy"), number("model_size_mb")
@@ -245,7 +254,7 @@ def show_section(folder: RunFolder, found: Examination | None) -> None:
     assert section is not None
     write(section=section)
     if section == DOWNLOADS:
-        show_downloads(folder, found)
+        show_downloads(folder)
     elif found is None:
         offer_examination(folder)
     else:
@@ -268,8 +277,8 @@ def offer_examination(folder: RunFolder) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _shipped() -> Statuses:
-    return Statuses(SAMPLE)
+def _shipped(path: Path) -> Statuses:
+    return Statuses(Home(path))
 
 
 show(page)

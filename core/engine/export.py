@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save
 
 from core.engine.artifact import encode, load_model, notes_of
+from core.engine.deploy import folded
 from core.engine.metrics import PICTURE
 from core.engine.models.resnet import ResNet
 from core.study.checks import InputError
@@ -43,12 +44,11 @@ def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> N
 
 def encode_onnx(model: ResNet, notes: Mapping[str, Any]) -> bytes:
     """The content of an ONNX file that computes what ``model`` does, for any number of pictures: ``images`` to
-    ``logits``. ``notes`` become its metadata."""
-    was_training = model.training
+    ``logits``, with BatchNorm folded into the convolutions. ``notes`` become its metadata."""
     # Two pictures, as one would be taken for a batch that is always one.
     example = torch.zeros(2, *PICTURE, device=next(model.parameters()).device)
     program = torch.onnx.export(
-        model.eval(),
+        folded(model),
         (example,),
         input_names=[INPUT],
         output_names=[OUTPUT],
@@ -56,7 +56,6 @@ def encode_onnx(model: ResNet, notes: Mapping[str, Any]) -> bytes:
         dynamo=True,
         verbose=False,
     )
-    model.train(was_training)
     assert program is not None
     program.model.metadata_props.update({name: str(value) for name, value in notes.items()} | {INPUT: _INPUT_IS})
     content: bytes = program.model_proto.SerializeToString()

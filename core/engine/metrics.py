@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from core.engine.artifact import encode
+from core.engine.deploy import optimise
 from core.engine.device import place, threads
 from core.engine.models.resnet import ResNet, Shape
 from core.engine.pruning.base import prunable
@@ -55,6 +57,15 @@ class Latency:
     q1_ms: float
     q3_ms: float
     calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Latency of a network as it is and, if that worked, optimised; ``how`` says what that did, or why it did not."""
+
+    eager: Latency
+    optimised: Latency | None
+    how: str
 
 
 def count(model: ResNet, dense: Shape) -> Counts:
@@ -115,11 +126,40 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
     synchronised; about ``seconds`` are spent on each network after warming up. CUDA times the replay of a captured graph:
     at batch 1 an eager call would time the launching of kernels.
     """
-    with threads(1 if batch == 1 else torch.get_num_threads()):
-        return _take_turns({name: _callable(model, batch) for name, model in models.items()}, batch, seconds)
+    with threads(_threads_for(batch)):
+        calls = {name: _callable(model.eval(), _pictures(model, batch)) for name, model in models.items()}
+        return _take_turns(calls, batch, seconds)
 
 
-def _take_turns(calls: Mapping[str, Callable[[], None]], batch: int, seconds: float) -> dict[str, Latency]:
+@torch.no_grad()
+def time_as_delivered(models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0) -> dict[str, Delivered]:
+    """Latency of each of ``models`` as it is and as ``optimise`` makes it, all taking turns as in :func:`time_latency`."""
+    with threads(_threads_for(batch)):
+        calls: dict[str, Callable[[], object]] = {}
+        how: dict[str, str] = {}
+        for name, model in models.items():
+            pictures = _pictures(model, batch)
+            calls[name] = _callable(model.eval(), pictures)
+            try:
+                faster = optimise(model, pictures)
+                calls[f"{name} optimised"] = _callable(faster.run, pictures)
+                how[name] = faster.how
+            except RuntimeError as error:
+                how[name] = f"not optimised: {(str(error).splitlines() or [''])[0][:200]}"
+        times = _take_turns(calls, batch, seconds)
+    return {name: Delivered(times[name], times.get(f"{name} optimised"), how[name]) for name in models}
+
+
+def _threads_for(batch: int) -> int:
+    return 1 if batch == 1 else torch.get_num_threads()
+
+
+def _pictures(model: nn.Module, batch: int) -> Tensor:
+    device = next(model.parameters()).device
+    return torch.randn(batch, *PICTURE, device=device).contiguous(memory_format=torch.channels_last)
+
+
+def _take_turns(calls: Mapping[str, Callable[[], object]], batch: int, seconds: float) -> dict[str, Latency]:
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         for _ in range(3):
@@ -166,32 +206,29 @@ def _summary(batch: int, spent: list[float]) -> Latency:
     return Latency(batch, torch.get_num_threads(), round(median, 5), round(q1, 5), round(q3, 5), len(spent))
 
 
-def _callable(model: nn.Module, batch: int) -> Callable[[], None]:
-    device = next(model.parameters()).device
-    model.eval()
-    picture = torch.randn(batch, *PICTURE, device=device).contiguous(memory_format=torch.channels_last)
-    if device.type != "cuda":
-        return lambda: model(picture)
-    replay = _graph(model, picture)
+def _callable(run: Callable[[Tensor], Tensor], picture: Tensor) -> Callable[[], object]:
+    if picture.device.type != "cuda":
+        return partial(run, picture)
+    replay = _graph(run, picture)
 
     def call() -> None:
         replay()
-        torch.cuda.synchronize(device)
+        torch.cuda.synchronize(picture.device)
 
     return call
 
 
-def _graph(model: nn.Module, picture: Tensor) -> Callable[[], None]:
-    """The replay of ``model(picture)`` captured as a CUDA graph."""
+def _graph(run: Callable[[Tensor], Tensor], picture: Tensor) -> Callable[[], None]:
+    """The replay of ``run(picture)`` captured as a CUDA graph."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
-            model(picture)
+            run(picture)
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        model(picture)
+        run(picture)
 
     def replay(picture: Tensor = picture) -> None:  # keeps the picture: the graph goes on reading its memory
         graph.replay()

@@ -44,9 +44,15 @@ COLUMNS = (
     "batch_latency_ms",  # per image at the large batch
     "speedup",  # dense over this at batch 1, timed side by side
     "batch_speedup",  # the same at the large batch
+    # The same four of both networks as they are delivered: BatchNorm folded, operations fused. Missing in early records.
+    "optimised_latency_ms",
+    "optimised_batch_latency_ms",
+    "optimised_speedup",
+    "optimised_batch_speedup",
     "device",
     "train_seconds",
     "finished",  # UTC, ISO 8601
+    "dead_layers",  # names of the layers that lost all their weights, a space between
 )
 # What study_frame adds to a run by looking at the dense run that it started from.
 AGAINST_DENSE = (
@@ -60,7 +66,7 @@ AGAINST_DENSE = (
 # What is averaged over seeds.
 METRICS = (*COLUMNS[COLUMNS.index("test_accuracy") : COLUMNS.index("device")], *AGAINST_DENSE)
 # Dense over this: between two sparsities it is the inverse that is linear, as sizes and latencies are.
-_RATIOS = ("mac_ratio", "speedup", "batch_speedup", "size_ratio")
+_RATIOS = ("mac_ratio", "speedup", "batch_speedup", "optimised_speedup", "optimised_batch_speedup", "size_ratio")
 _NUMBERS = METRICS[: -len(AGAINST_DENSE)]
 _LONGEST_TEXT = 120
 
@@ -110,9 +116,12 @@ def studies(frame: pd.DataFrame) -> dict[str, str]:
     part = is_dense & frame["run_id"].isin(frame.loc[~is_dense, "dense_id"].unique())
     rows = frame.loc[~part, ["recipe", "recipe_label", "finished"]]
     newest = rows.groupby("recipe", sort=False).agg({"recipe_label": "first", "finished": "max"})
-    labels = newest.sort_values("finished", ascending=False, kind="stable")["recipe_label"].to_dict()
-    uses = Counter(labels.values())
-    return {key: label if uses[label] == 1 else f"{label} · {key[:4]}" for key, label in labels.items()}
+    newest = newest.sort_values("finished", ascending=False, kind="stable")
+    uses = Counter(newest["recipe_label"])
+    return {
+        str(key): label if uses[label] == 1 else f"{label} · {str(key)[:4]}"
+        for key, label in newest["recipe_label"].items()
+    }
 
 
 def study_frame(frame: pd.DataFrame, recipe: str) -> pd.DataFrame:
@@ -155,22 +164,24 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
     """
     x = summary["sparsity"].to_numpy()
     dense = np.flatnonzero(summary["method"] == DENSE)[:1]
-    neighbours = []
-    for variant, rows in summary.groupby(["method", "variant"], sort=False).indices.items():
-        if variant[0] != DENSE and (found := _neighbours(x, rows, dense, sparsity)):
-            neighbours.append((rows[0], *found))
-    own, low, high = np.array(neighbours, dtype=int).reshape(-1, 3).T
+    pruned = np.flatnonzero(summary["method"] != DENSE)
+    places = []
+    for _, rows in pd.Series(pruned).groupby(summary["variant"].to_numpy()[pruned], sort=False):
+        own = rows.to_numpy()
+        around = _neighbours(x, own, dense, sparsity)
+        if around:
+            places.append((own[0], *around))
+    first, low, high = np.array(places, dtype=int).reshape(-1, 3).T
     measured = low == high
     found = summary.iloc[low].reset_index(drop=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(measured, 0.0, (sparsity - x[low]) / (x[high] - x[low]))
+    share = np.where(measured, 0.0, (sparsity - x[low]) / np.where(measured, 1.0, x[high] - x[low]))
     for name in METRICS:
         values = summary[name].to_numpy()
         found[name] = np.where(measured, values[low], _between(name, values[low], values[high], share))
     found.loc[~measured, [f"{name}_ci" for name in METRICS]] = np.nan
     return found.assign(
-        method=summary["method"].to_numpy()[own],
-        variant=summary["variant"].to_numpy()[own],
+        method=summary["method"].to_numpy()[first],
+        variant=summary["variant"].to_numpy()[first],
         sparsity=sparsity,
         n=np.where(measured, found["n"], 0),
         measured=measured,
@@ -179,9 +190,7 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
     )
 
 
-def _neighbours(
-    x: NDArray[np.float64], rows: NDArray[np.intp], dense: NDArray[np.intp], sparsity: float
-) -> tuple[int, int] | None:
+def _neighbours(x: NDArray[Any], rows: NDArray[Any], dense: NDArray[Any], sparsity: float) -> tuple[int, int] | None:
     """The rows of a variant right below and right above ``sparsity``, twice the same if one is there; None outside."""
     own_zero = (x[rows] == 0).any()
     points = rows if own_zero else np.concatenate([dense, rows])
@@ -193,13 +202,12 @@ def _neighbours(
     return (int(points[right - 1]), int(points[right])) if 0 < right < len(points) else None
 
 
-def _between(
-    name: str, low: NDArray[np.float64], high: NDArray[np.float64], share: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _between(name: str, low: NDArray[Any], high: NDArray[Any], share: NDArray[Any]) -> NDArray[np.float64]:
     if name in _RATIOS:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return 1 / ((1 - share) / low + share / high)
-    return (1 - share) * low + share * high
+            low, high = 1 / low, 1 / high
+            return np.asarray(1 / ((1 - share) * low + share * high), dtype=float)
+    return np.asarray((1 - share) * low + share * high, dtype=float)
 
 
 def half_width(std: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
@@ -232,6 +240,7 @@ def _row(folder: RunFolder) -> dict[str, Any] | None:
         "device": _device(result),
         "train_seconds": result["train_seconds"],
         "finished": finished.isoformat(timespec="seconds"),
+        "dead_layers": _dead_layers(result),
     }
 
 
@@ -254,3 +263,8 @@ def _device(result: dict[str, Any]) -> str:
     environment = result.get("environment")
     name = environment.get("hardware") if isinstance(environment, dict) else None
     return " ".join(name.split())[:_LONGEST_TEXT] if isinstance(name, str) else "unknown"
+
+
+def _dead_layers(result: dict[str, Any]) -> str:
+    layers = result.get("dead_layers")
+    return " ".join("".join(str(layer).split()) for layer in layers) if isinstance(layers, list) else ""

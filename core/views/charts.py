@@ -51,12 +51,34 @@ class Panel:
     title: Callable[[Translate], str]
     highest: float = float("inf")
     from_zero: bool = True
+    form: str | None = None  # how the axis writes its numbers
 
 
 ACCURACY = Panel("test_accuracy", lambda t: t("Test accuracy (%)"), highest=100, from_zero=False)
 SIZE = Panel("model_size_mb", lambda t: t("Compressed size (MB)"))
+MACS = Panel("macs", lambda t: t("Multiply-accumulate operations per image"), form="~s")
 LATENCY = Panel("relative_latency", lambda t: t("Latency, batch 1 (dense = 1)"))
 BATCH_LATENCY = Panel("relative_batch_latency", lambda t: t("Latency, large batch (dense = 1)"))
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What a trade-off is drawn against: a column of the runs and of their means, and what to call it."""
+
+    column: str
+    title: Callable[[Translate], str]
+    logarithmic: bool = False
+
+
+SPARSITY = Axis("sparsity", lambda t: t("Sparsity"))
+# Logarithmic, as a ratio is: the dense network stands at 1. Sparsity has no such axis, for dense is 0.
+RATIO = Axis("size_ratio", lambda t: t("Times smaller than the dense file, logarithmic"), logarithmic=True)
+MOST_POINTS = 2_000  # runs that are drawn one by one; of more, the range from the lowest to the highest is
+
+
+def draws_every_run(study: pd.DataFrame, looks: Mapping[str, Style]) -> bool:
+    """Whether each run of the variants shown is a point of its own."""
+    return bool((study["variant"].isin(list(looks)) | (study["method"] == DENSE)).sum() <= MOST_POINTS)
 
 
 def styles(summary: pd.DataFrame) -> dict[str, Style]:
@@ -80,80 +102,39 @@ def tradeoff_chart(
     summary: pd.DataFrame,
     looks: Mapping[str, Style],
     *,
+    axis: Axis = SPARSITY,
     before: pd.DataFrame | None = None,
     legend: bool = False,
     height: int = 300,
+    select: str | None = None,
     t: Translate = english,
 ) -> alt.LayerChart:
-    """One metric against the requested sparsity: every seed as a point, a line through the means that starts at dense,
-    and the 95 % interval of the means as a band where there is one. ``looks`` names the variants to show. ``before``: the
-    accuracy before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that."""
-    encode = _Encoding(looks, legend, t)
-    lines = alt.Chart(_lines(panel, summary, looks)).mark_line(strokeWidth=2.25, tooltip=None)
-    behind = [] if before is None else [_before(before, _around(panel, study, summary, looks), looks, encode, t)]
+    """One metric against ``axis``: every seed as a point, a line through the means that starts at dense, and the 95 %
+    interval of the means as a band where there is one. ``looks`` names the variants to show. ``before``: the accuracy
+    before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that; only against
+    sparsity. ``select``: the selection into which a click on a point puts its run_id."""
+    encode = _Encoding(looks, axis, legend, t)
+    lines = alt.Chart(_lines(panel, summary, looks, axis)).mark_line(strokeWidth=2.25, tooltip=None)
+    behind = (
+        []
+        if before is None or axis != SPARSITY
+        else [_before(before, _around(panel, study, summary, looks), looks, encode)]
+    )
     layers = [
         *behind,
-        *_bands(_intervals(panel, summary, looks), encode),
+        *_bands(_intervals(panel, summary, looks, axis), encode),
         _dense_rule(panel, summary, t),
-        lines.encode(encode.x("sparsity"), encode.y(panel), encode.color, encode.dash),
-        _seeds(panel, study, looks, encode, t),
+        lines.encode(encode.x(axis.column), encode.y(panel), encode.color, encode.dash, alt.Order("sparsity:Q")),
+        *_seeds(panel, study, looks, encode, select),
     ]
     return alt.LayerChart(layer=layers, height=height, padding={"left": 0, "top": 4, "right": 6, "bottom": 6})
-
-
-def with_slider(
-    spec: Mapping[str, Any],
-    panel: Panel,
-    marked: pd.DataFrame,
-    looks: Mapping[str, Style],
-    sparsity: float,
-    *,
-    t: Translate = english,
-) -> dict[str, Any]:
-    """The ``spec`` of a trade-off chart with a vertical rule at ``sparsity`` and, as rings, the means in ``marked``.
-
-    Plain Vega-Lite, since a slider redraws at once only if the chart is not built and checked anew at every step.
-    """
-    means = marked[marked["variant"].isin(list(looks))].dropna(subset=panel.metric)
-    rings = [
-        {
-            "variant": row["variant"],
-            "sparsity": sparsity,
-            "mean": row[panel.metric],
-            "origin": t("mean of the seeds") if row["measured"] else t("interpolated"),
-            "color": looks[row["variant"]].color,
-        }
-        for _, row in means.iterrows()
-    ]
-    hover = {"variant": t("Method"), "sparsity": t("Sparsity"), "mean": panel.title(t), "origin": t("Value")}
-    x = {"field": "sparsity", "type": "quantitative"}
-    rule_layer = {
-        "data": {"values": [{"sparsity": sparsity}]},
-        "mark": {"type": "rule", "color": DENSE_STYLE.color, "strokeWidth": 1.5, "tooltip": None},
-        "encoding": {"x": x},
-    }
-    ring_layer = {
-        "data": {"values": rings},
-        "mark": {"type": "point", "shape": "circle", "size": 170, "strokeWidth": 2, "filled": False},
-        "encoding": {
-            "x": x,
-            "y": {"field": "mean", "type": "quantitative"},
-            "stroke": {"field": "color", "type": "nominal", "scale": None},
-            "tooltip": [
-                {"field": field, "title": title, **({"format": ".4~g"} if field == "mean" else {})}
-                for field, title in hover.items()
-            ],
-        },
-    }
-    *below, seeds = spec["layer"]
-    return {**spec, "layer": [*below, rule_layer, ring_layer, seeds]}
 
 
 class _Encoding:
     """The channels that all layers share, so that they share one scale and one legend."""
 
-    def __init__(self, looks: Mapping[str, Style], legend: bool, t: Translate) -> None:
-        self._t = t
+    def __init__(self, looks: Mapping[str, Style], axis: Axis, legend: bool, t: Translate) -> None:
+        self.t, self.axis = t, axis
         drawn = with_dense(looks).values()
         names = list(with_dense(looks))
         key = (
@@ -172,22 +153,30 @@ class _Encoding:
         self.dash = alt.StrokeDash("variant:N", scale=scale(style.dash for style in drawn), legend=None)
 
     def x(self, column: str) -> alt.X:
-        axis = alt.Axis(
-            title=self._t("Sparsity"), values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", grid=False, labelFlush=False
-        )
+        title = self.axis.title(self.t)
+        if self.axis.logarithmic:
+            axis = alt.Axis(title=title, format="~g", grid=False, tickCount=6)
+            return alt.X(f"{column}:Q", axis=axis, scale=alt.Scale(type="log", nice=False, padding=12))
+        axis = alt.Axis(title=title, values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", grid=False, labelFlush=False)
         return alt.X(f"{column}:Q", axis=axis, scale=alt.Scale(domain=[-0.02, 1.0], nice=False))
 
     def y(self, panel: Panel, column: str = "mean") -> alt.Y:
         # The title lies flat above the axis: readable, and it costs no width on a phone.
         axis = alt.Axis(
-            title=panel.title(self._t), titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14
+            title=panel.title(self.t),
+            titleAngle=0,
+            titleAlign="left",
+            titleAnchor="start",
+            titleX=0,
+            titleY=-14,
+            format=panel.form or alt.Undefined,
         )
         return alt.Y(f"{column}:Q", axis=axis, scale=alt.Scale(zero=panel.from_zero, nice=True))
 
 
-def _lines(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style]) -> pd.DataFrame:
+def _lines(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style], axis: Axis) -> pd.DataFrame:
     """The means of each variant, from the dense mean on."""
-    columns = ["variant", "sparsity", panel.metric]
+    columns = list(dict.fromkeys(["variant", "sparsity", axis.column, panel.metric]))
     dense = summary.loc[summary["method"] == DENSE, columns]
     pruned = summary.loc[summary["variant"].isin(list(looks)), columns]
     starts = [dense.assign(variant=variant) for variant in pruned["variant"].unique()]
@@ -195,17 +184,17 @@ def _lines(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style]) -> p
     return lines.rename(columns={panel.metric: "mean"})
 
 
-def _intervals(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style]) -> pd.DataFrame:
+def _intervals(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style], axis: Axis = SPARSITY) -> pd.DataFrame:
     """The ends of the means' intervals, dense included, cut to what is possible; NaN where there is none."""
     shown = summary[summary["variant"].isin(list(looks)) | (summary["method"] == DENSE)]
     mean, half = shown[panel.metric], shown[f"{panel.metric}_ci"]
     ends = {"low": (mean - half).clip(lower=0), "high": (mean + half).clip(upper=panel.highest)}
-    return shown[["variant", "sparsity"]].assign(**ends)
+    return shown[list(dict.fromkeys(["variant", "sparsity", axis.column]))].assign(**ends)
 
 
 def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
     """The intervals as bands, and as bars so that a single one shows too."""
-    ends = {"x": encode.x("sparsity"), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": encode.color}
+    ends = {"x": encode.x(encode.axis.column), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": encode.color}
     chart = alt.Chart(intervals)
     return [
         chart.mark_area(opacity=0.16, strokeWidth=0, tooltip=None).encode(**ends),
@@ -214,10 +203,11 @@ def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
 
 
 def _before(
-    before: pd.DataFrame, domain: tuple[float, float], looks: Mapping[str, Style], encode: _Encoding, t: Translate
+    before: pd.DataFrame, domain: tuple[float, float], looks: Mapping[str, Style], encode: _Encoding
 ) -> alt.Chart:
     """Accuracy before fine-tuning, cut off at the ends of ``domain``: it falls to that of a guess, and differences between
     fine-tuned networks could not be seen beside that."""
+    t = encode.t
     points = before.loc[before["variant"].isin(list(looks)), ["variant", "sparsity", "accuracy"]]
     hover = [
         alt.Tooltip("variant:N", title=t("Method")),
@@ -258,27 +248,48 @@ def _dense_rule(panel: Panel, summary: pd.DataFrame, t: Translate) -> alt.Chart:
     return chart
 
 
-def _seeds(panel: Panel, study: pd.DataFrame, looks: Mapping[str, Style], encode: _Encoding, t: Translate) -> alt.Chart:
+def _seeds(
+    panel: Panel, study: pd.DataFrame, looks: Mapping[str, Style], encode: _Encoding, select: str | None
+) -> list[alt.Chart]:
+    """Every run as a point; of too many to be told apart, the mean as a point and the range of the runs as a line."""
     shown = study[study["variant"].isin(list(looks)) | (study["method"] == DENSE)]
     fills = {name: look.color if look.filled else "transparent" for name, look in with_dense(looks).items()}
-    points = shown[["variant", *_TOLD]].assign(
-        x=_side_by_side(shown, list(looks)),
-        mean=shown[panel.metric],
-        fill=shown["variant"].map(fills),
-    )
-    chart: alt.Chart = (
-        alt.Chart(points)
-        .mark_point(size=46, strokeWidth=1.5, opacity=0.9)
+    ranges = []
+    if draws_every_run(study, looks):
+        told = run_tooltip(encode.t)
+        fields = dict.fromkeys(["run_id", "variant", encode.axis.column, *_TOLD])
+        points = _placed(shown[list(fields)].assign(mean=shown[panel.metric]), looks, encode.axis)
+    else:
+        told, select = _range_tooltip(encode.t), None
+        groups = shown.assign(along=shown[encode.axis.column]).groupby(["variant", "sparsity"], sort=False)
+        means = groups.agg(
+            mean=(panel.metric, "mean"),
+            low=(panel.metric, "min"),
+            high=(panel.metric, "max"),
+            seeds=("seed", "size"),
+            along=("along", "mean"),
+        )
+        points = _placed(means.reset_index().assign(**{encode.axis.column: list(means["along"])}), looks, encode.axis)
+        ends = {"x": encode.x("x"), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": encode.color}
+        ranges.append(alt.Chart(points).mark_rule(strokeWidth=2, tooltip=None).encode(**ends))
+    chart = (
+        alt.Chart(points.assign(fill=points["variant"].map(fills)))
+        .mark_point(size=46, strokeWidth=1.5, opacity=0.9, cursor="pointer" if select else "default")
         .encode(
             encode.x("x"),
             encode.y(panel),
             encode.color,
             encode.fill,
             encode.shape,
-            tooltip=[alt.Tooltip("variant:N", title=t("Method")), *_tooltip(t)],
+            tooltip=[alt.Tooltip("variant:N", title=encode.t("Method")), *told],
         )
     )
-    return chart
+    return [*ranges, chart.add_params(alt.selection_point(name=select, fields=["run_id"])) if select else chart]
+
+
+def _placed(points: pd.DataFrame, looks: Mapping[str, Style], axis: Axis) -> pd.DataFrame:
+    x = points[axis.column] if axis.logarithmic else _side_by_side(points, list(looks))
+    return points.assign(x=x)
 
 
 def _side_by_side(points: pd.DataFrame, variants: Sequence[str]) -> pd.Series[float]:
@@ -298,7 +309,7 @@ _TOLD = (
 )
 
 
-def _tooltip(t: Translate) -> list[alt.Tooltip]:
+def run_tooltip(t: Translate) -> list[alt.Tooltip]:
     """The numbers of one run, each of _TOLD with its name and form."""
     names = {
         "sparsity": (t("Requested sparsity"), "~g"),
@@ -310,3 +321,11 @@ def _tooltip(t: Translate) -> list[alt.Tooltip]:
         "batch_latency_ms": (t("Latency, large batch (ms)"), ".4~f"),
     }
     return [alt.Tooltip(f"{field}:Q", title=names[field][0], format=names[field][1]) for field in _TOLD]
+
+
+def _range_tooltip(t: Translate) -> list[alt.Tooltip]:
+    names = {"sparsity": t("Requested sparsity"), "seeds": t("Seeds"), "mean": t("Mean"), "low": t("Lowest")}
+    return [
+        alt.Tooltip(f"{field}:Q", title=title, format=".4~g")
+        for field, title in {**names, "high": t("Highest")}.items()
+    ]

@@ -19,6 +19,7 @@ from core.views.charts import (
     tradeoff_chart,
     with_dense,
 )
+from core.views.pareto import key, pareto_chart
 from core.views.words import english
 
 _WIDTH, _HEIGHT = 720, 420
@@ -92,37 +93,10 @@ def _costs(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style
     return chart
 
 
-def pareto_front(summary: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``summary`` that no other row beats in size without losing accuracy, or the other way round; from the
-    smallest file to the largest."""
-    ranked = summary.sort_values(["model_size_mb", "test_accuracy"], ascending=[True, False])
-    best = ranked["test_accuracy"].cummax().shift(fill_value=float("-inf"))
-    return ranked[ranked["test_accuracy"] > best]
-
-
 def _pareto(summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.LayerChart:
-    fields = ["variant", "sparsity", "model_size_mb", "test_accuracy"]
-    points = summary[fields].assign(
-        low=(summary["test_accuracy"] - summary["test_accuracy_ci"]).clip(lower=0),
-        high=(summary["test_accuracy"] + summary["test_accuracy_ci"]).clip(upper=ACCURACY.highest),
-    )
-    x = alt.X(
-        "model_size_mb:Q",
-        title="Compressed size (MB), logarithmic",
-        scale=alt.Scale(type="log", nice=False, padding=24),
-    )
-    y = alt.Y("test_accuracy:Q", title=ACCURACY.title(english), scale=alt.Scale(zero=False, nice=True))
-    front, base = alt.Chart(pareto_front(summary)[fields]), alt.Chart(points)
-    color, shape = _key(with_dense(looks))
-    layers = [
-        base.mark_line(strokeWidth=1.25, opacity=0.4).encode(x, y, color, alt.Order("sparsity:Q")),
-        front.mark_line(color="#777777", strokeDash=[4, 3], strokeWidth=1.5).encode(x, y, alt.Order("model_size_mb:Q")),
-        base.mark_rule(opacity=0.55).encode(x, alt.Y("low:Q"), alt.Y2("high"), color),
-        base.mark_point(size=80, filled=True, opacity=1).encode(x, y, color, shape),
-        # Only these are labelled: of several methods at one sparsity the labels would lie upon one another.
-        front.mark_text(dy=-13, fontSize=11, color="#444444").encode(x, y, text=alt.Text("sparsity:Q", format="~g")),
-    ]
-    return alt.LayerChart(layer=layers, width=_WIDTH, height=_HEIGHT)
+    chart = pareto_chart(summary, looks, legend=_legend())
+    chart.width, chart.height = _WIDTH, _HEIGHT
+    return chart
 
 
 def _density(layers: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart:
@@ -182,13 +156,8 @@ def _panel(field: str, label: str) -> alt.Facet:
 
 def _key(looks: Mapping[str, Style]) -> tuple[alt.Color, alt.Shape]:
     """Colour and shape of each variant, with one legend below the chart."""
-    legend = alt.Legend(title=None, orient="bottom", columns=_COLUMNS, symbolSize=90, symbolOpacity=1)
-    names = list(looks)
-    return (
-        alt.Color(
-            "variant:N", scale=alt.Scale(domain=names, range=[look.color for look in looks.values()]), legend=legend
-        ),
-        alt.Shape(
-            "variant:N", scale=alt.Scale(domain=names, range=[look.shape for look in looks.values()]), legend=legend
-        ),
-    )
+    return key(looks, _legend())
+
+
+def _legend() -> alt.Legend:
+    return alt.Legend(title=None, orient="bottom", columns=_COLUMNS, symbolSize=90, symbolOpacity=1)

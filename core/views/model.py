@@ -13,9 +13,10 @@ from core.views.words import Translate, english
 
 # Okabe and Ito's, as in the other charts. How much there is, is told by opacity: that reads on white and on black alike.
 LEFT, GONE, GREY = "#0072B2", "#D55E00", "#808080"
+_WORDS = "#7A7A7A"  # equally far from white and from the dark background
 MOST_CLASSES = 25  # of which the accuracy is shown one by one
 _PART_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
-_ROW = alt.Step(21)
+_ROW = alt.Step(26)
 _PERCENT_AXIS = [0, 25, 50, 75, 100]
 
 
@@ -160,7 +161,7 @@ def class_chart(classes: pd.DataFrame, *, dense: bool, t: Translate = english) -
     )
     low = float(frame[["accuracy", "dense_accuracy"]].min().min())
     scale = alt.Scale(domain=[max(0.0, 5 * (low // 5) - 5), 104], nice=False)
-    ticks = alt.Axis(tickCount=6, grid=True, labelExpr="datum.value > 100 ? '' : datum.label")
+    ticks = alt.Axis(tickCount=6, grid=True, labelFlush=False, labelExpr="datum.value > 100 ? '' : datum.label")
     hover = [
         alt.Tooltip("class:N", title=t("Class")),
         alt.Tooltip("accuracy:Q", title=t("Accuracy (%)"), format=".1f"),
@@ -178,7 +179,7 @@ def class_chart(classes: pd.DataFrame, *, dense: bool, t: Translate = english) -
     before = base.mark_point(shape="circle", filled=True, size=70, color=GREY, opacity=1).encode(
         x=alt.X("dense_accuracy:Q", scale=scale)
     )
-    change = base.mark_text(align="left", dx=9, color=GREY).encode(x=alt.X("end:Q", scale=scale), text="label:N")
+    change = base.mark_text(align="left", dx=9, color=_WORDS).encode(x=alt.X("end:Q", scale=scale), text="label:N")
     return alt.LayerChart(layer=[way, before, now, change], height=alt.Step(26))
 
 
@@ -202,7 +203,10 @@ def confusion_chart(found: Examination, t: Translate = english) -> alt.Chart:
         alt.Tooltip("count:Q", title=t("Test pictures"), format="d"),
         alt.Tooltip("share:Q", title=t("Share of the class (%)"), format=".1f"),
     ]
-    names = alt.Axis(labelLimit=90, labelOverlap=True, ticks=False, domain=False, grid=False, labelAngle=-40)
+    crowded = len(order) > 20
+    names = alt.Axis(
+        labelLimit=90, labelFlush=False, labelAngle=-40, labelOverlap=crowded, ticks=False, domain=False, grid=False
+    )
     chart: alt.Chart = (
         alt.Chart(pd.DataFrame(rows, columns=["truth", "predicted", "count", "share", "right"]))
         .mark_rect(stroke=GREY, strokeOpacity=0.25, strokeWidth=0.5)
@@ -214,7 +218,7 @@ def confusion_chart(found: Examination, t: Translate = english) -> alt.Chart:
             opacity=alt.Opacity("share:Q", scale=alt.Scale(type="sqrt", domain=[0, 100], range=[0, 1]), legend=None),
             tooltip=hover,
         )
-        .properties(height=max(300, min(700, 30 * len(order))))
+        .properties(height=alt.Step(max(8, min(32, 700 // len(order)))))
     )
     return chart
 
@@ -235,11 +239,10 @@ def size_chart(found: Examination, t: Translate = english) -> alt.LayerChart:
     """The compressed file by its parts, beside what the network takes without compression and what the dense one takes."""
     parts = size_table(found, t)
     this = t("This, compressed")
-    whole = [
-        (t("Dense, plain weights"), found.dense_plain_size),
-        (t("Dense, compressed"), found.dense_size),
-        (t("This, plain weights"), found.plain_size),
-    ]
+    whole = [(t("This, plain weights"), found.plain_size)]
+    if found.dense != found.model:
+        dense = [(t("Dense, plain weights"), found.dense_plain_size), (t("Dense, compressed"), found.dense_size)]
+        whole = [*dense, *whole]
     rows = [{"file": name, "part": t("In one piece"), "bytes": size, "color": GREY} for name, size in whole]
     rows += [
         {"file": this, "part": part, "bytes": size, "color": color}
@@ -268,7 +271,7 @@ def size_chart(found: Examination, t: Translate = english) -> alt.LayerChart:
             ],
         )
     )
-    numbers = alt.Chart(totals).mark_text(align="left", dx=5, color=GREY).encode(y=y, x=x, text="label:N")
+    numbers = alt.Chart(totals).mark_text(align="left", dx=5, color=_WORDS).encode(y=y, x=x, text="label:N")
     return alt.LayerChart(layer=[bars, numbers], height=alt.Step(38))
 
 
@@ -288,13 +291,13 @@ def _weights_left(layer: Layer) -> int:
 
 def _bars(frame: pd.DataFrame, title: str, hover: list[alt.Tooltip]) -> alt.LayerChart:
     """Bars of the percentage ``left`` of each ``layer`` before a track of 100, each with its ``label``."""
-    axis = alt.Axis(values=_PERCENT_AXIS, grid=False)
+    axis = alt.Axis(values=_PERCENT_AXIS, grid=False, labelFlush=False)
     scale = alt.Scale(domain=[0, 118], nice=False)  # room for the labels
     left, full = (alt.X(f"{name}:Q", title=title, scale=scale, axis=axis) for name in ("left", "all"))
     base = alt.Chart(frame).encode(y=_layers_axis(), tooltip=hover)
     track = base.mark_bar(color=GREY, opacity=0.16, height={"band": 0.66}).encode(x=full)
     bars = base.mark_bar(color=LEFT, opacity=0.9, height={"band": 0.66}).encode(x=left)
-    numbers = base.mark_text(align="left", dx=5, color=GREY).encode(x=full, text="label:N")
+    numbers = base.mark_text(align="left", dx=5, color=_WORDS).encode(x=full, text="label:N")
     return alt.LayerChart(layer=[track, bars, numbers], height=_ROW)
 
 
@@ -303,4 +306,4 @@ def _layers_axis() -> alt.Y:
 
 
 def _names_axis() -> alt.Axis:
-    return alt.Axis(labelLimit=150, ticks=False, domain=False, grid=False, labelPadding=6)
+    return alt.Axis(labelLimit=150, labelFlush=False, ticks=False, domain=False, grid=False, labelPadding=6)

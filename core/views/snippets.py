@@ -12,12 +12,16 @@ from PIL import Image
 from core.engine import load_model
 from core.engine.artifact import notes_of
 
-model, notes = load_model("{file}"), notes_of("{file}")
-mean, std = (torch.tensor([float(x) for x in notes[name].split(",")]) for name in ("mean", "std"))
+file = "{file}"
+model, notes = load_model(file), notes_of(file)
+mean, std = (
+    torch.tensor([float(x) for x in notes[name].split(",")])
+    for name in ("mean", "std")
+)
 
 picture = Image.open("picture.png").convert("RGB").resize((32, 32))
 pixels = torch.tensor(np.array(picture)) / 255
-images = ((pixels - mean) / std).permute(2, 0, 1)[None]  # 1 x 3 x 32 x 32
+images = ((pixels - mean) / std).permute(2, 0, 1)[None]
 with torch.no_grad():
     best = int(model(images).argmax(1))
 print(notes["classes"].split(",")[best])
@@ -30,13 +34,17 @@ def load_with_onnx_runtime(file: str) -> str:
 import onnxruntime
 from PIL import Image
 
-session = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
+file = "{file}"
+session = onnxruntime.InferenceSession(file)
 notes = session.get_modelmeta().custom_metadata_map
-mean, std = (np.array([float(x) for x in notes[name].split(",")]) for name in ("mean", "std"))
+mean, std = (
+    np.array([float(x) for x in notes[name].split(",")])
+    for name in ("mean", "std")
+)
 
 picture = Image.open("picture.png").convert("RGB").resize((32, 32))
 pixels = np.array(picture) / 255
-images = ((pixels - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)  # 1 x 3 x 32 x 32
-(logits,) = session.run(None, {{"images": images}})
+images = ((pixels - mean) / std).transpose(2, 0, 1)[None]
+(logits,) = session.run(None, {{"images": images.astype(np.float32)}})
 print(notes["classes"].split(",")[int(logits.argmax())])
 """

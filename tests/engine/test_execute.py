@@ -32,6 +32,8 @@ def test_a_dense_run_leaves_its_record(dense_home, recipe):
     assert result["sparsity"] == result["reached_sparsity"] == 0
     assert result["test_accuracy"] > 80
     assert result["speedup"] == result["mac_ratio"] == 1
+    assert result["optimised_speedup"] == result["optimised_batch_speedup"] == 1
+    assert result["train_steps"] == "eager"
     assert result["environment"]["threads"] == torch.get_num_threads()
     assert result["model_size_mb"] * 1e6 == folder.model_path.stat().st_size
     assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1, 2, 3]
@@ -52,6 +54,9 @@ def test_every_method_runs_to_its_record(home, recipe, method):
     assert written.params_nonzero == result["params_nonzero"]
     assert written.reached_sparsity == result["reached_sparsity"]
     assert result["params_millions"] == result["params_nonzero"] / 1e6
+    optimised = result["latency"]["optimised"]
+    assert result["optimised_latency_ms"] == optimised["single"]["median_ms"] > 0
+    assert result["optimised_speedup"] == optimised["single_dense"]["median_ms"] / optimised["single"]["median_ms"]
     assert (result["mac_ratio"] > 1.3) == (METHODS[method].kind == "structured")
     assert (result["filter_ratio"] > 0) == (METHODS[method].kind == "structured")
     assert result["schedule"]["lr"] == (0.05 if METHODS[method].restarts else 0.01)

@@ -79,7 +79,7 @@ def test_a_study_is_shown_with_cards_charts_table_and_origin(home):
     assert all("±" in metric.label for metric in app.metric[::4])
     assert "no speed-up on ordinary kernels" in shown
     assert len(app.metric) == 4 * len(METHODS)
-    assert len(app.get("vega_lite_chart")) == 3
+    assert len(app.get("vega_lite_chart")) == 5  # four trade-offs and the front
     assert len(app.dataframe[0].value) == 1 + 2 * len(METHODS)
     assert app.slider(key="sparsity").value == 0.9
     assert not app.selectbox
@@ -146,15 +146,15 @@ def test_the_url_chooses_study_sparsity_and_methods(home):
 def test_a_wrong_sparsity_in_the_url_falls_back_with_a_note(home, sparsity):
     write_study(home)
     app = open_page(sparsity=sparsity)
-    assert "sparsity in the link" in app.info[0].value
+    assert "The link says sparsity" in app.info[0].value
     assert app.slider(key="sparsity").value == 0.9
 
 
 def test_an_unknown_study_or_method_in_the_url_falls_back_with_a_note(home):
     write_study(home)
     app = open_page(study="../../etc", methods=["Nonsense", "Structured"])
-    assert any("study in the link" in info.value for info in app.info)
-    assert any("names a method" in info.value for info in app.info)
+    assert any("The link says study" in info.value for info in app.info)
+    assert any("The link says methods = “Nonsense”" in info.value for info in app.info)
     assert app.query_params["study"] == RECIPE.key
     assert len(accuracies(app)) == 1
 
@@ -273,7 +273,7 @@ def test_curves_before_finetuning_can_be_switched_off(home):
     write_curves(home)
     app = open_page()
     assert app.toggle(key="before").value is True
-    assert dashed(app) == [True, False, False]  # accuracy, size, latency
+    assert dashed(app) == [True, False, False, False, False]  # accuracy, then size, latency, MACs and the front
     assert "on 2,000 test pictures" in text(app)
     run(app.toggle(key="before").set_value(False))
     assert not any(dashed(app))

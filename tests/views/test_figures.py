@@ -10,12 +10,13 @@ import vl_convert
 
 from core.study.grid import study_runs
 from core.study.methods import METHODS
+from core.study.pareto import pareto_front
 from core.study.presets import build_recipe
 from core.study.record import Home
 from core.study.results import Results, study_frame, summarise
 from core.study.status import curves
 from core.views.charts import styles
-from core.views.figures import figures, pareto_front
+from core.views.figures import figures
 from tests.records import write_result
 
 RECIPE = build_recipe("demo")

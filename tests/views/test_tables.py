@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 
 import pandas as pd
@@ -13,6 +14,7 @@ from core.study.grid import study_runs
 from core.study.presets import build_recipe
 from core.study.record import Home
 from core.study.results import Results, study_frame
+from core.study.spec import RunSpec
 from core.views.tables import efficiency_table, escape_markdown, to_csv, to_latex, to_markdown, with_interval
 from tests.records import write_result
 
@@ -47,6 +49,21 @@ def test_mac_ratio_and_speed_up_are_different_columns(table):
     structured = table[table["method"] == "Structured"].iloc[-1]
     assert structured["mac_ratio"] > structured["speedup_large_batch"] > structured["speedup_batch1"] > 1
     assert structured["macs_millions"] * structured["mac_ratio"] == pytest.approx(table["macs_millions"][0], rel=0.01)
+
+
+def test_networks_as_they_are_and_optimised_stand_side_by_side_and_records_without_the_latter_are_valid(tmp_path):
+    home = Home(tmp_path).prepare()
+    write_result(home, RunSpec(RECIPE, "structured", 1, 0.9), inference_latency_ms=2.0, optimised_latency_ms=1.5)
+    path = write_result(home, RunSpec(RECIPE, "structured", 1, 0.5)).result_path
+    early = {key: value for key, value in json.loads(path.read_text()).items() if not key.startswith("optimised")}
+    early.pop("record_sha256", None)
+    path.unlink()
+    home.create(RunSpec(RECIPE, "structured", 1, 0.5)).commit(early)
+    table = efficiency_table(study_frame(Results(home).frame(), RECIPE.key)).set_index("sparsity")
+    assert table["latency_batch1_ms"][0.9] == 2.0
+    assert table["optimised_latency_batch1_ms"][0.9] == 1.5
+    assert table["latency_batch1_ms"][0.5] > 0
+    assert table.filter(like="optimised").loc[0.5].isna().all()
 
 
 def test_csv_holds_the_same_numbers(table):

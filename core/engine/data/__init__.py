@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.engine.data import cifar10, folder, synthetic
+from core.engine.data import folder, synthetic
 from core.engine.data.augment import DevicePictures, Plan, epoch_plan
 from core.engine.data.pictures import Dataset, Decoded, Pictures, Report, Source
 from core.study.checks import InputError
@@ -64,6 +64,8 @@ def _source(name: str, home: Home) -> Source:
     if name == "synthetic":
         return synthetic.source()
     if name == "cifar10":
+        from core.engine.data import cifar10  # noqa: PLC0415 - imports torchvision, which takes a second
+
         return cifar10.source(home.data, home.cache)
     return folder.source(Path(name.removeprefix(FOLDER_PREFIX).strip()))
 

@@ -7,7 +7,10 @@ is its own mirror image, and it is turned either way alike, so that a horizontal
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +107,12 @@ def source() -> Source:
 def draw_pictures(report: Report) -> Decoded:
     """The whole data set, always the same: 500 pictures of each class to train on and 100 to test on."""
     batches = []
-    for label, outline in enumerate(SHAPES.values()):
-        report("Drawing pictures", label / len(SHAPES))
-        batches.append([_draw(outline, np.random.default_rng((SEED, label, n))) for n in range(TRAIN_BATCHES + 1)])
+    # A batch follows from its own seed, and NumPy lets go of the interpreter while it computes: all cores draw.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for label, outline in enumerate(SHAPES.values()):
+            report("Drawing pictures", label / len(SHAPES))
+            seeds = [np.random.default_rng((SEED, label, n)) for n in range(TRAIN_BATCHES + 1)]
+            batches.append(list(pool.map(partial(_draw, outline), seeds)))
     train = np.concatenate([batch for drawn in batches for batch in drawn[:TRAIN_BATCHES]])
     test = np.concatenate([drawn[TRAIN_BATCHES] for drawn in batches])
     labels = np.arange(len(SHAPES), dtype=np.int64)

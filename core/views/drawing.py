@@ -1,0 +1,52 @@
+"""Vega-Lite as a picture: here, or in a process of its own, as drawing holds up everything else in this one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+KINDS = ("png", "svg")
+_SCALE = 2.0  # pixels of a PNG for each of the figure's own
+_LONGEST_SECONDS = 120
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def draw(spec: Mapping[str, Any], kind: str) -> bytes:
+    """The figure as a file of ``kind``, one of KINDS."""
+    import vl_convert  # noqa: PLC0415 - starts a JavaScript engine
+
+    if kind == "png":
+        return bytes(vl_convert.vegalite_to_png(dict(spec), scale=_SCALE))
+    return str(vl_convert.vegalite_to_svg(dict(spec))).encode()
+
+
+def packed(spec: Mapping[str, Any]) -> str:
+    """The figure as text, for ``draw_apart``."""
+    return json.dumps(spec)
+
+
+def draw_apart(spec: str, kind: str) -> bytes:
+    """As ``draw``, for a packed figure, in another process, so that the other threads of this one go on. OSError if that
+    fails."""
+    command = [sys.executable, "-m", "core.views.drawing", kind]
+    try:
+        done = subprocess.run(
+            command, input=spec.encode(), cwd=_REPOSITORY, capture_output=True, check=True, timeout=_LONGEST_SECONDS
+        )
+    except subprocess.SubprocessError:
+        raise OSError(None, "the figure could not be drawn") from None
+    return done.stdout
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Draw the figure that comes in."""
+    sys.stdout.buffer.write(draw(json.load(sys.stdin), arguments[0]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

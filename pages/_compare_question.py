@@ -1,0 +1,156 @@
+"""The question that a study is made for: which is the smallest, or the fastest, network that is accurate enough?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.study.methods import DENSE
+from core.study.pareto import Answer, answer
+from core.views import charts, tables
+from core.views.pareto import ANSWER, BAR
+from pages._address import link, read_choice, read_number, write
+from pages._cards import seeds, swatch, times, times_smaller
+from pages._compare_charts import draw, open_clicked_run
+from pages._compare_study import Study
+from pages._language import t
+from pages._shared import explained
+
+PANELS = {"small": charts.SIZE, "batch": charts.BATCH_LATENCY, "one": charts.LATENCY}
+
+
+@st.fragment
+@explained
+def ask(study: Study, shown: Mapping[str, charts.Style]) -> None:
+    """The question, its answer, and the chart that shows both, among the variants shown and dense."""
+    open_clicked_run()
+    st.subheader(t("Which network to take?"), anchor=False)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        goal, lowest = choose(study)
+        looks = charts.with_dense(shown)
+        runs = study.runs[study.runs["variant"].isin(list(looks))]
+        summary = study.summary[study.summary["variant"].isin(list(looks))]
+        found = answer(runs, summary, PANELS[goal].metric, lowest)
+        if found is None:
+            st.info(t("No run has been measured for this."))
+            return
+        say(found, goal, lowest, looks)
+    with right:
+        panel = PANELS[goal]
+        data = {
+            BAR: pd.DataFrame({"test_accuracy": [lowest]}),
+            ANSWER: pd.DataFrame([{name: found.run[name] for name in ("test_accuracy", panel.metric)}]),
+        }
+        alt = t("Test accuracy against {metric}, with the Pareto front", metric=panel.title(t))
+        draw(st.container(), study.pareto(panel, shown), data, f"pareto {goal}", alt)
+        st.caption(
+            t(
+                "Dashed: the Pareto front, the means that no other beats in both; numbers on it are sparsities. "
+                "Large points are means, small ones seeds; the ring is the answer."
+            )
+        )
+
+
+def choose(study: Study) -> tuple[str, float]:
+    """What is to be as low as possible, and the accuracy in percent that it takes."""
+    dense = study.summary.loc[study.summary["method"] == DENSE, "test_accuracy"]
+    start = float(dense.iloc[0]) if len(dense) else float(study.summary["test_accuracy"].max())
+    usual = round(max(0.0, start - 1), 1)
+    read_choice("goal", list(PANELS), "small")
+    read_number("accuracy", 0, 100, usual)
+    names = {
+        "small": t("The smallest network"),
+        "batch": t("The fastest in a large batch"),
+        "one": t("The fastest for one image"),
+    }
+    goal = st.segmented_control(
+        t("I look for"), list(PANELS), format_func=names.__getitem__, required=True, key="goal", wrap=True
+    )
+    lowest = st.number_input(
+        t("with a test accuracy (%) of at least"),
+        0.0,
+        100.0,
+        step=0.1,
+        format="%.1f",
+        key="accuracy",
+        width=260,
+        help=t("At first one point less than the mean of the dense runs."),
+    )
+    write(goal=goal)
+    if lowest != usual:
+        write(accuracy=round(lowest, 2))
+    return goal or "small", lowest
+
+
+def say(found: Answer, goal: str, lowest: float, looks: Mapping[str, charts.Style]) -> None:
+    """The answer in words, with what there is to doubt about it."""
+    run = found.run
+    name = run_name(run)
+    with st.container(border=True):
+        if not found.met:
+            st.markdown(
+                t(
+                    "**No run here has {lowest:g} % or more.** The most accurate one is {run}, with {accuracy:.2f} %.",
+                    lowest=lowest,
+                    run=name,
+                    accuracy=run["test_accuracy"],
+                )
+            )
+            link("model", t("Open this run"), run=run["run_id"])
+            return
+        st.markdown(f"{swatch(looks[run['variant']])} **{name}**")
+        facts = [
+            t("accuracy {accuracy} %", accuracy=f"{run['test_accuracy']:.2f}"),
+            f"{run['model_size_mb']:.3g} MB" + ratio_of(run["size_ratio"]),
+            t(
+                "speed-up {batch} in a large batch, {one} for one image",
+                batch=times(run["batch_speedup"]),
+                one=times(run["speedup"]),
+            ),
+        ]
+        st.markdown("  \n".join(facts))
+        st.markdown(doubt(found, lowest))
+        if not found.mean_met and found.steady is not None:
+            st.markdown(t("The best whose mean meets it: {steady}.", steady=steady_name(found.steady, goal)))
+        link("model", t("Open this run and download it"), run=run["run_id"])
+
+
+def doubt(found: Answer, lowest: float) -> str:
+    """Whether the mean over the seeds meets the bar as well."""
+    mean = found.mean
+    value = tables.with_interval(mean["test_accuracy"], mean["test_accuracy_ci"])
+    if mean["n"] < 2:
+        return t(":material/help: One seed only: another one may do worse.")
+    if found.mean_met:
+        return t(":material/check: The mean of its {n} seeds meets it too: {value} %.", n=mean["n"], value=value)
+    return t(
+        ":material/warning: A lucky seed: the mean of its {n} is {value} %, below {lowest:g} %.",
+        n=mean["n"],
+        value=value,
+        lowest=lowest,
+    )
+
+
+def run_name(run: Mapping[str, Any]) -> str:
+    if run["method"] == DENSE:
+        return t("{variant}, seed {seed}", variant=run["variant"], seed=run["seed"])
+    return t("{variant} {sparsity:g}, seed {seed}", variant=run["variant"], sparsity=run["sparsity"], seed=run["seed"])
+
+
+def steady_name(row: Mapping[str, Any], goal: str) -> str:
+    name = row["variant"] if row["method"] == DENSE else f"{row['variant']} {row['sparsity']:g}"
+    cost = (
+        f"{row['model_size_mb']:.3g} MB"
+        if goal == "small"
+        else t("speed-up {times}", times=times(row["batch_speedup" if goal == "batch" else "speedup"]))
+    )
+    return f"**{name}**, {row['test_accuracy']:.2f} %, {cost}, {seeds(row['n'])}"
+
+
+def ratio_of(ratio: float) -> str:
+    return "" if math.isnan(ratio) or ratio == 1 else f" ({times_smaller(ratio)})"

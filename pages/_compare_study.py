@@ -1,0 +1,111 @@
+"""The study that the Compare page shows, and what is made of it once for all sessions that look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import streamlit as st
+
+from core.study.look import signature
+from core.study.methods import DENSE, METHODS, variant_label
+from core.study.record import Home
+from core.study.results import study_frame, summarise
+from core.study.sensitivity import mean_curves, sensitivity_frame
+from core.views import charts, tables
+from core.views.pareto import asking, pareto_chart
+from core.views.slider import with_slider
+from pages._language import language, t
+
+MANY_VARIANTS = 8  # of more, only the main ones are shown until others are chosen
+RUN = "run"  # the selection into which a click on a point puts the run
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart without the data in it, and the data: a browser keeps the chart where only data change."""
+
+    spec: dict[str, Any]
+    data: dict[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs of one recipe, their means, how each variant looks, and what was already made of them for the page."""
+
+    runs: pd.DataFrame
+    summary: pd.DataFrame
+    looks: dict[str, charts.Style]
+    before: pd.DataFrame  # accuracy before fine-tuning, as mean_curves gives it, of those variants that have a curve
+    _drawings: dict[Any, Drawing] = field(default_factory=dict)
+    _tables: dict[Any, pd.DataFrame] = field(default_factory=dict)
+
+    def main_variants(self) -> list[str]:
+        """What is shown until something is chosen: all variants, or of many the methods of a usual study."""
+        if len(self.looks) <= MANY_VARIANTS:
+            return list(self.looks)
+        usual = [variant_label(name, {}) for name, method in METHODS.items() if method.group == "main"]
+        return ([name for name in self.looks if name in usual] or list(self.looks))[:MANY_VARIANTS]
+
+    def tradeoff(
+        self, panel: charts.Panel, shown: Mapping[str, charts.Style], axis: charts.Axis, with_before: bool
+    ) -> Drawing:
+        """The chart with places for the slider's line and rings, built once: that takes far longer than all the rest."""
+
+        def build() -> dict[str, Any]:
+            before = self.before if with_before else None
+            chart = charts.tradeoff_chart(
+                panel, self.runs, self.summary, shown, axis=axis, before=before, height=270, select=RUN, t=t
+            )
+            return with_slider(chart.to_dict(validate=False), panel, axis, t)
+
+        return self._drawn((panel.metric, axis.column, with_before, *shown), build)
+
+    def pareto(self, cost: charts.Panel, shown: Mapping[str, charts.Style]) -> Drawing:
+        """Accuracy against ``cost``, with places for what is asked and answered."""
+
+        def build() -> dict[str, Any]:
+            chart = pareto_chart(self.summary, shown, cost, runs=self.runs, select=RUN, t=t).properties(height=330)
+            return asking(chart.to_dict(validate=False), cost)
+
+        return self._drawn(("pareto", cost.metric, *shown), build)
+
+    def table(self, shown: Mapping[str, charts.Style]) -> pd.DataFrame:
+        """The efficiency table of the variants shown and dense, made once."""
+        key = tuple(shown)
+        if key not in self._tables:
+            rows = self.runs[self.runs["variant"].isin(key) | (self.runs["method"] == DENSE)]
+            self._tables[key] = tables.efficiency_table(rows)
+        return self._tables[key]
+
+    def _drawn(self, key: tuple[Any, ...], build: Any) -> Drawing:
+        if key not in self._drawings:
+            spec = build()
+            data = {name: pa.Table.from_pylist(rows) for name, rows in spec.pop("datasets", {}).items()}
+            self._drawings[key] = Drawing(spec, data)
+        return self._drawings[key]
+
+
+def find_study(home: Home, frame: pd.DataFrame, recipe: str) -> Study:
+    """The study of ``recipe`` among the results ``frame`` of ``home``, made anew only if something is new in it."""
+    own = frame[frame["recipe"] == recipe]
+    dense = sorted(set(own["dense_id"]))
+    part = frame[frame["run_id"].isin({*own["run_id"], *dense})]
+    runs = int(pd.util.hash_pandas_object(part[["run_id", "finished", "test_accuracy"]], index=False).sum())
+    curves = tuple(signature(home.checkpoints / run_id, ("sensitivity.json",)) for run_id in dense)
+    return _find_study(home.path, recipe, (runs, curves), language(), _frame=part)
+
+
+# The language is a part of the key, as the charts have words in them.
+@st.cache_resource(show_spinner=False, max_entries=12)
+def _find_study(path: Path, recipe: str, state: Any, in_language: str, _frame: pd.DataFrame) -> Study:
+    home = Home(path)
+    runs = study_frame(_frame, recipe)
+    summary = summarise(runs)
+    looks = charts.styles(summary)
+    before = mean_curves(sensitivity_frame(home, runs["dense_id"].unique()))
+    return Study(runs, summary, looks, before[before["variant"].isin(list(looks))])

@@ -1,0 +1,85 @@
+"""The efficiency table of the Compare page and its downloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.study.results import COLUMNS
+from core.views import tables
+from pages._language import t
+
+
+def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
+    st.subheader(t("Efficiency table"), anchor=False)
+    width = 24 + 7 * max(map(len, table["method"]))  # as wide as the longest name, and no wider: it never scrolls away
+    columns = {**column_config(), "method": st.column_config.TextColumn(t("Method"), pinned=True, width=width)}
+    st.dataframe(table, hide_index=True, column_config=columns, placeholder="—", height="content")
+    with st.container(horizontal=True):
+        st.download_button(
+            t("Download CSV"),
+            data=lambda: tables.to_csv(table),
+            file_name="efficiency_table.csv",
+            mime="text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+            type="primary",
+        )
+        st.download_button(
+            t("All runs as CSV"),
+            data=lambda: tables.to_csv(runs[list(COLUMNS)]),
+            file_name="all_runs.csv",
+            mime="text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+
+
+def _number(label: str, form: str, explained: str | None = None) -> Any:
+    return st.column_config.NumberColumn(label, format=form, help=explained)
+
+
+def column_config() -> dict[str, Any]:
+    return {
+        "sparsity": st.column_config.NumberColumn(t("Sparsity"), format="%.2f", pinned=True),
+        "seeds": _number(t("Seeds"), "%d"),
+        "accuracy_percent": _number(t("Accuracy (%)"), "%.2f", t("Mean test accuracy after the last epoch.")),
+        "accuracy_ci95": _number(
+            "± 95 %", "%.2f", t("Half of the 95 % Student-t interval of the mean; none for one seed.")
+        ),
+        "accuracy_change_points": _number(
+            t("Change"), "%+.2f", t("Percentage points against the dense runs of the same seeds.")
+        ),
+        "compressed_size_mb": _number(t("Size (MB)"), "%.3f", t("The compressed file that was really written.")),
+        "latency_batch1_ms": _number(t("Latency, batch 1 (ms)"), "%.3f", t("Per image, one at a time.")),
+        "latency_large_batch_ms": _number(t("Large batch (ms)"), "%.3f", t("Latency per image in a large batch.")),
+        "speedup_batch1": _number(t("Speed-up, batch 1"), "%.2f×", t("Measured, against dense.")),
+        "speedup_large_batch": _number(
+            t("Large batch"), "%.2f×", t("Speed-up in a large batch, measured, against dense.")
+        ),
+        "optimised_latency_batch1_ms": _number(
+            t("Optimised, batch 1 (ms)"), "%.3f", t("Latency per image with BatchNorm folded and operations fused.")
+        ),
+        "optimised_latency_large_batch_ms": _number(
+            t("Optimised, large batch (ms)"), "%.3f", t("The same per image in a large batch.")
+        ),
+        "optimised_speedup_batch1": _number(
+            t("Optimised speed-up, batch 1"), "%.2f×", t("Measured, against the dense network optimised alike.")
+        ),
+        "optimised_speedup_large_batch": _number(
+            t("Optimised speed-up, large batch"), "%.2f×", t("The same in a large batch.")
+        ),
+        "params_millions": _number(t("Params (M)"), "%.3f", t("Weights that are not zero.")),
+        "macs_millions": _number(t("MACs (M)"), "%.1f", t("Multiply-accumulate operations for one image.")),
+        "mac_ratio": _number(
+            t("MAC ratio"), "%.2f×", t("MACs of the dense network over these. This is not a speed-up.")
+        ),
+        "reached_sparsity": _number(t("Reached sparsity"), "%.4f", t("The share of weights that is really gone.")),
+        "filter_ratio": _number(t("Filter ratio"), "%.3f", t("The share of whole filters that is gone.")),
+        "plain_size_mb": _number(t("Plain size (MB)"), "%.3f", t("The weights saved as they are.")),
+        "accuracy_before_finetuning_percent": _number(
+            t("Before fine-tuning (%)"), "%.2f", t("Accuracy right after pruning.")
+        ),
+    }

@@ -1,0 +1,201 @@
+"""Report: what a study found, in words, figures and tables, to read here and to take along."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.outputs import report_name
+from core.study.results import study_frame
+from core.views.drawing import KINDS
+from core.views.tables import escape_markdown
+from pages._address import link, read_choice, write
+from pages._language import language, t
+from pages._outputs import ALL_RUNS, Figure, Outputs, outputs, split_tables
+from pages._shared import PROBLEMS, complain, describe, show
+from pages._studies import Studies, find_studies, say_it_is_the_sample
+
+PARTS = ("report", "figures", "tables")
+REPORTS = {"en": "Report (English)", "ko": "보고서 (한국어)"}  # languages are called by their own names
+MIME = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "md": "text/markdown",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "tex": "application/x-tex",
+    "zip": "application/zip",
+}
+
+
+def page() -> None:
+    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
+    head.title(t("Report"), anchor=False, width="content")
+    found = find_studies()
+    if not found.labels:
+        say_what_to_do_first()
+        return
+    key = choose_study(found, head)
+    with st.spinner(t("Reading the study…")):
+        made = outputs(found.home(key), key, study_frame(found.frame(key), key))
+    if found.is_sample(key):
+        say_it_is_the_sample(key, alone=found.own.empty)
+    else:
+        say_where_it_comes_from(made)
+    files, content = st.columns([2, 7], gap="medium")  # one above the other in a narrow window
+    with files:
+        show_downloads(made)
+    with content:
+        show_part(made)
+
+
+def say_what_to_do_first() -> None:
+    with st.container(border=True):
+        st.markdown("#### " + t("There is nothing to report yet"))
+        st.markdown(t("Launch a study. When its first runs are done, their tables, figures and a report are here."))
+        link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
+
+
+def choose_study(found: Studies, head: DeltaGenerator) -> str:
+    """The study of the address, which Compare shares, else the newest."""
+    names = list(found.labels)
+    chosen = read_choice("study", names, names[0])
+    if len(names) > 1:
+        chosen = head.selectbox(
+            t("Study"),
+            names,
+            format_func=lambda key: found.labels[key],
+            key="study",
+            required=True,
+            label_visibility="collapsed",
+            width=420,
+        )
+    write(study=chosen)
+    return chosen
+
+
+def say_where_it_comes_from(made: Outputs) -> None:
+    drawn = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}] " if made.synthetic else ""
+    runs = t("1 run") if made.runs == 1 else t("{n} runs", n=made.runs)
+    st.markdown(f":small[{drawn}:gray[{escape_markdown(' · '.join(made.caption))} · {runs}]]")
+
+
+def show_downloads(made: Outputs) -> None:
+    """Every file of the study, and all of them in one."""
+    with st.container(border=True):
+        offer(t("Everything as ZIP"), f"{made.name}.zip", made.archive, main=True)
+        with st.container(horizontal=True, gap="small"):
+            for spoken, label in REPORTS.items():
+                offer_text(made, report_name(spoken), label)
+            for name, label in result_labels().items():
+                offer_text(made, name, label)
+        st.caption(
+            t(
+                "Every number comes from the records of the runs. Figures are drawn when you ask for them: the ZIP takes "
+                "some seconds the first time."
+            )
+        )
+
+
+def result_labels() -> dict[str, str]:
+    return {
+        "efficiency_table.csv": t("Table, CSV"),
+        "efficiency_table.md": t("Table, Markdown"),
+        "efficiency_table.tex": t("Table, LaTeX"),
+        ALL_RUNS: t("All runs, CSV"),
+        "all_results.json": t("All results, JSON"),
+    }
+
+
+def show_part(made: Outputs) -> None:
+    names = {"report": t("Report"), "figures": t("Figures"), "tables": t("Tables")}
+    read_choice("part", PARTS, PARTS[0])
+    part = st.segmented_control(
+        t("Show"), PARTS, format_func=names.__getitem__, required=True, key="part", label_visibility="collapsed"
+    )
+    write(part=part)
+    if part == "tables":
+        show_tables(made)
+    elif part == "figures":
+        show_figures(made.figures(language()))
+    else:
+        show_report(made)
+
+
+def show_report(made: Outputs) -> None:
+    """The words at once, the figures as they are drawn."""
+    waiting: list[tuple[DeltaGenerator, Figure]] = []
+    with st.container(border=True):
+        for part in made.parts(language()):
+            if isinstance(part, str):
+                show_text(part)
+            else:
+                waiting.append((st.empty(), part))
+    for place, figure in waiting:
+        draw(place, figure)
+
+
+def show_text(markdown: str) -> None:
+    """Text with tables that scroll by themselves where they are too wide for the window."""
+    for part in split_tables(markdown):
+        if isinstance(part, pd.DataFrame):
+            st.table(part, hide_index=True, border="horizontal")
+        elif part.strip():
+            st.markdown(part)
+
+
+def show_figures(figures: list[Figure]) -> None:
+    places = []
+    for figure in figures:
+        with st.container(border=True):
+            places.append(st.empty())
+            with st.container(horizontal=True):
+                for kind in KINDS:
+                    offer(kind.upper(), f"{figure.name}.{kind}", partial(figure.file, kind))
+    for place, figure in zip(places, figures, strict=True):
+        draw(place, figure)
+
+
+def draw(place: DeltaGenerator, figure: Figure) -> None:
+    """The figure as it is in the files, black on white also on a dark page; a sentence if it cannot be drawn."""
+    try:
+        with place, st.spinner(t("Drawing…")):
+            content = figure.file("svg").decode()
+    except PROBLEMS as error:
+        with place:
+            complain(describe(error))
+        return
+    place.image(content, caption=figure.words, alt=figure.words, width="stretch")
+
+
+def show_tables(made: Outputs) -> None:
+    st.subheader(t("Efficiency table"), anchor=False)
+    show_text(made.texts["efficiency_table.md"])
+    st.subheader(t("All runs"), anchor=False)
+    st.dataframe(pd.read_csv(io.StringIO(made.texts[ALL_RUNS])), hide_index=True, placeholder="—")
+
+
+def offer_text(made: Outputs, name: str, label: str) -> None:
+    offer(label, name, made.texts[name].encode)
+
+
+def offer(label: str, name: str, content: Callable[[], bytes], main: bool = False) -> None:
+    """A button for a file that is made when it is asked for."""
+    st.download_button(
+        label,
+        data=content,
+        file_name=name,
+        mime=MIME[name.rpartition(".")[2]],
+        key=f"download {name}",
+        on_click="ignore",
+        icon=":material/folder_zip:" if main else ":material/download:",
+        type="primary" if main else "secondary",
+    )
+
+
+show(page)

@@ -1,0 +1,64 @@
+"""Every sentence of the app is there in Korean, with the same fields; and no sentence is translated that nobody says."""
+
+import ast
+import string
+from pathlib import Path
+
+import pytest
+
+from core.views.korean import KOREAN
+from core.views.words import english, korean, translator
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "core" / "views").glob("*.py"))]
+
+
+def calls(path):
+    """Every call of ``t`` in a file, apart from those in the module that defines it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t":
+            yield node
+
+
+def sentences():
+    return {
+        node.args[0].value: node
+        for path in SOURCES
+        for node in calls(path)
+        if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
+    }
+
+
+def fields(sentence):
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_what_is_said_is_a_literal_with_all_its_fields(path):
+    for node in calls(path):
+        where = f"{path.name}:{node.lineno}"
+        assert isinstance(node.args[0], ast.Constant), where
+        given = {keyword.arg for keyword in node.keywords}
+        assert given == fields(node.args[0].value), where
+
+
+def test_korean_has_what_the_app_says_and_nothing_else():
+    said = set(sentences())
+    assert not said - set(KOREAN), "without a translation"
+    assert not set(KOREAN) - said, "said by nobody"
+
+
+def test_a_translation_has_the_fields_of_its_sentence():
+    assert {key: fields(text) for key, text in KOREAN.items()} == {key: fields(key) for key in KOREAN}
+
+
+def test_a_translation_keeps_marks_and_icons():
+    """What Streamlit draws from a sentence, such as an icon or bold letters, is there in both languages."""
+    for key, text in KOREAN.items():
+        for mark in ("**", "`", ":material/", "\n- "):
+            assert key.count(mark) == text.count(mark), key
+
+
+def test_what_is_not_translated_is_said_in_english():
+    assert korean("Nobody says {x}.", x=1) == "Nobody says 1." == english("Nobody says {x}.", x=1)
+    assert translator("fr")("Runs") == "Runs"
