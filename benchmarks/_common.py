@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,9 +172,29 @@ def our_step(
     placed = place(model, torch.device(device))
     there = DevicePictures(source, MEAN, STD, device)
     optimizer, keeper = make_optimizer(placed, SCHEDULE), MaskKeeper(placed, masks or {})
-    # Fixed shapes: a compiler that tries to be general only loses.
-    network: nn.Module = torch.compile(placed, dynamic=False) if compiled else placed  # type: ignore[assignment]
+    # A compiler that tries to be general about shapes only loses, and one that gives up must say so.
+    network: nn.Module = torch.compile(placed, dynamic=False, fullgraph=True) if compiled else placed  # type: ignore[assignment]
     return Step(network, optimizer, keeper, there, batch, precision=precision, capture=capture)
+
+
+def peaks(device: torch.device, size: int) -> tuple[float, float]:
+    """FLOP/s of a large matrix product, and bytes/s of a large copy (read and written), with the threads of now."""
+    a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
+    large = torch.zeros(size * size * 16, device=device)
+    other = torch.empty_like(large)
+    flops = 2 * size**3 / _typical(partial(torch.mm, a, b), device)
+    return flops, 2 * large.nbytes / _typical(partial(other.copy_, large), device)
+
+
+def _typical(work: Callable[[], object], device: torch.device) -> float:
+    taken = []
+    for _ in range(6):
+        began = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken[1:])
 
 
 @contextmanager

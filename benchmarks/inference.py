@@ -11,15 +11,11 @@ time. --compile adds torch.compile, which takes a minute to compile.
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
-from functools import partial
-from statistics import median
 
 import torch
 from torch import nn
 
-from benchmarks._common import machine, options, show
+from benchmarks._common import machine, options, peaks, show
 from core.engine.deploy import folded
 from core.engine.device import choose_device, place, threads
 from core.engine.metrics import PICTURE, Latency, large_batch, macs_per_layer, time_as_delivered, time_latency
@@ -44,26 +40,6 @@ def activations(model: nn.Module) -> int:
     for handle in handles:
         handle.remove()
     return total
-
-
-def peaks(device: torch.device, size: int) -> tuple[float, float]:
-    """FLOP/s of a large matrix product, and bytes/s of a large copy (read and written), with the threads of now."""
-    a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
-    large = torch.zeros(size * size * 16, device=device)
-    other = torch.empty_like(large)
-    flops = 2 * size**3 / _best(partial(torch.mm, a, b), device)
-    return flops, 2 * large.nbytes / _best(partial(other.copy_, large), device)
-
-
-def _best(work: Callable[[], object], device: torch.device) -> float:
-    taken = []
-    for _ in range(6):
-        began = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        taken.append(time.perf_counter() - began)
-    return median(taken[1:])
 
 
 def floor_ms(model: ResNet, batch: int, flops: float, bandwidth: float) -> float:

@@ -3,7 +3,7 @@
     python -m benchmarks.training_cpu [--quick] [--compile]
 
 Both train the same network on the same pictures in turns: images a second, median (lowest-highest), and the median over
-turns of the ratio to the better plain loop. Below, two runs at once, each in a process of its own with one thread, as the
+turns of the ratio to the better plain loop; then the share of what all cores reach in a large matrix product. Below, two runs at once, each in a process of its own with one thread, as the
 workers of a study are: the sum of both. --compile adds the engine with torch.compile, which takes minutes to compile.
 """
 
@@ -17,8 +17,21 @@ from statistics import median
 
 import torch
 
-from benchmarks._common import PLAN, in_turns, machine, options, our_step, pictures, plain_training, ratio, show, spread
+from benchmarks._common import (
+    PLAN,
+    in_turns,
+    machine,
+    options,
+    our_step,
+    peaks,
+    pictures,
+    plain_training,
+    ratio,
+    show,
+    spread,
+)
 from core.engine.device import keep_memory, threads
+from core.engine.metrics import macs_per_layer
 from core.engine.models.resnet import resnet18
 from core.engine.step import Step
 from core.engine.train import train_epoch
@@ -70,8 +83,13 @@ def alone(sizes: dict[int, int], batch: int, rounds: int, *, compiled: bool, mos
             calls["ours, compiled"] = ours(width, count, batch, count_threads=most_threads, compiled=True)
         found = in_turns(calls, rounds)
         base = max((values for name, values in found.items() if name.startswith("plain")), key=median)
-        rows += [[f"{width}", name, spread(values), ratio(values, base)] for name, values in found.items()]
-    show("One run", ["Width", "Loop", "Images a second", "Ratio"], rows, texts=2)
+        with threads(most_threads):
+            peak = peaks(torch.device("cpu"), 64 if width < min(SIZES) else 2048)[0]
+        flops = 6 * sum(macs_per_layer(resnet18(width)).values())  # forward, and twice as much backward
+        for name, values in found.items():
+            share = f"{median(values) * flops / peak:.0%}"
+            rows.append([f"{width}", name, spread(values), ratio(values, base), share])
+    show("One run", ["Width", "Loop", "Images a second", "Ratio", "Of all cores' arithmetic"], rows, texts=2)
 
 
 def together(sizes: dict[int, int], batch: int, seconds: float, pairs: int) -> None:

@@ -69,7 +69,7 @@ def speed(step: Step) -> float:
     return train_epoch(step, plan=PLAN, seed=0, epoch=0).images_per_second
 
 
-def training(device: str, width: int, count: int, batch: int, rounds: int, began: float) -> dict[str, Any]:
+def training(device: str, width: int, count: int, batch: int, *, rounds: int, began: float) -> dict[str, Any]:
     """Images a second of every form of every network; forms for which no time is left are named and left out."""
     source = pictures(count)
     forms: dict[str, dict[str, Any]] = {
@@ -106,11 +106,18 @@ def training(device: str, width: int, count: int, batch: int, rounds: int, began
             label: {
                 "images_per_second": median(seen),
                 "all": seen,
-                "how": steps[label].how if label in steps else "plain",
+                "how": how_of(steps.get(label)),
             }
             for label, seen in values.items()
         }
     return found
+
+
+def how_of(step: Step | None) -> str:
+    """How the steps of a form were really executed: a capture that failed is named here."""
+    if step is None:
+        return "plain"
+    return "one by one" if step.capture is one_by_one else step.how
 
 
 @contextmanager
@@ -237,7 +244,7 @@ def main() -> int:
     found["evaluation"] = evaluation(chosen.device, width, 32 if chosen.quick else 10_000)
     found["inference"] = inference(chosen.device, width, 0.01 if chosen.quick else 1.0)
     found["profile"] = where_time_goes(chosen.device, width, batch)
-    found["training"] = training(chosen.device, width, count, batch, rounds, began)
+    found["training"] = training(chosen.device, width, count, batch, rounds=rounds, began=began)
     found["seconds"] = time.monotonic() - began
     report(found, flops)
     if os.environ.get("OUT"):

@@ -13,8 +13,9 @@ from core.study.record import UNFINISHED, State
 from core.study.spec import RunSpec
 from core.study.status import Failure, RunStatus, failures, smaller_batch
 from core.study.trash import move_to_trash
+from pages._address import link
 from pages._language import t
-from pages._shared import PROBLEMS, complain, describe, home, queue
+from pages._shared import PROBLEMS, complain, describe, home, queue, results, statuses
 
 NAMED_AT_ONCE = 14
 REASONS_AT_ONCE = 5
@@ -45,8 +46,10 @@ def show_actions(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None
             st.button(label, key=f"retry {name}", icon=":material/refresh:", on_click=attempt, args=[retry, retryable])
         if ended := [run.run_id for run in chosen if run.state not in UNFINISHED]:
             offer_delete(ended)
+        if len(chosen) == 1 and chosen[0].state == State.DONE:
+            link("model", t("Look into this network"), icon=":material/deployed_code:", run=chosen[0].run_id)
         if any(run.state == State.DONE for run in runs):
-            st.page_link("pages/compare.py", label=t("Compare the results"), icon=":material/stacked_line_chart:")
+            link("compare", t("Compare the results"), icon=":material/stacked_line_chart:")
     if not chosen and len(runs) > 1:
         st.caption(t("Select rows to see their curves, or to cancel or retry only those."))
 
@@ -58,6 +61,9 @@ def attempt(act: Callable[[list[Subject]], None], subjects: list[Subject]) -> No
         act(subjects)
     except PROBLEMS as error:
         st.session_state[PROBLEM] = describe(error)
+    finally:
+        statuses().look_again()
+        results().look_again()
 
 
 def cancel(run_ids: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -69,9 +70,11 @@ def choose_view(study: Study, shown: Mapping[str, charts.Style]) -> tuple[charts
     return AXES[x or "sparsity"], charts.BATCH_LATENCY if latency == "batch" else charts.LATENCY, before
 
 
-def draw(column: DeltaGenerator, drawing: Drawing, data: Mapping[str, pd.DataFrame], key: str, alt: str) -> None:
+def draw(
+    column: DeltaGenerator, drawing: Drawing, data: Mapping[str, list[dict[str, Any]]], key: str, alt: str
+) -> None:
     """The chart with ``data`` in its places; a click on a point opens its run. ``key`` tells charts apart on the page."""
-    small = {name: pa.Table.from_pandas(frame, preserve_index=False) for name, frame in data.items()}
+    small = {name: pa.Table.from_pylist(rows) for name, rows in data.items()}
     spec = {**drawing.spec, "datasets": {**drawing.data, **small}}
     if "params" not in spec:
         column.vega_lite_chart(spec, key=f"chart {key}", alt=alt)

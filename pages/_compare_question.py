@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.study.methods import DENSE
-from core.study.pareto import Answer, answer
+from core.study.pareto import Answer
 from core.views import charts, tables
 from core.views.pareto import ANSWER, BAR
 from pages._address import link, read_choice, read_number, write
@@ -33,9 +32,7 @@ def ask(study: Study, shown: Mapping[str, charts.Style]) -> None:
     with left:
         goal, lowest = choose(study)
         looks = charts.with_dense(shown)
-        runs = study.runs[study.runs["variant"].isin(list(looks))]
-        summary = study.summary[study.summary["variant"].isin(list(looks))]
-        found = answer(runs, summary, PANELS[goal].metric, lowest)
+        found = study.answer(PANELS[goal].metric, lowest, shown)
         if found is None:
             st.info(t("No run has been measured for this."))
             return
@@ -43,8 +40,8 @@ def ask(study: Study, shown: Mapping[str, charts.Style]) -> None:
     with right:
         panel = PANELS[goal]
         data = {
-            BAR: pd.DataFrame({"test_accuracy": [lowest]}),
-            ANSWER: pd.DataFrame([{name: found.run[name] for name in ("test_accuracy", panel.metric)}]),
+            BAR: [{"test_accuracy": lowest}],
+            ANSWER: [{name: float(found.run[name]) for name in ("test_accuracy", panel.metric)}],
         }
         alt = t("Test accuracy against {metric}, with the Pareto front", metric=panel.title(t))
         draw(st.container(), study.pareto(panel, shown), data, f"pareto {goal}", alt)

@@ -13,6 +13,7 @@ import streamlit as st
 
 from core.study.look import signature
 from core.study.methods import DENSE, METHODS, variant_label
+from core.study.pareto import Answer, answer
 from core.study.record import Home
 from core.study.results import study_frame, summarise
 from core.study.sensitivity import mean_curves, sensitivity_frame
@@ -21,6 +22,7 @@ from core.views.pareto import asking, pareto_chart
 from core.views.slider import with_slider
 from pages._language import language, t
 
+MOST_ANSWERS = 500  # that are kept
 MANY_VARIANTS = 8  # of more, only the main ones are shown until others are chosen
 RUN = "run"  # the selection into which a click on a point puts the run
 
@@ -41,8 +43,10 @@ class Study:
     summary: pd.DataFrame
     looks: dict[str, charts.Style]
     before: pd.DataFrame  # accuracy before fine-tuning, as mean_curves gives it, of those variants that have a curve
+    dead: pd.DataFrame  # the runs with layers that lost all their weights
     _drawings: dict[Any, Drawing] = field(default_factory=dict)
     _tables: dict[Any, pd.DataFrame] = field(default_factory=dict)
+    _answers: dict[Any, Answer | None] = field(default_factory=dict)
 
     def main_variants(self) -> list[str]:
         """What is shown until something is chosen: all variants, or of many the methods of a usual study."""
@@ -73,6 +77,18 @@ class Study:
             return asking(chart.to_dict(validate=False), cost)
 
         return self._drawn(("pareto", cost.metric, *shown), build)
+
+    def answer(self, cost: str, lowest: float, shown: Mapping[str, charts.Style]) -> Answer | None:
+        """The run with the lowest ``cost`` of those accurate enough, among the variants shown and dense."""
+        key = (cost, lowest, *shown)
+        if key not in self._answers:
+            if len(self._answers) >= MOST_ANSWERS:
+                self._answers.clear()
+            runs, summary = (
+                part[part["variant"].isin(list(charts.with_dense(shown)))] for part in (self.runs, self.summary)
+            )
+            self._answers[key] = answer(runs, summary, cost, lowest)
+        return self._answers[key]
 
     def table(self, shown: Mapping[str, charts.Style]) -> pd.DataFrame:
         """The efficiency table of the variants shown and dense, made once."""
@@ -108,4 +124,4 @@ def _find_study(path: Path, recipe: str, state: Any, in_language: str, _frame: p
     summary = summarise(runs)
     looks = charts.styles(summary)
     before = mean_curves(sensitivity_frame(home, runs["dense_id"].unique()))
-    return Study(runs, summary, looks, before[before["variant"].isin(list(looks))])
+    return Study(runs, summary, looks, before[before["variant"].isin(list(looks))], runs[runs["dead_layers"] != ""])

@@ -40,9 +40,8 @@ def say_where_it_comes_from(study: pd.DataFrame) -> None:
         )
 
 
-def warn_of_dead_layers(shown: pd.DataFrame) -> None:
-    """One warning for those of the runs ``shown`` that have dead layers, the first few by name."""
-    runs = shown[shown["dead_layers"] != ""]
+def warn_of_dead_layers(runs: pd.DataFrame) -> None:
+    """One warning for ``runs``, which have dead layers, the first few by name."""
     if runs.empty:
         return
     named = [

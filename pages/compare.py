@@ -57,7 +57,7 @@ def explore(study: Study) -> None:
     open_clicked_run()
     shown, sparsity = choose_methods_and_sparsity(study)
     marked = interpolate(study.summary, sparsity)
-    warn_of_dead_layers(study.runs[study.runs["variant"].isin(list(shown))])
+    warn_of_dead_layers(study.dead[study.dead["variant"].isin(list(shown))])
     show_cards(study.summary, marked, shown, sparsity, accuracy_at(study.before, sparsity))
     show_charts(study, marked, shown, sparsity)
     ask(study, shown)

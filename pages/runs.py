@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from core.jobs.workers import runs_at_once
 from core.study.estimate import time_left
-from core.study.record import UNFINISHED, State
+from core.study.forecast import Outcome, last_outcome
+from core.study.record import UNFINISHED, Home, State
 from core.study.status import RunStatus, curves
 from core.views.live import MEASURES, cost_chart, curve_chart, distinct_labels
-from core.views.wording import duration, phase_name, state_name
+from core.views.runs import MARKS
+from core.views.wording import duration, state_name
 from pages._actions import PROBLEM, show_actions, show_failures
+from pages._address import link
 from pages._language import t
+from pages._run_details import show_details, show_load
+from pages._runs_table import choose
 from pages._shared import complain, explained, home, keep_runs_going, paces, show, statuses
 
 LIVE_SECONDS = 2
+OUTCOME_SECONDS = 5
 CURVES_AT_ONCE = 6
-ROWS_AT_ONCE = 14
 BARS_AT_ONCE = 20
-# Plain characters, which every font has.
-MARKS = {
-    State.QUEUED: "○",
-    State.RUNNING: "▶",
-    State.CANCELLING: "■",
-    State.CANCELLED: "–",
-    State.INTERRUPTED: "‖",
-    State.FAILED: "✕",
-    State.DONE: "✓",
-}
 
 
 def page() -> None:
@@ -43,7 +38,7 @@ def page() -> None:
         with st.container(border=True):
             st.markdown("#### " + t("Nothing has run yet"))
             st.markdown(t("Launch a study, and its runs appear here while they train."))
-            st.page_link("pages/launch.py", label=t("Launch the first study"), icon=":material/rocket_launch:")
+            link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
         return
     going = any_going(runs)
     # The clock only ticks while something can change: a page of finished runs costs nothing.
@@ -59,9 +54,14 @@ def show_runs(was_going: bool) -> None:
     if PROBLEM in st.session_state:
         complain(st.session_state[PROBLEM])
     say_how_it_stands(runs)
+    if was_going:
+        show_load()
+    else:
+        say_what_it_took()
     chosen = choose(runs)
     show_actions(runs, chosen)
     show_failures(chosen or runs)
+    show_details(chosen)
     show_curves(runs, chosen)
     show_costs(runs, chosen)
 
@@ -75,72 +75,42 @@ def say_how_it_stands(runs: Sequence[RunStatus]) -> None:
     line = " · ".join(f"{MARKS[state]} {counts[state]} {state_name(state, t)}" for state in State if counts[state])
     left = time_left(runs, paces(), runs_at_once())
     if left.seconds:
-        time = duration(left.seconds, t)
+        remaining = duration(left.seconds, t)
         line += " · " + (
-            t("about **{time}** left", time=time)
+            t("about **{time}** left", time=remaining)
             if left.measured
-            else t("about **{time}** left (a rough guess)", time=time)
+            else t("about **{time}** left (a rough guess)", time=remaining)
         )
     st.markdown(line)
 
 
-def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
-    """The table of all runs; those that are selected in it.
-
-    A selection is a list of rows: it holds for these runs in this order only, and goes when another is launched.
-    """
-    ids = " ".join(run.run_id for run in runs)
-    event = st.dataframe(
-        pd.DataFrame([as_row(run) for run in runs]),
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="multi-row",
-        key=f"runs table {hashlib.sha256(ids.encode()).hexdigest()[:16]}",
-        height="content" if len(runs) <= ROWS_AT_ONCE else 35 * ROWS_AT_ONCE,
-        placeholder="—",
-        column_config={
-            "State": st.column_config.TextColumn(t("State"), pinned=True, width=110),
-            "Method": t("Method"),
-            "Sparsity": st.column_config.NumberColumn(t("Sparsity"), format="%.2f", help=t("As requested.")),
-            "Seed": t("Seed"),
-            "Progress": st.column_config.ProgressColumn(t("Progress"), min_value=0, max_value=100, format="%.0f %%"),
-            "Now": st.column_config.TextColumn(t("Now"), width="medium"),
-            "Accuracy (%)": st.column_config.NumberColumn(
-                t("Accuracy (%)"), format="%.2f", help=t("On the test pictures, after the newest epoch.")
-            ),
-            "Size (MB)": st.column_config.NumberColumn(
-                t("Size (MB)"), format="%.3f", help=t("The compressed file, known once pruned.")
-            ),
-            "Latency (ms)": st.column_config.NumberColumn(
-                t("Latency (ms)"),
-                format="%.2f",
-                help=t("Per image at batch 1, known once pruned; measured again at the end."),
-            ),
-            "Launched": st.column_config.DatetimeColumn(t("Launched"), format="distance"),
-            "Recipe": t("Recipe"),
-        },
-    )
-    return [runs[row] for row in event.selection.rows if row < len(runs)]
+def say_what_it_took() -> None:
+    """Whether the estimate for the last launch was right."""
+    outcome = _outcome(home().path, time.time() // OUTCOME_SECONDS)
+    if outcome is not None:
+        n = len(outcome.forecast.runs)
+        estimated, took = duration(outcome.forecast.seconds, t), duration(outcome.took, t)
+        st.caption(
+            t(
+                "The last launch, {n} runs: estimated about {estimated}, took {took}.",
+                n=n,
+                estimated=estimated,
+                took=took,
+            )
+            if outcome.forecast.measured
+            else t(
+                "The last launch, {n} runs: guessed about {estimated}, took {took}.",
+                n=n,
+                estimated=estimated,
+                took=took,
+            )
+        )
 
 
-def as_row(run: RunStatus) -> dict[str, object]:
-    spec = run.spec
-    now = phase_name(run.phase, t)
-    if run.seconds_left is not None:
-        now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left, t))
-    return {
-        "State": f"{MARKS[run.state]} {state_name(run.state, t).capitalize()}",
-        "Method": spec.variant if spec else run.run_id,
-        "Sparsity": spec.sparsity if spec else None,
-        "Seed": spec.seed if spec else None,
-        "Progress": round(100 * run.fraction, 1),
-        "Now": now if run.state == State.RUNNING else None,
-        "Accuracy (%)": run.test_accuracy,
-        "Size (MB)": run.size_mb,
-        "Latency (ms)": run.latency_ms,
-        "Launched": datetime.fromtimestamp(run.created, UTC),
-        "Recipe": spec.recipe.label if spec else "",
-    }
+@st.cache_data(show_spinner=False, max_entries=4)
+def _outcome(path: Path, period: float) -> Outcome | None:
+    """Read again every few seconds at most."""
+    return last_outcome(Home(path))
 
 
 def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:

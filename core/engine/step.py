@@ -51,7 +51,7 @@ class Step:
         self.batch = min(batch, len(pictures))
         self.how = EAGER
         self._precision, self._device = precision, device
-        self._capture = capture or (_cuda_graph if device.type == "cuda" else None)
+        self.capture = capture or (_cuda_graph if device.type == "cuda" else None)
         self._replay: Callable[[], object] | None = None
         self._replayed_version, self._warm = -1, 0
         self._rates: Sequence[float] = ()
@@ -81,7 +81,7 @@ class Step:
 
     def run(self, number: int) -> None:
         """Step ``number`` of the epoch; they have to be taken in order."""
-        if self._capture is None:
+        if self.capture is None:
             self._set_rate(self._rates[number])
             self._take()
             return
@@ -92,7 +92,7 @@ class Step:
             self._warm += 1
             _on_a_stream_of_its_own(self._take, self._device)
             return
-        (self._replay or self._captured(self._capture, number))()
+        (self._replay or self._captured(self.capture, number))()
 
     def sums(self) -> tuple[float, float]:
         """The sum of the losses and the number of hits since the epoch began. Waits for the device."""
@@ -108,7 +108,7 @@ class Step:
         try:
             self._replay = capture(self._take)
         except RuntimeError as error:
-            self._capture = None
+            self.capture = None
             self.how = f"{EAGER}, because capturing failed: {(str(error).splitlines() or [''])[0][:200]}"
             return partial(self.run, number)
         self.how, self._replayed_version = GRAPH, self.keeper.version
@@ -117,7 +117,7 @@ class Step:
     def _take(self) -> None:
         """Everything that a step does, as operations on the device alone."""
         assert self._drawn is not None
-        if self._capture is not None:
+        if self.capture is not None:
             self._rate.copy_(self._rates_there.index_select(0, self._at).squeeze(0))
         places = self._at * self.batch + self._places
         images, labels = self.pictures.train_batch(self._drawn.at(places), 0, self.batch)

@@ -173,21 +173,20 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
             places.append((own[0], *around))
     first, low, high = np.array(places, dtype=int).reshape(-1, 3).T
     measured = low == high
-    found = summary.iloc[low].reset_index(drop=True)
     share = np.where(measured, 0.0, (sparsity - x[low]) / np.where(measured, 1.0, x[high] - x[low]))
+    n = summary["n"].to_numpy()[low]
+    found: dict[str, Any] = {name: summary[name].to_numpy()[first] for name in ("method", "variant")}
+    found |= {"sparsity": sparsity, "n": np.where(measured, n, 0)}
     for name in METRICS:
         values = summary[name].to_numpy()
         found[name] = np.where(measured, values[low], _between(name, values[low], values[high], share))
-    found.loc[~measured, [f"{name}_ci" for name in METRICS]] = np.nan
-    return found.assign(
-        method=summary["method"].to_numpy()[first],
-        variant=summary["variant"].to_numpy()[first],
-        sparsity=sparsity,
-        n=np.where(measured, found["n"], 0),
-        measured=measured,
-        below=np.where(measured, sparsity, x[low]),
-        above=np.where(measured, sparsity, x[high]),
-    )
+        found[f"{name}_ci"] = np.where(measured, summary[f"{name}_ci"].to_numpy()[low], np.nan)
+    found |= {
+        "measured": measured,
+        "below": np.where(measured, sparsity, x[low]),
+        "above": np.where(measured, sparsity, x[high]),
+    }
+    return pd.DataFrame(found, columns=[*summary.columns, "measured", "below", "above"])
 
 
 def _neighbours(x: NDArray[Any], rows: NDArray[Any], dense: NDArray[Any], sparsity: float) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ The chart itself stays the same at every step, and only two small tables are new
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,19 +52,20 @@ def slider_data(
     axis: Axis = SPARSITY,
     *,
     t: Translate = english,
-) -> dict[str, pd.DataFrame]:
+) -> dict[str, list[dict[str, Any]]]:
     """The tables of with_slider: ``marked`` are the means at ``sparsity``. Against a ratio there is no line, for each
     variant stands at a ratio of its own."""
-    means = marked[marked["variant"].isin(list(looks))].dropna(subset=[panel.metric, axis.column])
-    rings = pd.DataFrame(
+    places = zip(marked["variant"], marked[axis.column], marked[panel.metric], marked["measured"], strict=True)
+    rings = [
         {
-            "variant": means["variant"],
-            "sparsity": means["sparsity"],
-            "x": means[axis.column],
-            "mean": means[panel.metric],
-            "origin": means["measured"].astype(bool).map({True: t("mean of the seeds"), False: t("interpolated")}),
-            "color": means["variant"].map({name: look.color for name, look in looks.items()}),
+            "variant": variant,
+            "sparsity": sparsity,
+            "x": x,
+            "mean": mean,
+            "origin": t("mean of the seeds") if measured else t("interpolated"),
+            "color": looks[variant].color,
         }
-    )
-    rule = {} if axis.logarithmic else {RULE: pd.DataFrame({"x": [sparsity]})}
-    return {**rule, RINGS: rings.reset_index(drop=True)}
+        for variant, x, mean, measured in places
+        if variant in looks and not math.isnan(x) and not math.isnan(mean)
+    ]
+    return {RINGS: rings} if axis.logarithmic else {RULE: [{"x": sparsity}], RINGS: rings}

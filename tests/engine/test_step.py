@@ -157,7 +157,7 @@ def test_a_whole_run_of_replayed_steps_is_the_run_of_plain_ones(home, recipe, mo
 
     def replayed(step, **kwargs):
         if step not in graphs:
-            graphs[step] = step._capture = Graph()
+            graphs[step] = step.capture = Graph()
             graphs[step].step = step
         return real(step, **kwargs)
 

@@ -11,6 +11,7 @@ from core.engine import load_model
 from core.engine.checkpoint import _read, load_checkpoint
 from core.engine.execute import execute
 from core.study.checks import InputError
+from core.study.examination import read_examination
 from core.study.record import Home, State
 from core.study.results import Results
 from core.study.status import Statuses, curves
@@ -22,6 +23,7 @@ DENSE_FILES = (
     "model.safetensors",
     "weights-0000.safetensors",
     "attempt-0001",
+    "examination.json",
 )
 PRUNED_FILES = (
     "spec.json",
@@ -97,6 +99,15 @@ def model(path):
         return None
 
 
+def examination(folder):
+    """What was found out about the network; None if it is refused in one sentence."""
+    try:
+        return read_examination(folder)
+    except InputError as error:
+        assert "\n" not in str(error)
+        return None
+
+
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
 
@@ -112,7 +123,7 @@ def read_everything(home, pattern="*.safetensors"):
         folder.holder()
         weights = {path.name: model(path) for path in folder.path.glob(pattern)}
         row = frame[frame["run_id"] == folder.run_id].reset_index(drop=True)
-        found[folder.run_id] = (row, statuses[folder.run_id], folder.events(), weights)
+        found[folder.run_id] = (row, statuses[folder.run_id], folder.events(), weights, examination(folder))
     return found
 
 
@@ -130,8 +141,12 @@ def test_no_damage_is_a_traceback_a_wrong_number_or_harm_to_another_run(request,
     DAMAGES[damage](hurt.path / name, other.path / name)
     home = Home(home.path)
     found = read_everything(home, name if name.endswith("safetensors") else "no model")
-    rows, _, events, weights = found[hurt.run_id]
-    good_rows, _, good_events, good_weights = undamaged[hurt.run_id]
+    rows, status, events, weights, examined = found[hurt.run_id]
+    good_rows, good_status, good_events, good_weights, good_examined = undamaged[hurt.run_id]
+    assert examined in (None, good_examined)
+    if name == "examination.json":  # it says nothing about the result
+        assert len(rows) == 1
+        assert status.state == good_status.state
     if len(rows):  # the moment it finished is the file's time, which a copy does not have
         pd.testing.assert_frame_equal(rows.drop(columns="finished"), good_rows.drop(columns="finished"))
     assert all(event in good_events for event in events) or damage in ("another object", "half a character")
@@ -166,16 +181,21 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_used(pruned, dense
     assert load_checkpoint(pruned.path)[0].epoch == 1
 
 
-@pytest.mark.parametrize("name", ["result.json", "model.safetensors", "checkpoint-0002.pt", "checkpoint-0002.json"])
+FLIPPED = ("result.json", "examination.json", "model.safetensors", "checkpoint-0002.pt", "checkpoint-0002.json")
+
+
+@pytest.mark.parametrize("name", FLIPPED)
 def test_a_flipped_bit_is_found_wherever_it_is(dense, pruned, name):
     """At 60 places. What may pass is a flip in the name of a record's hash, which changes nothing else."""
-    folder = dense if name == "result.json" else pruned
-    path, good = folder.path / name, folder.result()
+    folder = dense if name in ("result.json", "examination.json") else pruned
+    path, good, good_examined = folder.path / name, folder.result(), examination(folder)
     content = path.read_bytes()
     for place in range(0, len(content), max(1, len(content) // 60)):
         path.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
         if name == "model.safetensors":
             assert model(path) is None
+        elif name == "examination.json":
+            assert examination(folder) in (None, good_examined)
         elif name == "result.json":
             with suppress(InputError):
                 assert folder.result().items() >= good.items()

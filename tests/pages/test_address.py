@@ -1,6 +1,7 @@
 """What an address can say, and what it cannot: anything else than what is accepted is passed over with one sentence."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from core.study.spec import RunSpec
 from pages._address import parse_choice, parse_choices, parse_flag, parse_number
 from tests.records import write_result
 
+APP = Path(__file__).parents[2] / "app.py"
 CASES = 1000 if os.environ.get("PRUNESCOPE_LONG") else 50
 fuzz = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 HARSH = st.sampled_from(
@@ -193,3 +195,14 @@ def test_a_run_is_one_that_has_a_folder(home):
     spec = RunSpec(build_recipe("demo"), "dense", 1)
     write_result(home, spec)
     assert open_page(run=spec.run_id).session_state["read"][-1] == spec.run_id
+
+
+@pytest.mark.parametrize(
+    ("asked", "title", "said"), [("ko", "가지치기 방법 비교", 0), ("tlh", "Compare pruning methods", 1)]
+)
+def test_the_language_is_that_of_the_address(home, asked, title, said):
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params["lang"] = asked
+    run(app)
+    assert app.title[0].value == title
+    assert len([info for info in app.info if "tlh" in info.value]) == said

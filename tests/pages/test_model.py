@@ -97,7 +97,7 @@ def test_every_section_of_an_examined_run_shows_something(folders):
         assert len(app.get("vega_lite_chart")) == charts[name], name
         assert not app.error, name
         if name == "mistakes":
-            assert len(app.get("imgs")) == 2
+            assert len(app.image) == 2
             assert "**6** right that are wrong now, and **1** wrong" in text(app)
             assert "→ **dog** 92 %" in text(app)
         if name == "layers":

@@ -1,0 +1,100 @@
+"""The table of runs: what is wanted in it, and which rows are chosen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.study.record import State
+from core.study.status import RunStatus
+from core.views.runs import Filter, group_row, groups, run_row
+from core.views.wording import state_name
+from pages._address import read_choice, read_choices, read_flag, write
+from pages._language import t
+from pages._launch_recipe import ANY_TEXT
+
+ROWS_AT_ONCE = 14
+FEW = 8  # runs that need no filter
+
+
+def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
+    """The table of all runs that are wanted; those that are selected in it.
+
+    A selection is a list of rows: it holds for these runs in this order only, and goes when another is launched.
+    """
+    wanted, grouped = choose_filter(runs) if len(runs) > FEW else (Filter(), False)
+    shown = [run for run in runs if wanted.holds(run)]
+    if not shown:
+        st.info(t("No run is like that: take something out of the filter."), icon=":material/filter_alt:")
+        return []
+    rows = groups(shown) if grouped else [[run] for run in shown]
+    if len(shown) < len(runs):
+        st.caption(t("{shown} of {n} runs", shown=len(shown), n=len(runs)))
+    ids = " ".join(run.run_id for run in shown)
+    event = st.dataframe(
+        pd.DataFrame([group_row(row, t) if grouped else run_row(row[0], t) for row in rows]),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=f"runs table {hashlib.sha256(f'{grouped} {ids}'.encode()).hexdigest()[:16]}",
+        height="content" if len(rows) <= ROWS_AT_ONCE else 35 * ROWS_AT_ONCE,
+        placeholder="—",
+        column_config=columns(),
+    )
+    return [run for place in event.selection.rows if place < len(rows) for run in rows[place]]
+
+
+def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
+    """Which runs are wanted, and whether those that differ only in the seed share a row."""
+    states = [state for state in State if any(run.state == state for run in runs)]
+    variants = list(dict.fromkeys(run.spec.variant for run in runs if run.spec))
+    read_choices("state", states)
+    read_choices("method", variants)
+    read_choice("find", ANY_TEXT, "")
+    read_flag("group", False)
+    columns = st.columns([2, 2, 3, 2], vertical_alignment="bottom")
+    text = columns[0].text_input(
+        t("Find"), key="find", placeholder=t("seed 42, width 8 …"), help=t("Words of a run's name or recipe.")
+    )
+    chosen_states = columns[1].multiselect(
+        t("State"), states, key="state", format_func=lambda state: state_name(State(state), t), placeholder=t("All")
+    )
+    chosen_variants = columns[2].multiselect(t("Method"), variants, key="method", placeholder=t("All"))
+    grouped = columns[3].toggle(
+        t("Group seeds"), key="group", help=t("One row for the runs that differ in nothing but the seed.")
+    )
+    write(find=text, state=[str(state) for state in chosen_states], method=chosen_variants, group=grouped)
+    return Filter(chosen_states, chosen_variants, text), grouped
+
+
+def columns() -> dict[str, Any]:
+    config = st.column_config
+    return {
+        "State": config.TextColumn(t("State"), pinned=True, width=110),
+        "Method": t("Method"),
+        "Sparsity": config.NumberColumn(t("Sparsity"), format="%.2f", help=t("As requested.")),
+        "Seed": t("Seed"),
+        "Done": config.NumberColumn(t("Seeds done"), width=90),
+        "Progress": config.ProgressColumn(t("Progress"), min_value=0, max_value=100, format="%.0f %%"),
+        "Now": config.TextColumn(t("Now"), width="medium"),
+        "Accuracy (%)": config.NumberColumn(
+            t("Accuracy (%)"), format="%.2f", help=t("On the test pictures, after the newest epoch.")
+        ),
+        "± 95 %": config.NumberColumn(
+            format="%.2f", help=t("Half of the 95 % Student-t interval of the mean; none for one seed.")
+        ),
+        "Size (MB)": config.NumberColumn(
+            t("Size (MB)"), format="%.3f", help=t("The compressed file, known once pruned.")
+        ),
+        "Latency (ms)": config.NumberColumn(
+            t("Latency (ms)"),
+            format="%.2f",
+            help=t("Per image at batch 1, known once pruned; measured again at the end."),
+        ),
+        "Launched": config.DatetimeColumn(t("Launched"), format="distance"),
+        "Recipe": t("Recipe"),
+    }

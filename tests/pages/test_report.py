@@ -1,0 +1,191 @@
+"""The Report page, run from app.py against a home with made-up results, and the files that it offers."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import pandas as pd
+import pytest
+
+from core.outputs import find_study, output_folder, write_everything
+from core.study.grid import study_runs
+from core.study.presets import build_recipe
+from core.study.sample import SAMPLE
+from core.views.drawing import draw_apart, packed
+from pages import _outputs
+from pages._outputs import Figure, outputs, split_tables
+from tests.records import write_result
+
+FILES = {
+    "all_results.json",
+    "all_runs.csv",
+    "efficiency_table.csv",
+    "efficiency_table.md",
+    "efficiency_table.tex",
+    "report.ko.md",
+    "report.md",
+}
+
+
+def write_study(home, **recipe):
+    for spec in study_runs(build_recipe("demo", **recipe), ["magnitude", "structured"], [0.0, 0.5, 0.9], (1, 2)):
+        write_result(home, spec)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures come without a drawing engine; the names of those that were asked for."""
+    asked = []
+
+    def draw(spec, kind):
+        asked.append((json.loads(spec)["title"]["text"], kind))
+        return b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
+
+    _outputs._drawn.cache_clear()
+    monkeypatch.setattr("pages._outputs.draw_apart", draw)
+    yield asked
+    _outputs._drawn.cache_clear()
+
+
+@pytest.fixture
+def no_sample(monkeypatch, tmp_path):
+    monkeypatch.setattr("pages._studies.SAMPLE", type(SAMPLE)(tmp_path / "no sample"))
+
+
+@pytest.fixture
+def buttons(monkeypatch):
+    """What each download button offers, by the name of the file."""
+    found = {}
+    monkeypatch.setattr(
+        "streamlit.download_button", lambda label, **options: found.update({options["file_name"]: options})
+    )
+    return found
+
+
+def text(app):
+    return "\n".join(element.value for kind in (app.title, app.markdown, app.caption, app.error) for element in kind)
+
+
+def open_report(open_page, **query):
+    app = open_page("report")
+    for name, value in query.items():
+        app.query_params[name] = value
+    app = app.run()
+    assert not app.exception
+    return app
+
+
+def test_without_results_it_says_what_to_do(home, open_page, no_sample):
+    app = open_report(open_page)
+    assert "There is nothing to report yet" in text(app)
+    assert [link.proto.page for link in app.get("page_link")] == ["launch"]
+
+
+def test_the_report_is_shown_with_its_tables_and_figures(home, open_page, drawn):
+    write_study(home)
+    app = open_report(open_page)
+    assert "Pruning report" in text(app)
+    assert "drawn pictures, not photographs" in text(app)
+    assert "](" not in text(app).replace("](http", "")  # no link to a file that only lies beside the report on a disk
+    assert len(app.table) == 2
+    assert ("Accuracy against sparsity", "svg") in drawn
+    assert "png" not in {kind for _, kind in drawn}  # that is only drawn for a download
+    assert app.query_params["part"] == "report"
+
+
+def test_it_is_korean_when_the_app_is(home, open_page, drawn):
+    write_study(home)
+    app = open_page("report")
+    app.session_state["lang"] = "ko"  # as app.py does
+    app = app.run()
+    assert "가지치기 보고서" in text(app)
+    assert "Pruning report" not in text(app)
+
+
+def test_the_files_are_those_that_the_command_line_writes(home, tmp_path, open_page, buttons, drawn):
+    write_study(home)
+    open_report(open_page, part="tables")
+    study = find_study(home)
+    written = {path.name: path for path in write_everything(study, output_folder(tmp_path / "out"))}
+    assert set(buttons) > FILES
+    for name in FILES & set(written):
+        assert buttons[name]["data"]() == written[name].read_bytes(), name
+    assert {options["on_click"] for options in buttons.values()} == {"ignore"}
+    assert len(pd.read_csv(io.BytesIO(buttons["all_runs.csv"]["data"]()))) == 10
+    with zipfile.ZipFile(io.BytesIO(buttons[f"{study.name}.zip"]["data"]())) as archive:
+        names = {name.rpartition("/")[2] for name in archive.namelist()}
+        assert all(name.startswith(f"{study.name}/") for name in archive.namelist())
+    assert names == set(written) | FILES
+
+
+def test_each_figure_can_be_taken_along_in_both_formats(home, open_page, buttons, drawn):
+    write_study(home)
+    open_report(open_page, part="figures")
+    pictures = [name for name in buttons if name.endswith((".png", ".svg"))]
+    assert len(pictures) >= 6
+    assert buttons["pareto.png"]["mime"] == "image/png"
+    buttons["pareto.png"]["data"]()
+    assert drawn[-1] == ("Accuracy against size", "png")
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_sentence(home, open_page, monkeypatch):
+    def fail(spec, kind):
+        raise OSError(None, "the figure could not be drawn")
+
+    monkeypatch.setattr("pages._outputs.draw_apart", fail)
+    _outputs._drawn.cache_clear()
+    write_study(home)
+    app = open_report(open_page)
+    assert "the figure could not be drawn" in text(app)
+    assert "Pruning report" in text(app)
+
+
+def test_the_study_is_that_of_the_address_and_is_kept(home, open_page, drawn):
+    write_study(home)
+    write_study(home, width=12)
+    app = open_report(open_page, part="tables")
+    (study,) = (box for box in app.selectbox if box.key == "study")
+    other = next(label for label in study.options if label != study.value and "width" in label)
+    app = study.set_value(other).run() if other in study.options else app
+    assert not app.exception
+    chosen = app.query_params["study"]
+    app = app.switch_page("pages/compare.py").run()
+    assert not app.exception
+    assert app.query_params["study"] == chosen
+
+
+def test_drawing_apart_gives_the_picture_and_says_when_it_fails():
+    spec = {"data": {"values": [{"x": 1}]}, "mark": "point", "encoding": {"x": {"field": "x", "type": "quantitative"}}}
+    assert draw_apart(packed(spec), "png").startswith(b"\x89PNG")
+    with pytest.raises(OSError, match="could not be drawn"):
+        draw_apart("not a figure", "svg")
+
+
+def test_a_table_is_split_at_its_own_bars_only():
+    before, table, after = split_tables("a\n\n| x | y |\n| --- | ---: |\n| 1 \\| 2 | 3 |\n\nb\n")
+    assert (before.strip(), after.strip()) == ("a", "b")
+    assert list(table.columns) == ["x", "y"]
+    assert table.to_numpy().tolist() == [["1 \\| 2", "3"]]
+
+
+def test_parts_hold_the_whole_report_once(home):
+    write_study(home)
+    study = find_study(home)
+    made = outputs(home, study.key, study.frame)
+    for language in ("en", "ko"):
+        parts = list(made.parts(language))
+        figures = [part for part in parts if isinstance(part, Figure)]
+        assert [figure.name for figure in figures] == list(made.specs)
+        assert all(figure.words for figure in figures)
+        assert sum(map(len, (part for part in parts if isinstance(part, str)))) > 0.8 * len(made.report(language))
+        assert not any(figure.words in part for figure in figures for part in parts if isinstance(part, str))
+
+
+def test_the_page_loads_no_torch():
+    code = "import logging; logging.disable(); import pages.report, sys; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
