@@ -2,9 +2,10 @@
 
     python -m benchmarks.training_cpu [--quick] [--compile]
 
-Both train the same network on the same pictures in turns: images a second, median (lowest-highest), and the median over
-turns of the ratio to the better plain loop; then the share of what all cores reach in a large matrix product. Below, two runs at once, each in a process of its own with one thread, as the
-workers of a study are: the sum of both. --compile adds the engine with torch.compile, which takes minutes to compile.
+Both train the same network on the same pictures in turns: images a second, median (lowest-highest), the median over turns
+of the ratio to the better plain loop, and the share of what all cores reach in a large matrix product. Below, two runs at
+once, each in a process of its own with one thread, as the workers of a study are: the sum of both. --compile adds the
+engine with torch.compile, which takes minutes to compile.
 """
 
 from __future__ import annotations

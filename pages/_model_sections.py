@@ -184,7 +184,8 @@ def show_size(spec: RunSpec, found: Examination) -> None:
             charts.size_chart(found, t), key="sizes", alt=t("Size of the network's file and of the dense one")
         )
         sentence = t(
-            "Plain weights are what `torch.save` writes. The compressed file is {ratio}× smaller than the dense network's.",
+            "Plain weights are what `torch.save` writes. "
+            "The compressed file is {ratio}× smaller than those of the dense network.",
             ratio=f"{found.dense_plain_size / found.size:.1f}",
         )
         st.caption(sentence)

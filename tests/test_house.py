@@ -53,7 +53,9 @@ def test_arrows_go_one_way(path):
         assert not {module.split(".")[0] for module in imports(path)} & ONLY_IN_ENGINE
 
 
-@pytest.mark.parametrize("module", ["pages.compare", "pages.launch", "pages.runs", "core.cli", "core.jobs.queue"])
+@pytest.mark.parametrize(
+    "module", ["pages.compare", "pages.launch", "pages.runs", "pages.model", "core.cli", "core.jobs.queue"]
+)
 def test_torch_is_not_loaded_through_something_else(module):
     """Importing runs a page once, outside Streamlit, which only warns about that."""
     code = f"import logging; logging.disable(); import {module}, sys; sys.exit('torch' in sys.modules)"

@@ -56,7 +56,7 @@ class Panel:
 
 ACCURACY = Panel("test_accuracy", lambda t: t("Test accuracy (%)"), highest=100, from_zero=False)
 SIZE = Panel("model_size_mb", lambda t: t("Compressed size (MB)"))
-MACS = Panel("macs", lambda t: t("Multiply-accumulate operations per image"), form="~s")
+MACS = Panel("macs", lambda t: t("MACs (per image)"), form="~s")
 LATENCY = Panel("relative_latency", lambda t: t("Latency, batch 1 (dense = 1)"))
 BATCH_LATENCY = Panel("relative_batch_latency", lambda t: t("Latency, large batch (dense = 1)"))
 

@@ -8,28 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from core.study.record import State
+from tests.e2e.steps import choose, fill, settle, wait_until
 
 pytestmark = pytest.mark.e2e
-
-
-def choose(page, group, *names):
-    """Click the segments or pills called ``names``."""
-    for name in names:
-        page.get_by_test_id("stButtonGroup").filter(has_text=group).get_by_text(name, exact=True).click()
-        settle(page)
-
-
-def settle(page):
-    """Until the app has taken in what was done last."""
-    page.wait_for_timeout(300)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def fill(page, role, name, value):
-    field = page.get_by_role(role, name=name, exact=True)
-    field.fill(value)
-    field.press("Enter")
-    settle(page)
 
 
 def prepare_small_study(page, url, pictures, epochs="2"):
@@ -48,14 +29,6 @@ def prepare_small_study(page, url, pictures, epochs="2"):
 
 def states(server):
     return {folder.run_id: folder.state() for folder in server.home.runs()}
-
-
-def wait_until(page, condition, seconds=150):
-    for _ in range(seconds * 4):
-        if condition():
-            return
-        page.wait_for_timeout(250)
-    raise AssertionError("waited in vain")
 
 
 def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_path):

@@ -12,7 +12,19 @@ from core.study.methods import METHODS, variant_label
 from core.study.presets import build_recipe
 from core.study.record import Home
 from core.study.results import Results, interpolate, study_frame, summarise
-from core.views.charts import ACCURACY, BATCH_LATENCY, LATENCY, SIZE, styles, tradeoff_chart, with_slider
+from core.views.charts import (
+    ACCURACY,
+    BATCH_LATENCY,
+    LATENCY,
+    MACS,
+    RATIO,
+    SIZE,
+    draws_every_run,
+    styles,
+    tradeoff_chart,
+)
+from core.views.slider import slider_data, with_slider
+from core.views.words import english
 from tests.records import write_result
 
 RECIPE = build_recipe("demo")
@@ -91,19 +103,75 @@ def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
     marked = interpolate(summary, 0.7)
     spec = draw(study).to_dict()
     before = json.dumps(spec)
-    *_, (mark, rule, _), (_, rings, _), _ = layers_of(with_slider(spec, ACCURACY, marked, looks, 0.7))
-    assert (mark, list(rule["sparsity"])) == ("rule", [0.7])
-    assert list(rings["mean"]) == list(marked["test_accuracy"])
-    assert list(rings["color"]) == [looks[variant].color for variant in marked["variant"]]
+    layers = with_slider(spec, ACCURACY)["layer"]
+    assert [(layer["mark"]["type"], layer["data"]["name"]) for layer in layers[-3:-1]] == [
+        ("rule", "slider"),
+        ("point", "rings"),
+    ]
+    data = slider_data(ACCURACY, marked, looks, 0.7)
+    assert data["slider"] == [{"x": 0.7}]
+    assert [ring["mean"] for ring in data["rings"]] == list(marked["test_accuracy"])
+    assert [ring["color"] for ring in data["rings"]] == [looks[variant].color for variant in marked["variant"]]
+    assert {ring["origin"] for ring in data["rings"]} == {"interpolated"}
     assert json.dumps(spec) == before
+
+
+def test_a_move_of_the_slider_leaves_the_chart_as_it_is(study):
+    spec = draw(study).to_dict()
+    assert with_slider(spec, ACCURACY) == with_slider(spec, ACCURACY)
+    fields = {
+        entry["field"]
+        for layer in with_slider(spec, ACCURACY)["layer"][-3:-1]
+        for channel in layer["encoding"].values()
+        for entry in (channel if isinstance(channel, list) else [channel])
+    }
+    data = slider_data(ACCURACY, interpolate(summarise(study), 0.9), styles(summarise(study)), 0.9)
+    assert fields == {name for rows in data.values() for row in rows for name in row}
 
 
 def test_a_value_that_is_missing_gets_no_ring(study):
     marked = interpolate(summarise(study), 0.7)
     marked.loc[0, "test_accuracy"] = float("nan")
-    spec = with_slider(draw(study).to_dict(), ACCURACY, marked, styles(summarise(study)), 0.7)
-    assert len(spec["layer"][-2]["data"]["values"]) == len(marked) - 1
-    json.dumps(spec["layer"][-3:], allow_nan=False)
+    data = slider_data(ACCURACY, marked, styles(summarise(study)), 0.7)
+    assert len(data["rings"]) == len(marked) - 1
+    json.dumps(data, allow_nan=False)
+
+
+def test_against_a_ratio_dense_stands_at_one_on_a_logarithmic_axis_and_the_slider_is_rings_alone(study):
+    summary = summarise(study)
+    spec = draw(study, axis=RATIO).to_dict()
+    (points, encoding) = next((data, encoding) for mark, data, encoding in layers_of(spec) if mark == "point")
+    assert encoding["x"]["scale"]["type"] == "log"
+    dense = points[points["variant"] == "Dense"]
+    assert list(dense["x"]) == [1.0] * len(dense)
+    assert sorted(points["x"]) == sorted(study["size_ratio"])
+    assert "slider" not in [layer["data"]["name"] for layer in with_slider(spec, ACCURACY, RATIO)["layer"]]
+    marked = interpolate(summary, 0.7)
+    data = slider_data(ACCURACY, marked, styles(summary), 0.7, RATIO)
+    assert list(data) == ["rings"]
+    assert [ring["x"] for ring in data["rings"]] == list(marked["size_ratio"])
+
+
+def test_of_too_many_runs_the_range_is_drawn_with_the_means(study, monkeypatch):
+    assert draws_every_run(study, styles(summarise(study)))
+    monkeypatch.setattr("core.views.charts.MOST_POINTS", 5)
+    assert not draws_every_run(study, styles(summarise(study)))
+    spec = draw(study, select="run").to_dict()
+    assert "params" not in spec  # a mean is no run that could be opened
+    (means,) = (data for mark, data, _ in layers_of(spec) if mark == "point")
+    summary = summarise(study)
+    assert sorted(means["mean"]) == pytest.approx(sorted(summary["test_accuracy"]))
+    lowest = study.groupby(["variant", "sparsity"])["test_accuracy"].min()
+    assert sorted(means["low"]) == sorted(lowest)
+
+
+def test_a_click_finds_the_run_of_a_point(study):
+    spec = draw(study, select="run").to_dict()
+    (param,) = spec["params"]
+    assert (param["name"], param["select"]["fields"]) == ("run", ["run_id"])
+    (points,) = (data for mark, data, _ in layers_of(spec) if mark == "point")
+    assert set(points["run_id"]) == set(study["run_id"])
+    assert param["views"] == [spec["layer"][-1]["name"]]
 
 
 def test_hiding_a_method_changes_no_other(study):
@@ -134,11 +202,11 @@ def test_variants_of_a_method_share_its_colour_and_differ_otherwise(study):
     assert plain.filled != special.filled
 
 
-@pytest.mark.parametrize("panel", [ACCURACY, SIZE, LATENCY, BATCH_LATENCY])
+@pytest.mark.parametrize("panel", [ACCURACY, SIZE, LATENCY, BATCH_LATENCY, MACS])
 def test_the_axis_says_what_it_shows_and_in_which_unit(study, panel):
     encodings = [encoding for mark, _, encoding in layers_of(draw(study, panel)) if mark == "line"]
     title = encodings[0]["y"]["axis"]["title"]
-    assert title == panel.title
+    assert title == panel.title(english)
     assert title.endswith(")")
     assert encodings[0]["y"]["scale"]["zero"] is (panel is not ACCURACY)
 
@@ -179,9 +247,7 @@ def test_the_curve_before_finetuning_does_not_squeeze_what_was_measured(study, b
 
 
 def test_the_slider_stands_above_the_curve_before_finetuning(study, before):
-    summary = summarise(study)
-    spec = with_slider(draw(study, before=before).to_dict(), ACCURACY, interpolate(summary, 0.7), styles(summary), 0.7)
-    marks = [mark for mark, _, _ in layers_of(spec)]
+    marks = [layer["mark"]["type"] for layer in with_slider(draw(study, before=before).to_dict(), ACCURACY)["layer"]]
     assert (marks[0], marks[-1]) == ("line", "point")
     assert len(marks) == len(layers_of(draw(study))) + 3
 

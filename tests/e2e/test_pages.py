@@ -1,0 +1,175 @@
+"""Every page over a home of finished runs: addresses, languages, narrow and dark, by keyboard and to a screen reader."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from core.study.grid import study_runs
+from core.study.presets import build_recipe
+from core.study.spec import RunSpec
+from tests.e2e.axe import grave_findings
+from tests.e2e.conftest import Server
+from tests.e2e.steps import choose, fill, open_page, settle, switch
+from tests.records import write_result
+
+pytestmark = pytest.mark.e2e
+
+RECIPE, OTHER = build_recipe("demo"), build_recipe("demo", width=12)
+PAGES = ("", "launch", "runs", "model", "report", "report?part=figures", "report?part=tables")
+# What Streamlit draws and no setting changes, each with the reason.
+LEFT_OUT = [
+    # White letters on the primary colour, which is also that of letters on the page: on a dark page no colour has the
+    # contrast of 4.5 with both.
+    ("color-contrast", "[data-testid='stBaseButton-primary']"),
+]
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory):
+    """A server over two studies and a run that failed; nothing is trained."""
+    server = Server(tmp_path_factory.mktemp("gallery"))
+    home = server.home.prepare()
+    for recipe, methods in ((OTHER, ["magnitude"]), (RECIPE, ["magnitude", "structured"])):
+        for spec in study_runs(recipe, methods, [0.0, 0.5, 0.9], (1, 2)):
+            write_result(home, spec)
+    home.create(RunSpec(RECIPE, "dense", 3)).append("failed", reason="The disk is full.")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def visit(browser):
+    """A page in a window of its own, as ``visit(width=..., color_scheme=...)``."""
+    contexts = []
+
+    def open_window(width=1440, **options):
+        context = browser.new_context(viewport={"width": width, "height": 1000}, **options)
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_grave(gallery, visit, scheme):
+    page = visit(color_scheme=scheme)
+    found = []
+    for address in PAGES:
+        open_page(page, f"{gallery.url}/{address}")
+        found += [f"/{address}: {finding}" for finding in grave_findings(page, LEFT_OUT)]
+    assert not found, "\n".join(found)
+
+
+def test_a_narrow_window_scrolls_only_downwards(gallery, visit):
+    page = visit(width=400)
+    wide = []
+    for address in PAGES:
+        open_page(page, f"{gallery.url}/{address}")
+        inner = "main => main.scrollWidth - main.clientWidth"
+        if page.get_by_test_id("stMain").evaluate(inner) > 0:
+            wide.append(address)
+    assert not wide
+
+
+def test_what_is_chosen_can_be_shared_and_is_kept(gallery, visit):
+    page = visit()
+    open_page(page, gallery.url, "Compare")
+    study = page.get_by_role("combobox", name=re.compile("Study"))
+    study.click()
+    page.get_by_role("option").filter(has_text="width 12").click()
+    settle(page)
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    for _ in range(3):
+        slider.press("ArrowLeft")
+    settle(page)
+    page.wait_for_url(re.compile("sparsity=0.87"))
+    assert "study=" in page.url
+    for window in (page, visit()):
+        open_page(window, page.url, "Compare")
+        expect(window.get_by_role("slider").first).to_have_attribute("aria-valuenow", "0.87")
+        expect(window.get_by_text("width 12").first).to_be_visible()
+    switch(page, "Report", "Report")
+    expect(page.get_by_text("width 12").first).to_be_visible()  # the same study
+    choose(page, "Tables", "Tables")
+    assert "part=tables" in page.url
+    page.go_back()
+    expect(page.get_by_role("heading", name="Pruning report")).to_be_visible()
+    switch(page, "Compare", "Compare pruning methods")
+    expect(page.get_by_role("slider").first).to_have_attribute("aria-valuenow", "0.87")
+    page.wait_for_url(re.compile(r"sparsity=0.87"))
+
+
+def test_a_link_that_names_what_is_not_here_says_so(gallery, visit):
+    page = visit()
+    open_page(page, f"{gallery.url}/?study=nothing&sparsity=7&lang=tlh", "Compare")
+    expect(page.get_by_text("The link says")).to_have_count(3)
+    open_page(page, f"{gallery.url}/model?run=..%2F..%2Fetc%2Fpasswd", "Model")
+    expect(page.get_by_text("The link says run")).to_be_visible()
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+def test_the_language_is_chosen_once_and_shared(gallery, visit):
+    page = visit()
+    open_page(page, gallery.url, "Compare")
+    choose(page, "한국어", "한국어")
+    expect(page.get_by_role("heading", name="가지치기 방법 비교")).to_be_visible()
+    assert "lang=ko" in page.url
+    for menu, heading in (
+        ("시작", "연구 시작"),
+        ("실행", "실행"),
+        ("모델", "모델"),
+        ("보고서", "보고서"),
+        ("비교", "가지치기 방법 비교"),
+    ):
+        switch(page, menu, heading)
+        page.wait_for_url(re.compile("lang=ko"))
+    page.reload()
+    expect(page.get_by_role("heading", name="가지치기 방법 비교")).to_be_visible()
+    other = visit()
+    open_page(other, page.url, "가지치기 방법 비교")
+    choose(other, "English", "English")
+    expect(other.get_by_role("heading", name="Compare pruning methods")).to_be_visible()
+    korean = visit(locale="ko-KR")
+    open_page(korean, gallery.url, "가지치기 방법 비교")  # what the browser is set to, unless somebody chose
+
+
+def test_the_question_is_answered_with_a_run_to_open(gallery, visit):
+    page = visit()
+    open_page(page, gallery.url, "Compare")
+    expect(page.get_by_role("heading", name="Which network to take?")).to_be_visible()
+    fill(page, "spinbutton", "with a test accuracy (%) of at least", "99.9")
+    expect(page.get_by_text("No run here has 99.9 % or more.")).to_be_visible()
+    fill(page, "spinbutton", "with a test accuracy (%) of at least", "60")
+    choose(page, "The smallest network", "The fastest in a large batch")
+    assert "goal=batch" in page.url
+    page.get_by_role("link", name="Open this run and download it").click()
+    expect(page.get_by_role("heading", name="Model", exact=True)).to_be_visible()
+    page.wait_for_url(re.compile("run=structured-0.9"))
+
+
+def test_the_keyboard_reaches_what_matters_and_the_focus_is_seen(gallery, visit):
+    page = visit()
+    open_page(page, gallery.url, "Compare")
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name, ring = page.evaluate(FOCUS)
+        reached.add(name)
+        assert ring, f"no ring around {name}"
+    assert {"Launch", "한국어", "Magnitude", "Sparsity"} <= reached
+
+
+FOCUS = """() => {
+    const found = document.activeElement;
+    const label = found.getAttribute('aria-label') || found.textContent.trim().replace(/^[a-z_]+(?=[A-Z가-힣])/, '');
+    const looks = [found, found.parentElement].map(one => getComputedStyle(one));
+    return [label, looks.some(one => one.outlineStyle !== 'none' || one.boxShadow !== 'none' || one.borderColor)];
+}"""
