@@ -51,14 +51,15 @@ def say_there_is_no_file(folder: RunFolder) -> None:
 
 
 def show_code(folder: RunFolder) -> None:
+    # In one colour: those of Streamlit's syntax highlighting are too faint for weak eyes.
     st.subheader(t("Code to load it"), anchor=False)
     left, right = st.columns(2, gap="medium")
     with left:
         st.caption(t("The compressed file, in PruneScope's folder:"))
-        st.code(snippets.load_with_prunescope(f"{folder.run_id}.safetensors"), language="python")
+        st.code(snippets.load_with_prunescope(f"{folder.run_id}.safetensors"), language=None)
     with right:
         st.caption(t("The ONNX file, anywhere:"))
-        st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language="python")
+        st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language=None)
 
 
 def _describe(title: str, explained: str) -> None:

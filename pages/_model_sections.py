@@ -26,7 +26,7 @@ def show_layers(spec: RunSpec, found: Examination) -> None:
                 most=f"`{most.name}` ({100 * most.density:.3g} %)",
                 least=f"`{least.name}` ({100 * least.density:.3g} %)",
             )
-            st.caption(sentence)
+            st.markdown(f":small[{sentence}]")
     with right:
         st.subheader(t("Shapes before and after"), anchor=False)
         table = charts.layer_table(found, t)
@@ -188,7 +188,7 @@ def show_size(spec: RunSpec, found: Examination) -> None:
             "The compressed file is {ratio}× smaller than those of the dense network.",
             ratio=f"{found.dense_plain_size / found.size:.1f}",
         )
-        st.caption(sentence)
+        st.markdown(f":small[{sentence}]")
     with right:
         st.subheader(t("What it consists of"), anchor=False)
         parts = charts.size_table(found, t)

@@ -35,8 +35,9 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
     if len(shown) < len(runs):
         st.caption(t("{shown} of {n} runs", shown=len(shown), n=len(runs)))
     ids = " ".join(run.run_id for run in shown)
+    table = pd.DataFrame([group_row(row, t) if grouped else run_row(row[0], t) for row in rows])
     event = st.dataframe(
-        pd.DataFrame([group_row(row, t) if grouped else run_row(row[0], t) for row in rows]),
+        table if grouped or table["Now"].notna().any() else table.drop(columns="Now"),
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",

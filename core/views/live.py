@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
@@ -37,6 +38,18 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
     that no colour has to be told apart alone."""
     # A name that is cut off may look like another's.
     columns = 1 if curves["run"].str.len().max() > _LONG_NAME else 2
+    legend = alt.Legend(
+        orient="bottom", columns=columns, labelLimit=640, symbolType="stroke", symbolDash=[1, 0], symbolStrokeWidth=3
+    )
+    title = alt.Axis(
+        title=MEASURES[measure](t),
+        titleAngle=0,
+        titleAlign="left",
+        titleAnchor="start",
+        titleX=0,
+        titleY=-14,
+        tickCount=5,
+    )
     hover = [
         alt.Tooltip("run:N", title=t("Run")),
         alt.Tooltip("epoch:Q", title=t("Epoch")),
@@ -47,14 +60,12 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
         .mark_line(point=alt.OverlayMarkDef(filled=True, size=36), strokeWidth=2)
         .encode(
             x=alt.X("epoch:Q", title=t("Epoch"), axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
-            y=alt.Y(
-                f"{measure}:Q", title=MEASURES[measure](t), scale=_around(curves[measure]), axis=alt.Axis(tickCount=5)
-            ),
-            color=alt.Color("run:N", title=None, legend=alt.Legend(orient="bottom", columns=columns, labelLimit=640)),
+            y=alt.Y(f"{measure}:Q", scale=_around(curves[measure]), axis=title),
+            color=alt.Color("run:N", title=None, legend=legend),
             strokeDash=alt.StrokeDash("run:N", legend=None),
             tooltip=hover,
         )
-        .properties(height=300)
+        .properties(height=270 + 20 * math.ceil(curves["run"].nunique() / columns))  # the legend is a part of it
     )
     return chart
 

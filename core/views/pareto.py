@@ -37,8 +37,14 @@ def pareto_chart(
         low=(shown["test_accuracy"] - half).clip(lower=0), high=(shown["test_accuracy"] + half).clip(upper=100)
     )
     title = t("{metric}, logarithmic", metric=cost.title(t))
-    x = alt.X(f"{cost.metric}:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=24))
-    y = alt.Y("test_accuracy:Q", title=ACCURACY.title(t), scale=alt.Scale(zero=False, nice=True))
+    x = alt.X(
+        f"{cost.metric}:Q",
+        title=title,
+        axis=alt.Axis(tickCount=5, format="~g", labelOverlap=True),
+        scale=alt.Scale(type="log", nice=False, padding=24),
+    )
+    flat = alt.Axis(title=ACCURACY.title(t), titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14)
+    y = alt.Y("test_accuracy:Q", axis=flat, scale=alt.Scale(zero=False, nice=True))
     front, base = alt.Chart(pareto_front(shown, cost.metric)[fields]), alt.Chart(points)
     color, shape = key(with_dense(looks), legend)
     hover = [

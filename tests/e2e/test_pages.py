@@ -17,6 +17,7 @@ pytestmark = pytest.mark.e2e
 
 RECIPE, OTHER = build_recipe("demo"), build_recipe("demo", width=12)
 PAGES = ("", "launch", "runs", "model", "report", "report?part=figures", "report?part=tables")
+KOREAN_PAGES = {"시작": "연구 시작", "실행": "실행", "모델": "모델", "보고서": "보고서", "비교": "가지치기 방법 비교"}
 # What Streamlit draws and no setting changes, each with the reason.
 LEFT_OUT = [
     # White letters on the primary colour, which is also that of letters on the page: on a dark page no colour has the
@@ -122,13 +123,7 @@ def test_the_language_is_chosen_once_and_shared(gallery, visit):
     choose(page, "한국어", "한국어")
     expect(page.get_by_role("heading", name="가지치기 방법 비교")).to_be_visible()
     assert "lang=ko" in page.url
-    for menu, heading in (
-        ("시작", "연구 시작"),
-        ("실행", "실행"),
-        ("모델", "모델"),
-        ("보고서", "보고서"),
-        ("비교", "가지치기 방법 비교"),
-    ):
+    for menu, heading in KOREAN_PAGES.items():
         switch(page, menu, heading)
         page.wait_for_url(re.compile("lang=ko"))
     page.reload()

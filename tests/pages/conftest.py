@@ -1,4 +1,4 @@
-"""The app in AppTest, over a home of its own; what is submitted is kept instead of executed."""
+"""The app in AppTest, over a home of its own and without the sample study; what is submitted is kept, not executed."""
 
 from pathlib import Path
 
@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
     monkeypatch.setattr("pages._shared._Keeper.look", lambda self: "")  # no cluster for these tests
+    for module in ("core.study.sample", "pages._studies"):
+        monkeypatch.setattr(f"{module}.SAMPLE", Home(tmp_path / "no sample"))
     st.cache_data.clear()
     return Home(tmp_path.resolve()).prepare()
 

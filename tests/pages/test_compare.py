@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from core.study.grid import study_runs
 from core.study.methods import METHODS as REGISTRY
 from core.study.presets import build_recipe
+from core.study.results import Results
 from core.study.sensitivity import Curve, Sensitivity, write_sensitivity
 from core.study.spec import RunSpec
 from tests.records import write_result
@@ -313,3 +314,55 @@ def test_the_page_loads_neither_torch_nor_what_is_slow(home):
     loaded = set(done.stdout.split())
     assert "core.views.charts" in loaded
     assert not loaded & {"torch", "torchvision", "scipy.stats", "distributed"}
+
+
+def test_the_question_is_answered_with_a_run_and_a_way_to_it(home):
+    write_study(home, methods=["magnitude", "structured"])
+    app = open_page()
+    assert "Which network to take?" in text(app)
+    start = app.number_input(key="accuracy").value
+    app = run(app.number_input(key="accuracy").set_value(80.0))
+    frame = Results(home).frame()
+    smallest = frame.sort_values("model_size_mb").iloc[0]
+    assert f"{smallest['variant']} {smallest['sparsity']:g}, seed {smallest['seed']}" in text(app)
+    (found,) = (link for link in app.get("page_link") if link.proto.label.startswith("Open this run"))
+    assert found.proto.page == "model"
+    assert smallest["run_id"] in found.proto.query_string
+    app = run(app.number_input(key="accuracy").set_value(99.9))
+    assert "No run here has 99.9 % or more" in text(app)
+    assert app.query_params["accuracy"] == ["99.9"]
+    assert start == pytest.approx(frame.loc[frame["method"] == "dense", "test_accuracy"].mean() - 1, abs=0.06)
+
+
+def test_a_lucky_seed_is_called_one(home):
+    write_study(home, methods=["magnitude"], sparsities=(0.0, 0.5))
+    for seed, accuracy in ((1, 93.0), (2, 80.0)):
+        write_result(home, RunSpec(RECIPE, "magnitude", seed, 0.9), test_accuracy=accuracy)
+    app = open_page(accuracy="92")
+    assert "Magnitude 0.9, seed 1" in text(app)
+    assert "A lucky seed: the mean of its 2 is 86.50" in text(app)
+    assert "The best whose mean meets it: **Magnitude 0.5**" in text(app)
+
+
+def test_the_charts_can_be_drawn_against_the_compression_ratio(home):
+    write_study(home)
+    write_curves(home)
+    app = open_page(x="ratio", latency="batch")
+    specs = [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")][:4]
+    titles = [spec["layer"][-1]["encoding"]["x"]["axis"]["title"] for spec in specs]
+    assert titles == ["Times smaller than the dense file, logarithmic"] * 4
+    assert specs[2]["layer"][-1]["encoding"]["y"]["axis"]["title"].startswith("Latency, large batch")
+    assert not app.toggle  # the curves before fine-tuning are known by sparsity only
+
+
+def test_of_many_variants_the_main_ones_are_shown_until_all_are_asked_for(home):
+    names = [name for name in REGISTRY if name != "dense"]
+    write_study(home, methods=names, sparsities=(0.0, 0.5), seeds=(1,))
+    app = open_page(sparsity="0.5")
+    main = sum(REGISTRY[name].group == "main" for name in names)
+    assert len(app.metric) == 4 * main
+    app = run(app.toggle(key="all").set_value(True))
+    assert len(app.metric) == 4 * 8
+    assert len(app.dataframe[0].value) == len(names) - 8  # the rest as a table
+    assert len(app.dataframe[-1].value) == 1 + len(names)
+    assert app.query_params["all"] == ["1"]

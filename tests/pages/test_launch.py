@@ -1,13 +1,16 @@
 """The Launch page: what it says will happen is what is submitted, and bad input is a sentence."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.jobs.queue import Queue
 from core.study.checks import InputError
+from core.study.files import read_lines
 from core.study.methods import DEFAULT_METHODS, METHODS
 from core.study.presets import PRESETS
 from core.study.record import State
 from core.study.spec import RunSpec
+from tests.pages.conftest import ROOT
 from tests.records import write_result
 
 RECIPE = PRESETS["demo"].recipe
@@ -220,3 +223,30 @@ def test_nothing_is_said_to_be_queued_where_nothing_could_be_written(open_page, 
     home.checkpoints.rmdir()
     home.checkpoints.write_text("")
     assert "stay queued" not in said(click(app, "Launch 7 runs"))
+
+
+def test_what_is_chosen_is_in_the_address_and_a_link_chooses_it(open_page, submitted):
+    app = open_page("launch")
+    app.pills(key="methods to launch").set_value(["magnitude"])
+    app.multiselect(key="sparsities").set_value(["0.85"])
+    app = app.multiselect(key="seeds").set_value(["7", "8"]).run()
+    app = app.number_input(key="epochs demo").set_value(6).run()
+    app = app.selectbox(key="magnitude allocation").set_value("erk").run()
+    query = dict(app.query_params)
+    assert query["sparsities"] == ["0.85"]
+    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        other.query_params[name] = value
+    other = other.switch_page("pages/launch.py").run()
+    assert not other.exception
+    assert said(other) == said(app)
+    click(other, "Launch 4 runs")
+    assert {spec.recipe.train.epochs for spec in submitted} == {6}
+    assert {dict(spec.settings)["allocation"] for spec in submitted if not spec.is_dense} == {"erk"}
+
+
+def test_a_launch_notes_what_was_estimated(open_page, submitted, home):
+    click(open_page("launch"), "Launch 7 runs")
+    (note,) = read_lines(home.cache / "forecasts.jsonl")
+    assert note["seconds"] > 0
+    assert set(note["runs"]) == {spec.run_id for spec in submitted}

@@ -1,11 +1,14 @@
 """The Runs page: states, reasons, and buttons that act on the runs they name."""
 
+import os
+import time
 from dataclasses import replace
 
 import pytest
 
 from core.jobs.queue import Queue
 from core.study.checks import InputError
+from core.study.forecast import note_forecast
 from core.study.lease import Lease
 from core.study.presets import PRESETS
 from core.study.record import State
@@ -265,3 +268,78 @@ def test_what_is_left_is_shared_by_the_runs_that_go_on_at_once(open_page, home, 
         (line,) = (e.value for e in open_page("runs").markdown if "left (a rough guess)" in e.value)
         left.append(line)
     assert left[0] != left[1]
+
+
+def write_many(home):
+    for seed in (1, 2, 3):
+        write_result(home, RunSpec(RECIPE, "dense", seed))
+        for sparsity in (0.5, 0.9):
+            write_result(home, RunSpec(RECIPE, "magnitude", seed, sparsity))
+    home.create(RunSpec(RECIPE, "structured", 1, 0.5)).append("failed", reason="because")
+
+
+def test_a_filter_leaves_what_is_asked_for_and_is_in_the_address(open_page, home):
+    write_many(home)
+    app = open_page("runs")
+    assert len(app.dataframe[0].value) == 10
+    app = app.multiselect(key="method").set_value(["Magnitude"]).run()
+    app = app.text_input(key="find").set_value("seed 2").run()
+    assert not app.exception
+    assert set(app.dataframe[0].value["Method"]) == {"Magnitude"}
+    assert app.query_params["method"] == ["Magnitude"]
+    app = app.text_input(key="find").set_value("nothing like that").run()
+    assert "No run is like that" in app.info[0].value
+
+
+def test_seeds_share_a_row_and_are_selected_together(open_page, home, select_rows):
+    write_many(home)
+    app = open_page("runs").toggle(key="group").set_value(True).run()
+    table = app.dataframe[0].value
+    assert len(table) == 4
+    place = list(zip(table["Method"], table["Sparsity"], strict=True)).index(("Magnitude", 0.9))
+    assert table.loc[place, "Done"] == 3
+    assert table["± 95 %"].notna().sum() == 3
+    app = select_rows(app, place)
+    assert "Delete selected (3)" in [popover.label for popover in app.get("popover")] or any(
+        "Move to trash" in label for label in labels(app)
+    )
+
+
+def test_one_run_shows_its_journal_and_log_letter_by_letter_and_two_what_sets_them_apart(open_page, home, select_rows):
+    write_result(home, DENSE)
+    folder = write_result(home, PRUNED)
+    folder.log_path.write_text("".join(f"line {n} <b>*x*</b>\n" for n in range(300)))
+    app = open_page("runs")
+    place = list(app.dataframe[0].value["Method"]).index("Magnitude")
+    app = select_rows(app, place)
+    journal, log = (code.value for code in app.code)
+    assert "done, test accuracy" in journal
+    assert log.splitlines() == [f"line {n} <b>*x*</b>" for n in range(200, 300)]
+    assert "model" in [link.proto.page for link in app.get("page_link")]
+    app = select_rows(app, 0, 1)
+    found = app.dataframe[1].value.set_index("field")
+    assert set(found.loc["method"]) == {"dense", "magnitude"}
+
+
+def test_a_log_that_is_a_link_is_not_followed(open_page, home, select_rows, tmp_path):
+    folder = write_result(home, DENSE)
+    (tmp_path / "secret").write_text("secret")
+    folder.log_path.symlink_to(tmp_path / "secret")
+    app = select_rows(open_page("runs"), 0)
+    assert not app.exception
+    assert "log.txt cannot be read" in text(app)
+    assert not any("secret" in code.value for code in app.code)
+
+
+def test_what_was_estimated_stands_beside_what_it_took(open_page, home):
+    folder = write_result(home, DENSE)
+    note_forecast(home, 1500.0, True, [DENSE.run_id])
+    os.utime(folder.result_path, (time.time() + 27 * 60,) * 2)
+    assert "The last launch, 1 runs: estimated about 25 minutes, took 27 minutes." in text(open_page("runs"))
+
+
+def test_the_load_of_the_machine_is_shown_while_something_runs(open_page, home):
+    write_result(home, DENSE)
+    assert "CPU " not in text(open_page("runs"))
+    home.create(PRUNED).enqueue()
+    assert "CPU " in text(open_page("runs"))

@@ -1,0 +1,61 @@
+"""The first visit: a real study to look at, labelled as what it is, until there is one of the person's own."""
+
+import pytest
+
+from core.study.methods import DENSE
+from core.study.presets import PRESETS
+from core.study.sample import SAMPLE
+from core.study.spec import RunSpec
+from tests.records import write_result
+
+LABEL = "This is the sample study that comes with PruneScope"
+
+
+@pytest.fixture
+def home(home, monkeypatch):
+    """A home of one's own, beside the sample study that is shipped."""
+    for module in ("core.study.sample", "pages._studies"):
+        monkeypatch.setattr(f"{module}.SAMPLE", SAMPLE)
+    return home
+
+
+def words(app):
+    return " ".join(element.value for element in (*app.markdown, *app.caption))
+
+
+def test_a_first_visit_shows_the_sample_study_and_says_what_it_is(open_page):
+    app = open_page("compare")
+    assert not app.exception
+    said = words(app)
+    assert LABEL in said
+    assert "48 runs" in said
+    assert "JPEG copy of CIFAR-10" in said
+    assert "commit" in said
+    assert len(app.dataframe[0].value) == 1 + 3 * 5  # dense, and each method at each sparsity
+
+
+@pytest.mark.parametrize("page", ["report", "model"])
+def test_the_other_pages_show_it_too(open_page, page):
+    app = open_page(page)
+    assert not app.exception
+    assert not app.error
+    assert "sample study" in words(app).lower()
+
+
+def test_ones_own_results_come_first_and_the_sample_stays_to_be_chosen(open_page, home):
+    recipe = PRESETS["demo"].recipe
+    write_result(home, RunSpec(recipe, DENSE, 1))
+    write_result(home, RunSpec(recipe, "magnitude", 1, 0.5))
+    app = open_page("compare")
+    assert LABEL not in words(app)
+    [study] = [box for box in app.selectbox if box.key == "study"]
+    assert any(option.startswith("Sample study: ") for option in study.options)
+    study.select_index(1).run()
+    assert LABEL in words(app)
+
+
+def test_nothing_is_ever_written_there(open_page):
+    before = {path: path.stat().st_mtime_ns for path in SAMPLE.path.rglob("*")}
+    for page in ("compare", "model", "report", "runs", "launch"):
+        assert not open_page(page).exception
+    assert {path: path.stat().st_mtime_ns for path in SAMPLE.path.rglob("*")} == before
