@@ -55,8 +55,8 @@ def say_it_is_the_sample(recipe: str, alone: bool) -> None:
         st.markdown(
             t(
                 ":material/inventory_2: **This is the sample study that comes with PruneScope**, not trained by you: "
-                "{runs} runs, {seeds} seeds, {pictures} training pictures of a JPEG copy of CIFAR-10 (lossy, not the original "
-                "files), a network of width {width}, {epochs} epochs and {finetune} after pruning.",
+                "{runs} runs, {seeds} seeds, {pictures} training pictures of a JPEG copy of CIFAR-10 (lossy, not the "
+                "original files), a network of width {width}, {epochs} epochs and {finetune} after pruning.",
                 runs=source.runs,
                 seeds=len(source.seeds),
                 pictures=f"{source.train_pictures or 0:,}",

@@ -89,22 +89,17 @@ def say_what_it_took() -> None:
     outcome = _outcome(home().path, time.time() // OUTCOME_SECONDS)
     if outcome is not None:
         n = len(outcome.forecast.runs)
+        runs = t("1 run") if n == 1 else t("{n} runs", n=n)
         estimated, took = duration(outcome.forecast.seconds, t), duration(outcome.took, t)
-        st.caption(
-            t(
-                "The last launch, {n} runs: estimated about {estimated}, took {took}.",
-                n=n,
-                estimated=estimated,
-                took=took,
+        if outcome.forecast.measured:
+            told = t(
+                "The last launch, {runs}: estimated about {time}, took {took}.", runs=runs, time=estimated, took=took
             )
-            if outcome.forecast.measured
-            else t(
-                "The last launch, {n} runs: guessed about {estimated}, took {took}.",
-                n=n,
-                estimated=estimated,
-                took=took,
+        else:
+            told = t(
+                "The last launch, {runs}: guessed about {time}, took {took}.", runs=runs, time=estimated, took=took
             )
-        )
+        st.caption(told)
 
 
 @st.cache_data(show_spinner=False, max_entries=4)

@@ -16,7 +16,11 @@ import pytest
 from PIL import Image
 
 from core.jobs.cluster import stop_cluster
+from core.study.grid import study_runs
+from core.study.presets import build_recipe
 from core.study.record import Home
+from core.study.spec import RunSpec
+from tests.records import write_result
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
@@ -116,3 +120,36 @@ def pictures(tmp_path_factory):
                 pixels[..., channel] += 100
                 Image.fromarray(pixels).save(folder / split / name / f"{index}.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory):
+    """A server over two studies and a run that failed; nothing is trained."""
+    server = Server(tmp_path_factory.mktemp("gallery"))
+    home = server.home.prepare()
+    recipe, other = build_recipe("demo"), build_recipe("demo", width=12)
+    for each, methods in ((other, ["magnitude"]), (recipe, ["magnitude", "structured"])):
+        for spec in study_runs(each, methods, [0.0, 0.5, 0.9], (1, 2)):
+            write_result(home, spec)
+    home.create(RunSpec(recipe, "dense", 3)).append("failed", reason="The disk is full.")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def visit(browser):
+    """A page in a window of its own, as ``visit(width=..., color_scheme=...)``."""
+    contexts = []
+
+    def open_window(width=1440, **options):
+        context = browser.new_context(viewport={"width": width, "height": 1000}, **options)
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_window
+    for context in contexts:
+        context.close()

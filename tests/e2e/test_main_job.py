@@ -4,11 +4,14 @@ import csv
 import re
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from core.study.record import State
-from tests.e2e.steps import choose, fill, settle, wait_until
+from tests.e2e.steps import choose, fill, open_page, settle, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -42,6 +45,7 @@ def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_p
     page.get_by_role("button", name="Launch 7 runs").click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     wait_until(page, lambda: State.RUNNING in states(server).values())
+    progress_moves(page, server)
     page.reload()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     wait_until(page, lambda: set(states(server).values()) == {State.DONE})
@@ -67,7 +71,33 @@ def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_p
     (structured,) = (row for row in rows if row["method"] == "Structured" and float(row["sparsity"]) == 0.9)
     assert float(structured["reached_sparsity"]) == pytest.approx(0.9, abs=0.01)
     assert float(structured["mac_ratio"]) > 2
+    the_network_can_be_taken_along(server, page, tmp_path)
     never_loaded_torch(server)
+
+
+def progress_moves(page, server):
+    """Without a click, what the page says of the runs changes."""
+    place = page.get_by_test_id("stMain")
+    before = place.inner_text()
+    wait_until(page, lambda: place.inner_text() != before)
+
+
+def the_network_can_be_taken_along(server, page, folder):
+    """As ONNX, which runs without PruneScope and says the same as the network did here."""
+    run = next(run for run in server.home.runs() if run.spec.method == "structured" and run.spec.sparsity == 0.9)
+    open_page(page, f"{server.url}/model?run={run.run_id}&section=download", "Model")
+    page.locator("[class*='st-key-make-onnx'] button").click()
+    button = page.locator("[class*='st-key-download'][class*='onnx'] button")
+    expect(button).to_be_visible()
+    page.wait_for_timeout(1_000)
+    with page.expect_download() as found:
+        button.click()
+    found.value.save_as(folder / "network.onnx")
+    session = onnxruntime.InferenceSession(str(folder / "network.onnx"), providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    (scores,) = session.run(None, {given.name: np.zeros((2, 3, 32, 32), np.float32)})
+    assert scores.shape == (2, 3)
+    assert np.isfinite(scores).all()
 
 
 def never_loaded_torch(server):
@@ -132,3 +162,13 @@ def test_a_failed_run_says_why_and_bad_input_is_a_sentence(server, page, tmp_pat
     expect(page.get_by_text("/cats has no pictures: give at least one in every class.")).to_be_visible()
     expect(page.get_by_text("6 more failed with it")).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)
+    for split in ("train", "test"):
+        for name in ("cats", "dogs"):
+            for index in range(8):
+                colour = (200, 20 * index, 0) if name == "cats" else (0, 20 * index, 200)
+                Image.new("RGB", (32, 32), colour).save(tmp_path / "empty" / split / name / f"{index}.png")
+    page.get_by_role("button", name="Retry all (7)").click()
+    wait_until(page, lambda: State.RUNNING in states(server).values())
+    page.get_by_role("button", name=re.compile("Cancel all")).click()
+    wait_until(page, lambda: not {State.RUNNING, State.QUEUED, State.CANCELLING} & set(states(server).values()))
+    assert State.FAILED not in states(server).values()

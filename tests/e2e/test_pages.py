@@ -5,17 +5,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from core.study.grid import study_runs
-from core.study.presets import build_recipe
-from core.study.spec import RunSpec
 from tests.e2e.axe import grave_findings
-from tests.e2e.conftest import Server
 from tests.e2e.steps import choose, fill, open_page, settle, switch
-from tests.records import write_result
 
 pytestmark = pytest.mark.e2e
 
-RECIPE, OTHER = build_recipe("demo"), build_recipe("demo", width=12)
 PAGES = ("", "launch", "runs", "model", "report", "report?part=figures", "report?part=tables")
 KOREAN_PAGES = {"시작": "연구 시작", "실행": "실행", "모델": "모델", "보고서": "보고서", "비교": "가지치기 방법 비교"}
 # What Streamlit draws and no setting changes, each with the reason.
@@ -24,38 +18,6 @@ LEFT_OUT = [
     # contrast of 4.5 with both.
     ("color-contrast", "[data-testid='stBaseButton-primary']"),
 ]
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory):
-    """A server over two studies and a run that failed; nothing is trained."""
-    server = Server(tmp_path_factory.mktemp("gallery"))
-    home = server.home.prepare()
-    for recipe, methods in ((OTHER, ["magnitude"]), (RECIPE, ["magnitude", "structured"])):
-        for spec in study_runs(recipe, methods, [0.0, 0.5, 0.9], (1, 2)):
-            write_result(home, spec)
-    home.create(RunSpec(RECIPE, "dense", 3)).append("failed", reason="The disk is full.")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-
-
-@pytest.fixture
-def visit(browser):
-    """A page in a window of its own, as ``visit(width=..., color_scheme=...)``."""
-    contexts = []
-
-    def open_window(width=1440, **options):
-        context = browser.new_context(viewport={"width": width, "height": 1000}, **options)
-        context.set_default_timeout(60_000)
-        contexts.append(context)
-        return context.new_page()
-
-    yield open_window
-    for context in contexts:
-        context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

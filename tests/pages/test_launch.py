@@ -233,7 +233,7 @@ def test_what_is_chosen_is_in_the_address_and_a_link_chooses_it(open_page, submi
     app = app.number_input(key="epochs demo").set_value(6).run()
     app = app.selectbox(key="magnitude allocation").set_value("erk").run()
     query = dict(app.query_params)
-    assert query["sparsities"] == ["0.85"]
+    assert query["sparsities"] == "0.85"
     other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in query.items():
         other.query_params[name] = value

@@ -23,12 +23,12 @@ PRUNED = RunSpec(RECIPE, "structured", 1, 0.9)
 SECTIONS = ("layers", "filters", "weights", "classes", "mistakes", "size", "download")
 
 
-@pytest.fixture(autouse=True)
-def no_sample(tmp_path_factory, monkeypatch):
-    """No sample study, whatever the repository comes with."""
-    empty = Home(tmp_path_factory.mktemp("sample"))
-    monkeypatch.setattr("core.study.sample.SAMPLE", empty)
-    return empty
+@pytest.fixture
+def sample(home, tmp_path, monkeypatch):
+    """Where the sample study would be; nothing is there yet."""
+    found = Home(tmp_path / "sample").prepare()
+    monkeypatch.setattr("core.study.sample.SAMPLE", found)
+    return found
 
 
 @pytest.fixture
@@ -223,8 +223,8 @@ def test_without_the_network_file_all_is_shown_but_no_download(folders):
     assert not app.get("download_button")
 
 
-def test_the_sample_study_is_shown_and_says_that_its_files_are_not_shipped(home, no_sample):
-    folder = write_result(no_sample.prepare(), PRUNED)
+def test_the_sample_study_is_shown_and_says_that_its_files_are_not_shipped(home, sample):
+    folder = write_result(sample, PRUNED)
     keep_examination(folder)
     app = open_page()
     assert app.selectbox(key="run").value == PRUNED.run_id
@@ -235,8 +235,8 @@ def test_the_sample_study_is_shown_and_says_that_its_files_are_not_shipped(home,
     assert links(app) == ["launch"]
 
 
-def test_an_own_run_goes_before_the_same_run_of_the_sample_study(folders, no_sample):
-    write_result(no_sample.prepare(), PRUNED)
+def test_an_own_run_goes_before_the_same_run_of_the_sample_study(folders, sample):
+    write_result(sample, PRUNED)
     app = open_page(run=PRUNED.run_id)
     assert "sample study" not in text(app)
     assert len(app.selectbox(key="run").options) == 2

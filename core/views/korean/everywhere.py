@@ -72,7 +72,7 @@ SENTENCES = {
     "Lowest": "최저",
     "Mean": "평균",
     "Mean test accuracy (%)": "평균 테스트 정확도 (%)",
-    "Multiply-accumulate operations per image": "이미지당 곱셈-누산(MAC) 횟수",
+    "MACs (per image)": "MAC (이미지당)",
     "Requested sparsity": "요청한 희소도",
     "Test accuracy (%)": "테스트 정확도 (%)",
     "Times smaller than the dense file, logarithmic": "밀집 네트워크 파일보다 몇 배 작은지 (로그 축)",
