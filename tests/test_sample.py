@@ -56,7 +56,9 @@ def test_the_tables_that_are_shipped_follow_from_the_records(study, tmp_path):
     for name in (*TABLES, "report.md", "report.ko.md"):
         made, shipped = written[name], (pack.OUTPUTS / name).read_text()
         if name.endswith(".json"):  # another version of a library may round the last digit another way
-            made, shipped = (json.loads(text, parse_float=lambda digits: f"{float(digits):.9g}") for text in (made, shipped))
+            made, shipped = (
+                json.loads(text, parse_float=lambda digits: f"{float(digits):.9g}") for text in (made, shipped)
+            )
         assert made == shipped, name
 
 
