@@ -24,7 +24,6 @@ import streamlit as st
 from core.study.checks import InputError
 from core.views.tables import escape_markdown
 from pages._language import LANGUAGE, t
-from pages._shared import home
 
 LONGEST, MOST = 300, 100  # letters of a value, and values of one name, that are looked at
 _SHOWN = 40  # letters of a value that a page repeats
@@ -71,11 +70,6 @@ def read_number(name: str, low: float, high: float, default: float) -> float:
         return isinstance(value, int | float) and low <= value <= high
 
     return _read(name, lambda texts: parse_number(texts, low, high), holds, default)
-
-
-def read_run(name: str = "run") -> str | None:
-    """The id of a run that has a folder here, if the address names one or has named one."""
-    return _read(name, parse_run, lambda value: isinstance(value, str) and _run_exists(value), None)
 
 
 def check_number(name: str, low: float, high: float) -> None:
@@ -128,7 +122,7 @@ def go(page: str, **values: Any) -> None:
 
 
 def parse_choice(texts: Texts, accepted: Collection[str]) -> str:
-    """The last of ``texts``. This and the next four raise InputError, with the text that is not accepted."""
+    """The last of ``texts``. This and the next three raise InputError, with the text that is not accepted."""
     text = _checked(texts)[-1]
     if text not in accepted:
         raise InputError(text)
@@ -158,17 +152,10 @@ def parse_number(texts: Texts, low: float, high: float) -> float:
     return value + 0.0  # -0.0 is 0.0
 
 
-def parse_run(texts: Texts) -> str:
-    text = _checked(texts)[-1]
-    if not _run_exists(text):
-        raise InputError(text)
-    return text
-
-
 def _read(name: str, parse: Callable[[Texts], T], holds: Callable[[Any], bool], default: T) -> T:
     """What a new address asks for, else what the widget of that name holds, else what was chosen last, else ``default``.
 
-    The widget gets it before it is drawn.
+    The widget gets it, and so must be drawn after this.
     """
     known = _memory().get(name)
     held: Any = st.session_state.get(name)
@@ -180,8 +167,7 @@ def _read(name: str, parse: Callable[[Texts], T], holds: Callable[[Any], bool], 
             _memory()[name] = _Known(asked)
         except InputError as error:
             _pass_over(name, str(error))
-    if name not in st.session_state or st.session_state[name] != value:
-        st.session_state[name] = value
+    st.session_state[name] = value  # always: what a widget of another page left under this name is gone after this run
     return value
 
 
@@ -224,13 +210,6 @@ def _checked(texts: Texts) -> Texts:
     if len(texts) > MOST:
         raise InputError(texts[-1])
     return texts
-
-
-def _run_exists(run_id: str) -> bool:
-    try:
-        return home().run(run_id).path.is_dir()
-    except InputError:
-        return False
 
 
 def _texts(value: str | float | bool | Sequence[str]) -> Texts:

@@ -50,7 +50,7 @@ def write_outputs() -> None:
 def gaps(folders: Iterable[RunFolder]) -> list[str]:
     """The runs of the whole grid, methods x sparsities x seeds, that ``folders`` lack."""
     there = {(folder.spec.method, folder.spec.sparsity, folder.spec.seed): folder.spec for folder in folders}
-    recipe = next(iter(there.values())).recipe
+    recipe = next(spec.recipe for spec in there.values() if not spec.is_dense)
     wanted = study_runs(recipe, DEFAULT_METHODS, SPARSITIES, SEEDS)
     return [spec.label for spec in wanted if (spec.method, spec.sparsity, spec.seed) not in there]
 

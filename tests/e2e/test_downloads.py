@@ -76,7 +76,8 @@ def test_a_png_shows_what_its_svg_shows(files):
     pictures = sorted(files.glob("*.png"))
     assert len(pictures) >= 3
     for path in pictures:
-        picture = Image.open(path).convert("RGB")
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
         drawing = ElementTree.parse(path.with_suffix(".svg")).getroot()
         assert drawing.tag == f"{SVG}svg"
         size = [float(drawing.get(side)) * 2 for side in ("width", "height")]
@@ -98,4 +99,5 @@ def test_one_figure_alone(gallery, visit, tmp_path):
     with page.expect_download() as found:
         page.get_by_role("button", name="PNG", exact=True).first.click()
     found.value.save_as(tmp_path / "figure.png")
-    assert Image.open(tmp_path / "figure.png").size[0] > 1000
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert picture.width > 1000

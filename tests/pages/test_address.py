@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.study.checks import InputError
-from core.study.presets import build_recipe
-from core.study.spec import RunSpec
 from pages._address import parse_choice, parse_choices, parse_flag, parse_number
-from tests.records import write_result
 
 APP = Path(__file__).parents[2] / "app.py"
 CASES = 1000 if os.environ.get("PRUNESCOPE_LONG") else 50
@@ -53,8 +50,7 @@ def script():
     several = _address.read_choices("several", ("a", "b", "two words"))
     least = _address.read_number("least", 0, 100, 90.0)
     flag = _address.read_flag("flag", True)
-    run = _address.read_run()
-    st.session_state["read"] = (study, several, least, flag, run)
+    st.session_state["read"] = (study, several, least, flag)
     _address.write(study=st.session_state["study"], several=several, least=least, flag=flag)
 
 
@@ -112,7 +108,7 @@ def test_a_flag_is_one_or_zero(texts):
         assert texts[-1] not in ("0", "1")
 
 
-NAMES = st.sampled_from(["study", "several", "least", "flag", "run"])
+NAMES = st.sampled_from(["study", "several", "least", "flag"])
 # What UTF-8 cannot say is never sent.
 SENT = TEXTS.map(lambda texts: [text.encode("utf-8", "replace").decode() for text in texts])
 
@@ -125,12 +121,11 @@ def test_any_address_shows_a_page_with_only_clear_sentences(home):
     def holds(query):
         app.query_params.clear()
         follow(app, **query)
-        study, several, least, flag, found = app.session_state["read"]
+        study, several, least, flag = app.session_state["read"]
         assert study in ACCEPTED
         assert set(several) <= set(ACCEPTED)
         assert 0 <= least <= 100
         assert flag in (True, False)
-        assert found is None
         assert not app.error
         assert len(app.info) <= len(query)
         for info in app.info:
@@ -143,7 +138,7 @@ def test_any_address_shows_a_page_with_only_clear_sentences(home):
 
 def test_the_address_wins_and_then_names_what_is_in_view(home):
     app = open_page(study="b", several=["a", "two words"], least="50", flag="0")
-    assert app.session_state["read"] == ("b", ["a", "two words"], 50.0, False, None)
+    assert app.session_state["read"] == ("b", ["a", "two words"], 50.0, False)
     assert app.selectbox(key="study").value == "b"
     app = run(app.selectbox(key="study").set_value("two words"))
     assert app.session_state["read"][0] == "two words"
@@ -182,19 +177,12 @@ def test_what_was_chosen_is_there_after_a_switch_of_pages(home):
 
 
 def test_a_choice_that_is_gone_falls_back_to_the_default(home):
-    app = open_page(study="c", run="dense-nothing-0123456789ab")
+    app = open_page(study="c")
     assert app.session_state["read"][0] == "a"
     assert [info.value for info in app.info] == [
-        "The link says study = “c”, which there is not here; it was passed over.",
-        "The link says run = “dense-nothing-0123456789ab”, which there is not here; it was passed over.",
+        "The link says study = “c”, which there is not here; it was passed over."
     ]
-    assert not run(app).info[1:]  # the address was put right, but for the run, which the page did not write
-
-
-def test_a_run_is_one_that_has_a_folder(home):
-    spec = RunSpec(build_recipe("demo"), "dense", 1)
-    write_result(home, spec)
-    assert open_page(run=spec.run_id).session_state["read"][-1] == spec.run_id
+    assert not run(app).info  # the address was put right
 
 
 @pytest.mark.parametrize(
