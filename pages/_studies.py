@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.outputs import find_study
 from core.study.record import Home
@@ -15,6 +16,7 @@ from core.study.results import Results, studies
 from core.study.sample import SAMPLE
 from core.views.provenance import Provenance
 from core.views.tables import escape_markdown
+from pages._address import read_choice, write
 from pages._language import t
 from pages._shared import home, results
 
@@ -46,6 +48,28 @@ def find_studies() -> Studies:
     for key, label in studies(shipped).items():
         labels.setdefault(key, t("Sample study: {label}", label=label))
     return Studies(own, shipped, labels)
+
+
+def choose_study(found: Studies, head: DeltaGenerator) -> str:
+    """The recipe of the study in view: the address's, else the one chosen last, else the newest.
+
+    The address always names it, so that it stays there when another study appears. Only the sample study gives way to the
+    first one that is not it: nobody has chosen it.
+    """
+    names = list(found.labels)
+    chosen = read_choice("study", names, names[0])
+    if len(names) > 1:
+        chosen = head.selectbox(
+            t("Study"),
+            names,
+            format_func=lambda key: found.labels[key],
+            key="study",
+            required=True,
+            label_visibility="collapsed",
+            width=420,
+        )
+    write(study=None if found.own.empty else chosen)
+    return chosen
 
 
 def say_it_is_the_sample(recipe: str, alone: bool) -> None:

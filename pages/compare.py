@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from core.study.record import UNFINISHED, State
 from core.study.results import interpolate
 from core.study.sensitivity import accuracy_at
 from core.views import charts
 from core.views.wording import state_name
-from pages._address import check_choices, check_number, link, read_choice, read_flag, write
+from pages._address import check_choices, check_number, link, read_flag, write
 from pages._cards import show_cards
 from pages._compare_charts import open_clicked_run, show_charts
 from pages._compare_question import ask
@@ -23,7 +21,7 @@ from pages._compare_table import show_table
 from pages._language import t
 from pages._notes import say_where_it_comes_from, warn_of_dead_layers
 from pages._shared import explained, keep_runs_going, results, show, statuses
-from pages._studies import find_studies, say_it_is_the_sample
+from pages._studies import choose_study, find_studies, say_it_is_the_sample
 
 HIGHEST_SPARSITY = 0.99
 DEFAULT_SPARSITY = 0.9
@@ -40,7 +38,8 @@ def page() -> None:
     if not found.labels:
         say_what_to_do_first(bool(waiting))
         return
-    chosen = choose_study(found.labels, head)
+    chosen = choose_study(found, head)
+    forget_the_question(chosen)
     if found.is_sample(chosen):
         say_it_is_the_sample(chosen, alone=found.own.empty)
     study = make_study(found.home(chosen), found.frame(chosen), chosen)
@@ -109,26 +108,11 @@ def say_what_to_do_first(under_way: bool) -> None:
         st.markdown(t("Here: what each method keeps of the accuracy, and what it really saves in size and time."))
 
 
-def choose_study(labels: Mapping[str, str], head: DeltaGenerator) -> str:
-    """The recipe whose runs are compared: the address's, else the one chosen last, else the newest.
-
-    The address always names the study in view, which so stays there when another one appears.
-    """
-    chosen = read_choice("study", list(labels), next(iter(labels)))
-    if len(labels) > 1:
-        chosen = head.selectbox(
-            t("Study"),
-            list(labels),
-            format_func=lambda key: labels[key],
-            key="study",
-            label_visibility="collapsed",
-            width=420,
-        )
-    write(study=chosen)
+def forget_the_question(chosen: str) -> None:
+    """When another study is chosen, the accuracy that was asked for goes: it starts from the dense network."""
     if st.session_state.setdefault(STUDY_BEFORE, chosen) != chosen:
         st.session_state[STUDY_BEFORE] = chosen
-        write(accuracy=None)  # that of the question, which starts from the dense network
-    return chosen
+        write(accuracy=None)
 
 
 def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], float]:

@@ -18,7 +18,7 @@ from pages._address import link, read_choice, write
 from pages._language import language, t
 from pages._outputs import ALL_RUNS, Figure, Outputs, outputs, split_tables
 from pages._shared import PROBLEMS, complain, describe, show
-from pages._studies import Studies, find_studies, say_it_is_the_sample
+from pages._studies import choose_study, find_studies, say_it_is_the_sample
 
 PARTS = ("report", "figures", "tables")
 REPORTS = {"en": "Report (English)", "ko": "보고서 (한국어)"}  # languages are called by their own names
@@ -59,24 +59,6 @@ def say_what_to_do_first() -> None:
         st.markdown("#### " + t("There is nothing to report yet"))
         st.markdown(t("Launch a study. When its first runs are done, their tables, figures and a report are here."))
         link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
-
-
-def choose_study(found: Studies, head: DeltaGenerator) -> str:
-    """The study of the address, which Compare shares, else the newest."""
-    names = list(found.labels)
-    chosen = read_choice("study", names, names[0])
-    if len(names) > 1:
-        chosen = head.selectbox(
-            t("Study"),
-            names,
-            format_func=lambda key: found.labels[key],
-            key="study",
-            required=True,
-            label_visibility="collapsed",
-            width=420,
-        )
-    write(study=chosen)
-    return chosen
 
 
 def say_where_it_comes_from(made: Outputs) -> None:

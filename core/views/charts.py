@@ -115,11 +115,8 @@ def tradeoff_chart(
     sparsity. ``select``: the selection into which a click on a point puts its run_id."""
     encode = _Encoding(looks, axis, legend, t)
     lines = alt.Chart(_lines(panel, summary, looks, axis)).mark_line(strokeWidth=2.25, tooltip=None)
-    behind = (
-        []
-        if before is None or axis != SPARSITY
-        else [_before(before, _around(panel, study, summary, looks), looks, encode)]
-    )
+    before = before if axis == SPARSITY else None
+    behind = [] if before is None else [_before(before, _around(panel, study, summary, looks), looks, encode)]
     layers = [
         *behind,
         *_bands(_intervals(panel, summary, looks, axis), encode),

@@ -37,7 +37,8 @@ def states(server):
 def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_path):
     page.goto(server.url)
     expect(page.get_by_role("heading", name="Compare pruning methods")).to_be_visible()
-    page.get_by_role("link", name="Launch the first study").click()
+    expect(page.get_by_text("This is the sample study that comes with PruneScope")).to_be_visible()
+    page.get_by_role("link", name="Launch a study of your own").click()
     expect(page.get_by_role("heading", name="Launch a study")).to_be_visible()
 
     prepare_small_study(page, server.url, pictures)
