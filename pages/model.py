@@ -250,8 +250,7 @@ def show_section(folder: RunFolder, found: Examination | None) -> None:
         required=True,
         label_visibility="collapsed",
         wrap=True,
-    )
-    assert section is not None
+    ) or next(iter(names))  # outside a browser there is no choice
     write(section=section)
     if section == DOWNLOADS:
         show_downloads(folder)
