@@ -52,6 +52,10 @@ def column_config() -> dict[str, Any]:
         "accuracy_change_points": _number(
             t("Change"), "%+.2f", t("Percentage points against the dense runs of the same seeds.")
         ),
+        "accuracy_change_ci95": _number(
+            t("± 95 % of it"), "%.2f", t("Half of the 95 % interval of the change; none for one seed.")
+        ),
+        "size_ratio": _number(t("Times smaller"), "%.1f×", t("The dense network's file over this one.")),
         "compressed_size_mb": _number(t("Size (MB)"), "%.3f", t("The compressed file that was really written.")),
         "latency_batch1_ms": _number(t("Latency, batch 1 (ms)"), "%.3f", t("Per image, one at a time.")),
         "latency_large_batch_ms": _number(t("Large batch (ms)"), "%.3f", t("Latency per image in a large batch.")),

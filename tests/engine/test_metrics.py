@@ -102,5 +102,5 @@ def test_one_picture_is_timed_on_one_thread_and_a_batch_on_those_of_training(mod
 def test_thin_networks_get_one_thread_and_wide_ones_all(monkeypatch):
     monkeypatch.setattr(device, "_allotted", lambda: 2)
     with threads(1):
-        assert [device.use_threads(width) for width in (8, 16, 32, 64)] == [1, 1, 2, 2]
+        assert [device.use_threads(width) for width in (8, 15, 16, 64)] == [1, 1, 2, 2]
         assert torch.get_num_threads() == 2

@@ -19,6 +19,8 @@ from core.study.presets import build_recipe
 from core.study.results import Results
 from core.study.sensitivity import Curve, Sensitivity, write_sensitivity
 from core.study.spec import RunSpec
+from core.views.tables import _COLUMNS
+from pages._compare_table import column_config
 from tests.records import write_result
 
 REPOSITORY = Path(__file__).parents[2]
@@ -366,3 +368,7 @@ def test_of_many_variants_the_main_ones_are_shown_until_all_are_asked_for(home):
     assert len(app.dataframe[0].value) == len(names) - 8  # the rest as a table
     assert len(app.dataframe[-1].value) == 1 + len(names)
     assert app.query_params["all"] == "1"
+
+
+def test_every_column_of_the_table_has_a_heading_in_words():
+    assert {*_COLUMNS} - {"method"} <= {*column_config()}
