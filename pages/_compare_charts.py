@@ -42,7 +42,7 @@ def choose_view(study: Study, shown: Mapping[str, charts.Style]) -> tuple[charts
     """What the charts are drawn against, whose latency, and whether with the curves before fine-tuning."""
     read_choice("x", list(AXES), "sparsity")
     read_choice("latency", ["one", "batch"], "one")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         x = st.segmented_control(
             t("Against"),
             list(AXES),

@@ -101,7 +101,7 @@ def say_it_is_the_sample(recipe: str, alone: bool) -> None:
         if alone:
             st.page_link(
                 "pages/launch.py",
-                label=t("**Launch a study of your own**: the first takes a few minutes on any computer"),
+                label=t("**Launch a study of your own**"),
                 icon=":material/rocket_launch:",
             )
 

@@ -45,7 +45,7 @@ SENTENCES = {
     "Only dense runs so far: launch a pruning method, and its cards appear here.": "아직 밀집 실행만 있습니다. 가지치기 방법을 시작하면 여기에 카드가 나타납니다.",
     "Change": "변화",
     "Speed-up, batch": "속도 향상, 큰 배치",
-    "Speed-up, 1 image": "속도 향상, 이미지 1장",
+    "Speed-up, 1 image": "속도 향상, 1장",
     "{change:+.2f} points": "{change:+.2f} %p",
     "{ratio:.1f}× smaller": "{ratio:.1f}배 작음",
     "{ratio:.1f}× larger": "{ratio:.1f}배 큼",

@@ -57,7 +57,7 @@ SENTENCES = {
     "sample study": "예제 연구",
     ":material/inventory_2: **This is the sample study that comes with PruneScope**, not trained by you: {runs} runs, {seeds} seeds, {pictures} training pictures of a JPEG copy of CIFAR-10 (lossy, not the original files), a network of width {width}, {epochs} epochs and {finetune} after pruning.": ":material/inventory_2: **PruneScope에 들어 있는 예제 연구입니다.** 직접 학습한 결과가 아닙니다. 실행 {runs}개, 시드 {seeds}개, CIFAR-10의 JPEG 사본(원본이 아닌 손실 압축 사본)에서 고른 학습 이미지 {pictures}장, 너비 {width}의 네트워크, {epochs} 에포크와 가지치기 후 {finetune} 에포크.",
     "{hardware} · {minutes} minutes of training in all · finished {date} · commit {commit}": "{hardware} · 학습 시간 합계 {minutes}분 · {date} 완료 · 커밋 {commit}",
-    "**Launch a study of your own**: the first takes a few minutes on any computer": "**내 연구 시작하기**: 첫 연구는 어떤 컴퓨터에서도 몇 분이면 끝납니다",
+    "**Launch a study of your own**": "**내 연구 시작하기**",
     # Charts
     "Compressed size (MB)": "압축 크기 (MB)",
     "Compression ratio": "압축률",
