@@ -11,7 +11,7 @@ from core.outputs import find_study, write_everything
 from core.study.methods import DEFAULT_METHODS, DENSE
 from core.study.presets import SEEDS, SPARSITIES
 from core.study.record import Home, State
-from core.study.sample import SAMPLE, find_run, is_sample
+from core.study.sample import SAMPLE
 from core.study.sensitivity import read_sensitivity
 from core.study.spec import RunSpec
 from samples import pack
@@ -77,17 +77,6 @@ def test_the_readme_shows_its_numbers(language, readme):
     text = (ROOT / readme).read_text()
     assert readme_table(language) in text
     assert text.count(" | ".join(HEADS[language])) == 1
-
-
-def test_a_run_of_ones_own_comes_before_that_of_the_sample(tmp_path):
-    home = Home(tmp_path).prepare()
-    [first, second, *_] = SAMPLE.runs()
-    home.create(first.spec)
-    assert find_run(home, first.run_id) == home.run(first.run_id)
-    assert find_run(home, second.run_id) == second
-    assert is_sample(find_run(home, second.run_id))
-    unknown = RunSpec(first.spec.recipe, DENSE, 7).run_id
-    assert not is_sample(find_run(home, unknown))
 
 
 def test_a_study_with_a_gap_is_not_packed(tmp_path, monkeypatch, capsys):

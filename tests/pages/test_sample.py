@@ -54,6 +54,17 @@ def test_ones_own_results_come_first_and_the_sample_stays_to_be_chosen(open_page
     assert LABEL in words(app)
 
 
+def test_who_has_looked_at_the_sample_sees_the_first_study_of_ones_own_next(open_page, home):
+    app = open_page("compare")
+    assert LABEL in words(app)
+    recipe = PRESETS["demo"].recipe
+    write_result(home, RunSpec(recipe, DENSE, 1))
+    write_result(home, RunSpec(recipe, "magnitude", 1, 0.5))
+    app = app.run()
+    assert LABEL not in words(app)
+    assert recipe.key in app.query_params["study"]
+
+
 def test_nothing_is_ever_written_there(open_page):
     before = {path: path.stat().st_mtime_ns for path in SAMPLE.path.rglob("*")}
     for page in ("compare", "model", "report", "runs", "launch"):
