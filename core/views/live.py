@@ -65,7 +65,7 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
             strokeDash=alt.StrokeDash("run:N", legend=None),
             tooltip=hover,
         )
-        .properties(height=270 + 20 * math.ceil(curves["run"].nunique() / columns))  # the legend is a part of it
+        .properties(height=380 + 20 * math.ceil(curves["run"].nunique() / columns))  # the legend is a part of it
     )
     return chart
 
