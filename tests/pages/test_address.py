@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.study.checks import InputError
-from pages._address import LONGEST, parse_choice, parse_choices, parse_flag, parse_number
+from pages._address import LONGEST, MOST, parse_choice, parse_choices, parse_flag, parse_number
 
 APP = Path(__file__).parents[2] / "app.py"
 CASES = 1000 if os.environ.get("PRUNESCOPE_LONG") else 50
@@ -88,6 +88,15 @@ def test_a_choice_is_one_that_is_accepted(parse, texts):
     except InputError:
         return
     assert set([found] if isinstance(found, str) else found) <= set(ACCEPTED) & set(texts)
+
+
+@pytest.mark.parametrize("parse", [parse_choice, parse_choices])
+def test_more_than_anybody_would_choose_is_refused_whatever_it_says(parse):
+    longest = "a" * LONGEST
+    assert parse((longest,), (longest, longest + "a"))
+    for texts in ((longest + "a",), (longest,) * (MOST + 1)):
+        with pytest.raises(InputError):
+            parse(texts, (longest, longest + "a"))
 
 
 def too_long(texts):
