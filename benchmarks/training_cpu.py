@@ -2,10 +2,10 @@
 
     python -m benchmarks.training_cpu [--quick] [--compile]
 
-Both train the same network on the same pictures in turns: images a second, median (lowest-highest), the median over turns
-of the ratio to the better plain loop, and the share of what all cores reach in a large matrix product. Below, two runs at
-once, each in a process of its own with one thread, as the workers of a study are: the sum of both. --compile adds the
-engine with torch.compile, which takes minutes to compile.
+Each loop is a process of its own, the plain one with PyTorch's own settings. They train the same network on the same
+pictures in turns: images a second, median (lowest-highest), the median over turns of the ratio to the better plain loop,
+and the share of what all cores reach in a large matrix product. Below, two runs at once with one thread each,
+as the workers of a study are: the sum of both. --compile adds the engine with torch.compile, which takes minutes to compile.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from functools import partial
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from statistics import median
+from typing import Self
 
 import torch
 
@@ -34,57 +36,100 @@ from benchmarks._common import (
 from core.engine.device import keep_memory, threads
 from core.engine.metrics import macs_per_layer
 from core.engine.models.resnet import resnet18
-from core.engine.step import Step
 from core.engine.train import train_epoch
 
 BATCH = 128
 # Width: pictures in an epoch, which is a second or a few.
 SIZES = {8: 1_536, 16: 768, 64: 256}
 QUICK_SIZES = {4: 32}
-ROUNDS, PAIRS = 7, 3
+ROUNDS, SECONDS = 7, 10.0
+PLAIN, OURS, COMPILED = "plain", "ours", "ours, compiled"
+SETTINGS_OF_OURS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # set in this process when the engine was imported
 
 
-def ours(width: int, count: int, batch: int, *, count_threads: int, compiled: bool = False) -> partial[float]:
-    step = our_step(resnet18(width, seed=0), pictures(count), batch, compiled=compiled)
-    return partial(_epoch, step, count_threads)
+class Loop:
+    """A process that trains an epoch when it is told to, of ``count`` pictures or for ``seconds``; as a context."""
+
+    def __init__(
+        self, kind: str, width: int, count: int, batch: int, *, used: int, workers: int = 0, seconds: float = 0.0
+    ) -> None:
+        kept = {name: value for name, value in os.environ.items() if kind != PLAIN or name not in SETTINGS_OF_OURS}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.training_cpu", "--child", kind]
+            + [str(number) for number in (width, count, batch, used, workers, seconds)],
+            env=kept | {"OMP_NUM_THREADS": str(used)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._read()  # it is warm
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def begin(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    def end(self) -> float:
+        """Images a second since :meth:`begin`."""
+        return float(self._read())
+
+    def epoch(self) -> float:
+        self.begin()
+        return self.end()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("A measured process has failed; what it said is above.")
+        return line
 
 
-def _epoch(step: Step, count_threads: int) -> float:
-    with threads(count_threads):
-        return train_epoch(step, plan=PLAN, seed=0, epoch=0).images_per_second
+def child(kind: str, width: int, count: int, batch: int, *, workers: int, seconds: float) -> None:
+    """The other side of :class:`Loop`: warm up, say so, and for each line that comes train and print images a second."""
+    epoch = _epoch(kind, width, count, batch, workers)
+    spent = count / max(epoch(), epoch())
+    print("warm", flush=True)
+    for _ in sys.stdin:
+        speeds = [epoch() for _ in range(max(1, round(seconds / spent)))]
+        print(len(speeds) / sum(1 / speed for speed in speeds), flush=True)
 
 
-def plain(width: int, count: int, batch: int, *, workers: int, count_threads: int) -> partial[float]:
-    epoch = plain_training(resnet18(width, seed=0), pictures(count), batch, workers=workers)
-
-    def run() -> float:
-        with threads(count_threads):
-            return epoch()
-
-    return partial(run)
+def _epoch(kind: str, width: int, count: int, batch: int, workers: int) -> Callable[[], float]:
+    model, source = resnet18(width, seed=0), pictures(count)
+    if kind == PLAIN:
+        return plain_training(model, source, batch, workers=workers)
+    keep_memory()
+    step = our_step(model, source, batch, compiled=kind == COMPILED)
+    return lambda: train_epoch(step, plan=PLAN, seed=0, epoch=0).images_per_second
 
 
 def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def alone(sizes: dict[int, int], batch: int, rounds: int, *, compiled: bool, most_threads: int) -> None:
+def alone(sizes: dict[int, int], batch: int, rounds: int, *, compiled: bool, most: int) -> None:
     """One run at a time."""
     rows = []
     for width, count in sizes.items():
-        calls = {
-            f"plain, {most_threads} threads, {workers} workers": plain(
-                width, count, batch, workers=workers, count_threads=most_threads
-            )
-            for workers in (0, 2)
-        }
-        for used in sorted({1, most_threads}):
-            calls[f"ours, {used} threads"] = ours(width, count, batch, count_threads=used)
-        if compiled:
-            calls["ours, compiled"] = ours(width, count, batch, count_threads=most_threads, compiled=True)
-        found = in_turns(calls, rounds)
-        base = max((values for name, values in found.items() if name.startswith("plain")), key=median)
-        with threads(most_threads):
+        with ExitStack() as stack:
+
+            def loop(kind: str, used: int, workers: int = 0, *, width: int = width, count: int = count) -> Loop:
+                return stack.enter_context(Loop(kind, width, count, batch, used=used, workers=workers))
+
+            loops = {f"plain, {most} threads, {workers} workers": loop(PLAIN, most, workers) for workers in (0, 2)}
+            loops |= {f"ours, {used} threads": loop(OURS, used) for used in sorted({1, most})}
+            if compiled:
+                loops[f"ours, {most} threads, compiled"] = loop(COMPILED, most)
+            found = in_turns({name: one.epoch for name, one in loops.items()}, rounds)
+        base = max((values for name, values in found.items() if name.startswith(PLAIN)), key=median)
+        with threads(most):
             peak = peaks(torch.device("cpu"), 64 if width < min(SIZES) else 2048)[0]
         flops = 6 * sum(macs_per_layer(resnet18(width)).values())  # forward, and twice as much backward
         for name, values in found.items():
@@ -93,72 +138,45 @@ def alone(sizes: dict[int, int], batch: int, rounds: int, *, compiled: bool, mos
     show("One run", ["Width", "Loop", "Images a second", "Ratio", "Of all cores' arithmetic"], rows, texts=2)
 
 
-def together(sizes: dict[int, int], batch: int, seconds: float, pairs: int) -> None:
+def together(sizes: dict[int, int], batch: int, rounds: int, seconds: float) -> None:
     """Two runs at once, in turns with two plain loops at once."""
     rows = []
     for width, count in sizes.items():
-        found: dict[str, list[float]] = {"plain": [], "ours": []}
-        for _ in range(pairs):
-            for kind, sums in found.items():
-                sums.append(_sum_of_two(kind, width, count, batch, seconds))
-        rows += [[f"{width}", name, spread(sums), ratio(sums, found["plain"])] for name, sums in found.items()]
-    show(
-        "Two runs at once, one thread each",
-        ["Width", "Loop", "Images a second, both", "Ratio"],
-        rows,
-        texts=2,
-    )
+        with ExitStack() as stack:
+            pairs = {
+                kind: [stack.enter_context(Loop(kind, width, count, batch, used=1, seconds=seconds)) for _ in range(2)]
+                for kind in (PLAIN, OURS)
+            }
+            found: dict[str, list[float]] = {kind: [] for kind in pairs}
+            for _ in range(rounds):
+                for kind, pair in pairs.items():
+                    found[kind].append(_sum(pair))
+        rows += [[f"{width}", name, spread(sums), ratio(sums, found[PLAIN])] for name, sums in found.items()]
+    show("Two runs at once, one thread each", ["Width", "Loop", "Images a second, both", "Ratio"], rows, texts=2)
 
 
-def _sum_of_two(kind: str, width: int, count: int, batch: int, seconds: float) -> float:
-    arguments = ["--child", kind, str(width), str(count), str(batch), str(seconds)]
-    command = [sys.executable, "-m", "benchmarks.training_cpu", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    children = [
-        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    outputs = [(child.stdin, child.stdout) for child in children]
-    for _, out in outputs:  # warm
-        assert out is not None
-        out.readline()
-    for into, _ in outputs:  # and off, at the same moment
-        assert into is not None
-        into.write("go\n")
-        into.flush()
-    return sum(float(child.communicate()[0]) for child in children)
-
-
-def child(kind: str, width: int, count: int, batch: int, seconds: float) -> None:
-    """Warm up, say so, wait for a line, train for some seconds, print images a second."""
-    torch.set_num_threads(1)
-    made = plain(width, count, batch, workers=0, count_threads=1)
-    epoch = made if kind == "plain" else ours(width, count, batch, count_threads=1)
-    spent = count / epoch()
-    print("ready", flush=True)
-    sys.stdin.readline()
-    epochs = max(1, round(seconds / spent))
-    speeds = [epoch() for _ in range(epochs)]
-    print(epochs / sum(1 / speed for speed in speeds))
+def _sum(loops: Sequence[Loop]) -> float:
+    for one in loops:
+        one.begin()
+    return sum(one.end() for one in loops)
 
 
 def main() -> int:
-    keep_memory()
     chosen = options(
         __doc__,
         ("--compile", {"action": "store_true", "help": "measure torch.compile, too"}),
-        ("--child", {"nargs": 5, "help": "used by the script itself"}),
+        ("--child", {"nargs": 7, "help": "used by the script itself"}),
     )
     if chosen.child:
-        kind, *numbers = chosen.child
-        child(kind, int(numbers[0]), int(numbers[1]), int(numbers[2]), float(numbers[3]))
+        kind, width, count, batch, _, workers, seconds = chosen.child
+        child(kind, int(width), int(count), int(batch), workers=int(workers), seconds=float(seconds))
         return 0
     print(f"{machine()}\n", flush=True)
     sizes = QUICK_SIZES if chosen.quick else SIZES
     batch = 16 if chosen.quick else BATCH
     rounds, most = (1, 1) if chosen.quick else (ROUNDS, cores())
-    alone(sizes, batch, rounds, compiled=chosen.compile, most_threads=most)
-    together(sizes, batch, 0.1 if chosen.quick else 10.0, 1 if chosen.quick else PAIRS)
+    alone(sizes, batch, rounds, compiled=chosen.compile, most=most)
+    together(sizes, batch, 1 if chosen.quick else 3, 0.1 if chosen.quick else SECONDS)
     return 0
 
 

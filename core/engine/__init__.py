@@ -4,11 +4,13 @@ import os
 from importlib import import_module
 from typing import Any
 
-# Must be set before torch loads its OpenMP. Threads that wait by spinning take the core from the very thread they wait
-# for as soon as anything else runs on the machine (a browser showing this app, say): two threads on two cores beside one
-# busy process trained 16 images a second spinning, 380 sleeping. Sleeping has its price, too, where operations are short:
-# core.engine.device.use_threads gives thin networks one thread.
+# Must be set before torch loads its OpenMP. A thread that waits spins for a moment and then sleeps. Spinning for ever takes
+# the core from the very thread it waits for as soon as anything else runs on the machine (a browser showing this app, say):
+# two threads on two cores beside one busy process trained 16 images a second at width 16, sleeping at once 380. But sleeping
+# at once halves the speed of thin networks, whose operations are short: at width 8 it is 900 against 1,600 on an idle
+# machine, and 700 against 450 beside that busy process.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOME_OF = {
     "resnet18": "core.engine.models.resnet",

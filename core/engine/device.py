@@ -17,9 +17,6 @@ import torch
 
 from core.engine.models.resnet import ResNet
 
-# Below this width one thread trains a network nearly as fast as two do (1,036 against 1,113 images a second at width 8; at
-# width 16 it is 450 against 833), and one thread a run leaves the other cores to other runs.
-ONE_THREAD_BELOW = 16
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of the C library's mallopt()
 
 
@@ -34,14 +31,6 @@ def choose_device() -> torch.device:
 def place(model: ResNet, device: torch.device) -> ResNet:
     """``model`` itself, moved to ``device`` and laid out channels_last, which convolutions want."""
     return model.to(device).to(memory_format=torch.channels_last)
-
-
-def use_threads(width: int) -> int:
-    """Set how many threads this process computes with for a network of ``width``, and return it: one if it is thin."""
-    allotted = _allotted()  # asked first: afterwards it could not be known
-    count = 1 if width < ONE_THREAD_BELOW else allotted
-    torch.set_num_threads(count)
-    return count
 
 
 @contextmanager
@@ -65,12 +54,6 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 1 << 30)
-
-
-@cache
-def _allotted() -> int:
-    """How many threads the process started with: all cores, or what OMP_NUM_THREADS says."""
-    return torch.get_num_threads()
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:

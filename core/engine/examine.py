@@ -17,7 +17,7 @@ from core.engine.artifact import load_model, part_sizes, plain_size
 from core.engine.data import Dataset, load_dataset
 from core.engine.data.augment import DevicePictures, drawn
 from core.engine.data.pictures import Pictures
-from core.engine.device import choose_device, place, resolve_precision, use_threads
+from core.engine.device import choose_device, place, resolve_precision
 from core.engine.evaluate import BATCH
 from core.engine.models.resnet import ResNet, wiring
 from core.engine.pruning import prune
@@ -73,7 +73,6 @@ def compute(path: Path) -> bool:
     if made_of.get("dense", dense_digest) != dense_digest:
         raise InputError(f"{spec.dense.run_id} is not the dense network any more that {folder.run_id} was pruned from.")
     device = choose_device()
-    use_threads(spec.recipe.width)
 
     def sample(n: int) -> tuple[Tensor, Tensor]:
         chosen = drawn(len(data.train), n, spec.seed)

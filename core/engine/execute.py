@@ -16,7 +16,7 @@ from core.engine.artifact import load_model, save_model
 from core.engine.checkpoint import drop_checkpoints
 from core.engine.data import load_dataset
 from core.engine.data.augment import DevicePictures
-from core.engine.device import choose_device, environment, keep_memory, place, resolve_precision, use_threads
+from core.engine.device import choose_device, environment, keep_memory, place, resolve_precision
 from core.engine.examine import Bench, examine
 from core.engine.job import CancelledError, Job, stop_if_cancelled, train, weights_path
 from core.engine.models.resnet import ResNet, resnet18
@@ -103,7 +103,6 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     device = choose_device()
     precision = resolve_precision(spec.recipe.precision, device)
     keep_memory()
-    use_threads(spec.recipe.width)
     surroundings = environment(device, spec.recipe.precision)
     folder.append("started", attempt=lease.attempt, **surroundings)
 

@@ -15,7 +15,7 @@ from core.engine.artifact import load_model
 from core.engine.data import load_dataset
 from core.engine.data.augment import DevicePictures, drawn
 from core.engine.data.pictures import Pictures
-from core.engine.device import choose_device, place, resolve_precision, use_threads
+from core.engine.device import choose_device, place, resolve_precision
 from core.engine.evaluate import evaluate
 from core.engine.job import weights_path
 from core.engine.pruning import prune
@@ -93,7 +93,6 @@ class _Points:
         self.measured = 0  # points that were not known before
         self._device = choose_device()
         self._precision = resolve_precision(spec.recipe.precision, self._device)
-        use_threads(spec.recipe.width)
         self._quiet = Quiet(home.cache)
         self._dense = place(load_model(folder.model_path), self._device)
         self._test = self._on_device(data.test, drawn(len(data.test), MOST_PICTURES, seed=0))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from core.engine import device, get_model_info, magnitude_prune_global, resnet18, structured_prune_filters
+from core.engine import get_model_info, magnitude_prune_global, resnet18, structured_prune_filters
 from core.engine.device import threads
 from core.engine.metrics import count, dead_layers, layers, macs_per_layer, time_latency
 from core.engine.models.resnet import Shape
@@ -97,10 +97,3 @@ def test_one_picture_is_timed_on_one_thread_and_a_batch_on_those_of_training(mod
         batch = time_latency({"net": model}, 4, seconds=0.01)["net"]
         assert torch.get_num_threads() == 2
     assert (single.threads, batch.threads) == (1, 2)
-
-
-def test_thin_networks_get_one_thread_and_wide_ones_all(monkeypatch):
-    monkeypatch.setattr(device, "_allotted", lambda: 2)
-    with threads(1):
-        assert [device.use_threads(width) for width in (8, 15, 16, 64)] == [1, 1, 2, 2]
-        assert torch.get_num_threads() == 2

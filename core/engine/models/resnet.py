@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.engine.models.norm import BatchNorm
 from core.study.checks import whole_number
 
 BLOCKS = 2  # residual blocks in a stage
@@ -111,15 +112,15 @@ class Block(nn.Module):
     def __init__(self, source: int, inner: int, target: int, stride: int, project: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(source, inner, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(inner)
+        self.bn1 = BatchNorm(inner)
         self.conv2 = nn.Conv2d(inner, target, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(target)
+        self.bn2 = BatchNorm(target)
         # The projection takes every second pixel itself and convolves with stride 1, which is the same thing: the backward
         # pass of a strided 1x1 convolution of fewer than 8 channels (16 with AVX-512) in channels_last writes beyond its
         # buffer on x86 CPUs (oneDNN issue 6035), and a thin or pruned network has such channel counts.
         self.step = stride
         self.downsample = (
-            nn.Sequential(nn.Conv2d(source, target, 1, bias=False), nn.BatchNorm2d(target)) if project else None
+            nn.Sequential(nn.Conv2d(source, target, 1, bias=False), BatchNorm(target)) if project else None
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,7 +139,7 @@ class ResNet(nn.Module):
         self.shape = shape
         stem = shape.stages[0]
         self.conv1 = nn.Conv2d(3, stem, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(stem)
+        self.bn1 = BatchNorm(stem)
         source = stem
         for stage, (channels, inner) in enumerate(zip(shape.stages, shape.inner, strict=True)):
             blocks = []
