@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.study.checks import InputError, finite
 from core.study.files import modified
-from core.study.look import Look, signature
+from core.study.kept import Row, Signature, keep_rows, load_rows
+from core.study.look import MANY, Look, signature
 from core.study.methods import DENSE, METHODS
 from core.study.record import Home, RunFolder
 from core.study.spec import RunSpec
@@ -76,7 +77,7 @@ class Results:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self._known: dict[str, tuple[tuple[int, ...], dict[str, Any] | None]] = {}
+        self._known: dict[str, tuple[Signature, Row | None]] | None = None
         self._frame = _frame([])
         self._look = Look(self._read)
 
@@ -92,16 +93,20 @@ class Results:
         self._look.forget()
 
     def _read(self) -> tuple[pd.DataFrame, int]:
-        folders, seen, changed = self.home.runs(), {}, False
+        folders, seen, changed = self.home.runs(), dict[str, tuple[Signature, Row | None]](), 0
+        first = self._known is None
+        known = load_rows(self.home.cache, frozenset(COLUMNS)) if self._known is None else self._known
         for folder in folders:
             found = signature(folder.path, ("result.json", "spec.json"))
             if -1 in found:  # one is missing
                 continue
-            entry = self._known.get(folder.run_id)
+            entry = known.get(folder.run_id)
             if entry is None or entry[0] != found:
-                entry, changed = (found, _row(folder)), True
+                entry, changed = (found, _row(folder)), changed + 1
             seen[folder.run_id] = entry
-        if changed or len(seen) != len(self._known):
+        if changed >= MANY:  # fewer are read in a moment
+            keep_rows(self.home.cache, seen)
+        if first or changed or len(seen) != len(known):
             self._frame = _frame([row for _, row in seen.values() if row is not None])
         self._known = seen
         return self._frame, len(folders)
