@@ -6,7 +6,7 @@ from collections import Counter
 
 import streamlit as st
 
-from core.study.record import UNFINISHED, State
+from core.study.record import State
 from core.study.results import interpolate
 from core.study.sensitivity import accuracy_at
 from core.views import charts
@@ -80,7 +80,7 @@ def follow_runs(finished: int) -> None:
 
 
 def states_of_unfinished_runs() -> Counter[State]:
-    return Counter(run.state for run in statuses().read() if run.state in UNFINISHED)
+    return Counter(run.state for run in statuses().unfinished(set(results().frame()["run_id"])))
 
 
 def say_what_to_do_first(under_way: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import pandas as pd
 
 from core.study.checks import InputError, finite
 from core.study.files import LATEST_TIME, modified
+from core.study.kept import Signature
 from core.study.look import Look, signature
-from core.study.record import Home, RunFolder, State
+from core.study.record import UNFINISHED, Home, RunFolder, State
 from core.study.spec import RunSpec
 from core.study.watch import PHASES
 
@@ -47,7 +48,7 @@ class Statuses:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self._known: dict[str, tuple[tuple[int, ...], RunStatus]] = {}
+        self._known: dict[str, tuple[Signature, RunStatus]] = {}
         self._look = Look(self._read)
 
     def read(self) -> list[RunStatus]:
@@ -58,21 +59,27 @@ class Statuses:
         """
         return list(self._look.get())
 
+    def unfinished(self, finished: Container[str]) -> list[RunStatus]:
+        """The runs that wait or are under way, in no order. ``finished``: ids of runs known to have a result, which are
+        passed over: a page that asks for nothing else does not have to read thousands of records."""
+        left = (self._one(folder)[1] for folder in self.home.runs() if folder.run_id not in finished)
+        return [status for status in left if status.state in UNFINISHED]
+
     def look_again(self) -> None:
         """Let the next call read anew: runs were just launched, cancelled or deleted."""
         self._look.forget()
 
     def _read(self) -> tuple[list[RunStatus], int]:
-        known, seen, found = self._known, {}, []
-        for folder in self.home.runs():
-            files = signature(folder.path, _FILES)
-            entry = known.get(folder.run_id)
-            status = entry[1] if entry is not None and entry[0] == files else _status(folder)
-            if status.state in _STILL:
-                seen[folder.run_id] = (files, status)
-            found.append(status)
+        seen = {folder.run_id: self._one(folder) for folder in self.home.runs()}
         self._known = seen
-        return _in_order(found), len(found)
+        return _in_order([status for _, status in seen.values()]), len(seen)
+
+    def _one(self, folder: RunFolder) -> tuple[Signature, RunStatus]:
+        files = signature(folder.path, _FILES)
+        entry = self._known.get(folder.run_id)
+        if entry is None or entry[0] != files or entry[1].state not in _STILL:
+            entry = self._known[folder.run_id] = (files, _status(folder))
+        return entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from core.study import status
 from core.study.estimate import estimate, read_paces
 from core.study.files import LATEST_TIME
 from core.study.lease import Lease
@@ -45,6 +46,22 @@ def test_progress_time_left_and_accuracy_of_a_run_are_read_from_its_folder(home)
     write_result(home, DENSE)
     (status,) = statuses.read()
     assert (status.state, status.fraction, status.seconds_left) == (State.DONE, 1.0, None)
+
+
+def test_who_asks_for_unfinished_runs_reads_no_finished_one(home, monkeypatch):
+    write_result(home, DENSE)
+    waiting = home.create(PRUNED)
+    waiting.enqueue()
+    statuses = Statuses(home)
+    read = []
+    with monkeypatch.context() as patch:
+        patch.setattr(status, "_status", lambda folder, inner=status._status: read.append(folder.run_id) or inner(folder))
+        assert [run.run_id for run in statuses.unfinished({DENSE.run_id})] == [PRUNED.run_id]
+    assert read == [PRUNED.run_id]
+    assert [run.run_id for run in statuses.unfinished(())] == [PRUNED.run_id]
+    write_result(home, PRUNED)
+    assert statuses.unfinished(()) == []
+    assert {run.state for run in statuses.read()} == {State.DONE}
 
 
 def test_garbled_progress_and_events_break_nothing(home):
