@@ -26,10 +26,14 @@ from core.views.tables import escape_markdown
 from pages._language import LANGUAGE, t
 
 LONGEST, MOST = 300, 100  # letters of a value, and values of one name, that are looked at
+_NOTHING = ("",)
 _SHOWN = 40  # letters of a value that a page repeats
 _ON_ITS_WAY_SECONDS = 2.0
 _MEMORY = "address"  # in the session state
 _FLAGS = {"1": True, "0": False}
+# What a page says in its address by itself if it was chosen before. A link says it at once: a second entry in the browser's
+# history would lead back to the first, which makes the second again.
+_SAID_ANYWAY = {"model": ("section",)}
 
 Texts = tuple[str, ...]
 T = TypeVar("T")
@@ -96,6 +100,8 @@ def write(**values: str | float | bool | Sequence[str] | None) -> None:
         if name not in st.session_state or st.session_state[name] != value:  # no widget that was drawn holds it
             st.session_state[name] = value
         texts = _texts(value)
+        if texts == _NOTHING and not said and name not in memory:
+            continue  # nothing was ever chosen
         if said != texts:
             changed[name] = list(texts)
             memory[name] = _Known(texts, said, time.monotonic() + _ON_ITS_WAY_SECONDS)
@@ -112,13 +118,13 @@ def link(page: str, label: str, *, icon: str = ":material/arrow_forward:", after
         label=label,
         icon=icon,
         icon_position="right" if after else "left",
-        query_params=_with_language(values),
+        query_params=_query(page, values),
     )
 
 
 def go(page: str, **values: Any) -> None:
     """Switch to ``page``, a file under pages/, with ``values`` chosen there."""
-    st.switch_page(f"pages/{page}.py", query_params=_with_language(values))
+    st.switch_page(f"pages/{page}.py", query_params=_query(page, values))
 
 
 def parse_choice(texts: Texts, accepted: Collection[str]) -> str:
@@ -219,14 +225,15 @@ def _texts(value: str | float | bool | Sequence[str]) -> Texts:
         return ("1" if value else "0",)
     if isinstance(value, int | float):
         return (f"{value:g}",)
-    return tuple(value) or ("",)
+    return tuple(value) or _NOTHING
 
 
-def _with_language(values: dict[str, Any]) -> dict[str, str | list[str]]:
+def _query(page: str, values: dict[str, Any]) -> dict[str, str | list[str]]:
     query: dict[str, str | list[str]] = {name: list(_texts(value)) for name, value in values.items()}
-    known = _memory().get(LANGUAGE)
-    if known is not None:
-        query.setdefault(LANGUAGE, list(known.texts))
+    for name in (LANGUAGE, *_SAID_ANYWAY.get(page, ())):
+        known = _memory().get(name)
+        if known is not None:
+            query.setdefault(name, list(known.texts))
     return query
 
 

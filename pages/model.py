@@ -251,7 +251,10 @@ def show_section(folder: RunFolder, found: Examination | None) -> None:
         label_visibility="collapsed",
         wrap=True,
     ) or next(iter(names))  # outside a browser there is no choice
-    write(section=section)
+    if (
+        section != "layers" or "section" in st.query_params
+    ):  # a visit that says nothing more adds nothing to the way back
+        write(section=section)
     if section == DOWNLOADS:
         show_downloads(folder)
     elif found is None:

@@ -112,6 +112,10 @@ def test_the_question_is_answered_with_a_run_to_open(gallery, visit):
     page.get_by_role("link", name="Open this run and download it").click()
     expect(page.get_by_role("heading", name="Model", exact=True)).to_be_visible()
     page.wait_for_url(re.compile("run=structured-0.9"))
+    page.get_by_text("Accuracy", exact=True).first.wait_for()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Compare pruning methods")).to_be_visible()
+    assert "goal=batch" in page.url
 
 
 def test_the_keyboard_reaches_what_matters_and_the_focus_is_seen(gallery, visit):
