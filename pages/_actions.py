@@ -14,7 +14,7 @@ from core.study.spec import RunSpec
 from core.study.status import Failure, RunStatus, failures, smaller_batch
 from core.study.trash import move_to_trash
 from pages._address import link
-from pages._language import t
+from pages._language import problem_words, t
 from pages._shared import PROBLEMS, complain, describe, home, queue, results, statuses
 
 NAMED_AT_ONCE = 14
@@ -94,7 +94,7 @@ def show_failures(runs: Sequence[RunStatus]) -> None:
     for failure in found[:REASONS_AT_ONCE]:
         first, count = failure.run_ids[0], len(failure.run_ids)
         who = first if count == 1 else t("{n} runs, the first of them {run}", n=count, run=first)
-        text = f"{who}: {failure.reason.rstrip('.')}."
+        text = f"{who}: {problem_words(failure.reason).rstrip('.')}."
         if failure.dependants:
             text += " " + t("{n} more failed with it, as they start from there.", n=failure.dependants)
         if home().run(first).log_path.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.views.problems import translate_problem
 from core.views.words import LANGUAGES, translator
 
 LANGUAGE = "lang"  # in the address and in the session state, where app.py puts it
@@ -24,3 +25,8 @@ def usual_language() -> str:
 def t(sentence: str, **fields: object) -> str:
     """``sentence`` in the language of this session, with its ``{fields}`` filled in."""
     return translator(language())(sentence, **fields)
+
+
+def problem_words(problem: str) -> str:
+    """What the core or the system said went wrong, in the language of this session."""
+    return translate_problem(problem, language())

@@ -45,7 +45,7 @@ def choose_recipe() -> RecipeChoice:
     write(preset=preset)
     base = PRESETS[preset].recipe
     assert base.finetune is not None
-    left.caption(PRESETS[preset].summary)
+    left.caption(t(PRESETS[preset].summary))
     data = choose_data(right, preset)
     with st.expander(t("Advanced settings"), icon=":material/tune:"):
         columns = st.columns(4)

@@ -64,10 +64,10 @@ def choose_methods(label: str, key: str, names: list[str]) -> list[str]:
         label,
         names,
         selection_mode="multi",
-        format_func=lambda name: METHODS[name].label,
+        format_func=lambda name: t(METHODS[name].label),
         key=key,
         persist_state="session",
-        help="  \n".join(f"**{METHODS[name].label}**: {METHODS[name].summary}" for name in names),
+        help="  \n".join(f"**{t(METHODS[name].label)}**: {t(METHODS[name].summary)}" for name in names),
     )
     write(**{key: chosen})
     return chosen
@@ -85,7 +85,7 @@ def choose_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
         return chosen
     with st.expander(t("Settings of the methods"), icon=":material/settings:"):
         for name in adjustable:
-            st.markdown(f"**{METHODS[name].label}**")
+            st.markdown(f"**{t(METHODS[name].label)}**")
             chosen[name] = choose_settings_of(METHODS[name])
     return chosen
 
@@ -101,11 +101,11 @@ def choose_settings_of(method: Method) -> dict[str, Scalar]:
                 texts = {str(choice): choice for choice in setting.choices}
                 st.session_state[key] = texts[read_choice(f"{method.name}.{setting.name}", texts, str(setting.default))]
             chosen[setting.name] = columns[len(chosen) % 4].selectbox(
-                setting.label,
+                t(setting.label),
                 setting.choices,
                 key=key,
                 persist_state="session",
-                help=setting.help,
+                help=t(setting.help),
             )
             usual = chosen[setting.name] == setting.default
             write(**{f"{method.name}.{setting.name}": None if usual else str(chosen[setting.name])})

@@ -15,7 +15,7 @@ from core.study.status import RunStatus
 from core.study.watch import describe_event
 from core.views.runs import differences
 from core.views.tables import escape_markdown
-from pages._language import t
+from pages._language import problem_words, t
 from pages._shared import home
 
 LINES = 100
@@ -40,7 +40,7 @@ def show_log(folder: RunFolder) -> None:
             st.caption(t("There is no log.txt: nothing went wrong in this run."))
             return
         except OSError as error:
-            st.caption(t("log.txt cannot be read ({reason}).", reason=error.strerror or ""))
+            st.caption(t("log.txt cannot be read ({reason}).", reason=problem_words(error.strerror or "")))
             return
         st.caption(t("log.txt, the last {n} lines at most", n=LINES))
         st.code("\n".join(log[-LINES:]) or "—", language=None, height=240 if len(log) > 9 else "content")

@@ -20,7 +20,7 @@ from core.study.record import Home
 from core.study.results import Results
 from core.study.status import Statuses
 from core.views.tables import escape_markdown
-from pages._language import t
+from pages._language import problem_words, t
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOOK_AGAIN_SECONDS = 15.0
@@ -75,9 +75,11 @@ PROBLEMS = (InputError, OSError)
 def describe(error: Exception) -> str:
     """One of PROBLEMS as a sentence."""
     if not isinstance(error, OSError):
-        return str(error)
-    reason = error.strerror or type(error).__name__
-    return f"{error.filename} cannot be used ({reason})." if error.filename else f"That did not work ({reason})."
+        return problem_words(str(error))
+    reason = problem_words(error.strerror or type(error).__name__)
+    if error.filename:
+        return t("{file} cannot be used ({reason}).", file=error.filename, reason=reason)
+    return t("That did not work ({reason}).", reason=reason)
 
 
 def complain(problem: str, icon: str = ":material/error:") -> None:
@@ -116,7 +118,7 @@ def keep_runs_going() -> None:
     """
     problem = _keeper(home().path).look()
     if problem:
-        complain(problem, icon=":material/cloud_off:")
+        complain(describe(problem), icon=":material/cloud_off:")
 
 
 class _Keeper:
@@ -127,10 +129,10 @@ class _Keeper:
         self._lock = threading.Lock()
         self._busy = False
         self._next = 0.0
-        self._problem = ""
+        self._problem: Exception | None = None
 
-    def look(self) -> str:
-        """The problem that the last attempt met, or nothing; begins another if it is time."""
+    def look(self) -> Exception | None:
+        """The problem that the last attempt met, one of PROBLEMS, or nothing; begins another if it is time."""
         with self._lock:
             if not self._busy and time.monotonic() >= self._next:
                 self._busy = True
@@ -140,9 +142,9 @@ class _Keeper:
     def _reconcile(self) -> None:
         try:
             self._queue.reconcile()
-            self._problem = ""
+            self._problem = None
         except PROBLEMS as error:
-            self._problem = describe(error)
+            self._problem = error.with_traceback(None)  # which would hold on to what was in work
         finally:
             self._next = time.monotonic() + _LOOK_AGAIN_SECONDS
             self._busy = False

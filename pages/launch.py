@@ -12,7 +12,7 @@ from core.study.estimate import Estimate, estimate
 from core.study.forecast import note_forecast
 from core.study.record import UNFINISHED, State
 from core.study.spec import RunSpec
-from core.views.wording import duration, state_name
+from core.views.wording import duration, run_name, state_name
 from pages._address import go, link
 from pages._language import t
 from pages._launch_recipe import choose_recipe
@@ -75,7 +75,7 @@ def say_what_will_happen(specs: list[RunSpec], states: Mapping[str, State | None
         rows = []
         for spec in specs:
             state = states[spec.run_id]
-            rows.append({"Run": spec.label, "State": state_name(state, t) if state else t("new")})
+            rows.append({"Run": run_name(spec, t), "State": state_name(state, t) if state else t("new")})
         st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Run": t("Run"), "State": t("State")})
     return known
 

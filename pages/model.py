@@ -19,9 +19,9 @@ from core.study.spec import RunSpec
 from core.study.status import RunStatus, Statuses
 from core.views.live import distinct_labels
 from core.views.tables import escape_markdown
-from core.views.wording import state_name
+from core.views.wording import run_name, state_name
 from pages._address import link, read_choice, write
-from pages._language import t
+from pages._language import problem_words, t
 from pages._model_downloads import show_downloads
 from pages._model_sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
 from pages._shared import PROBLEMS, complain, describe, explained, home, keep_runs_going, show, statuses
@@ -62,7 +62,7 @@ def choose_run(own: Sequence[RunStatus], shipped: Sequence[RunStatus], head: Del
     """The run of the address, else the one looked at last, else the pruned one that was finished last."""
     mine = {run.run_id: run for run in own}
     sample = {run.run_id: run for run in shipped if run.run_id not in mine}
-    labels = distinct_labels(run.spec for run in (*own, *sample.values()) if run.spec)
+    labels = distinct_labels((run.spec for run in (*own, *sample.values()) if run.spec), t)
     names = {run_id: labels.get(run_id, run_id) for run_id in mine}
     names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample}
     read_choice("run", names, usual_run(own or shipped))
@@ -96,7 +96,7 @@ def say_which(folder: RunFolder, state: State) -> None:
         spec = folder.spec
         if spec.recipe.data == "synthetic":
             parts.append(f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]")
-        parts.append(f"**{escape_markdown(spec.label)}** :gray[· {escape_markdown(spec.recipe.label)}]")
+        parts.append(f"**{escape_markdown(run_name(spec, t))}** :gray[· {escape_markdown(spec.recipe.label)}]")
     except InputError:  # the reason is told below
         parts.append(f"**{escape_markdown(folder.run_id)}**")
     st.markdown(" ".join(parts))
@@ -105,7 +105,7 @@ def say_which(folder: RunFolder, state: State) -> None:
 def say_why_not(folder: RunFolder, state: State, reason: str) -> None:
     """What has to happen before there is a network to look at."""
     if state == State.FAILED:
-        complain(reason)
+        complain(problem_words(reason))
         link("runs", t("Open Runs to retry or delete it"), run=folder.run_id)
     elif state == State.CANCELLED:
         st.info(t("This run was cancelled before its network was finished."), icon=":material/block:")
@@ -141,7 +141,7 @@ def examined(folder: RunFolder, result: Mapping[str, Any]) -> Examination | None
     try:
         found = read_examination(folder)
     except InputError as error:
-        complain(str(error), icon=":material/warning:")
+        complain(describe(error), icon=":material/warning:")
         return None
     if found is not None and not is_of(found, result):
         st.info(

@@ -111,7 +111,7 @@ def _outcome(path: Path, period: float) -> Outcome | None:
 def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     """Learning curves of the selected runs; else of those that are running, else of the newest."""
     shown = list(chosen) or [run for run in runs if run.state == State.RUNNING] or list(runs)
-    names = distinct_labels(run.spec for run in shown[:CURVES_AT_ONCE] if run.spec)
+    names = distinct_labels((run.spec for run in shown[:CURVES_AT_ONCE] if run.spec), t)
     frame = curves(home().run(run_id) for run_id in names)
     frame["run"] = frame["run_id"].map(names)
     if frame.empty:
@@ -136,7 +136,7 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
 def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     """Size and latency of the selected runs, else of the study that was launched last, as soon as each is pruned."""
     shown = list(chosen) or newest_study(runs)
-    names = distinct_labels(run.spec for run in shown if run.spec)
+    names = distinct_labels((run.spec for run in shown if run.spec), t)
     costs = pd.DataFrame(
         [
             {"run": names[run.run_id], "size_mb": run.size_mb, "latency_ms": run.latency_ms}

@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from core.study.spec import RunSpec
+from core.views.wording import run_name
 from core.views.words import Translate, english
 
 # Column of the curves, axis title.
@@ -22,12 +23,14 @@ MEASURES: Mapping[str, Callable[[Translate], str]] = {
 _LONG_NAME = 45  # letters, of which two columns of a legend have room for this many
 
 
-def distinct_labels(specs: Iterable[RunSpec]) -> dict[str, str]:
-    """What to call each run in a chart, by run id: its label, and as much more as it takes to tell it from the others."""
+def distinct_labels(specs: Iterable[RunSpec], t: Translate = english) -> dict[str, str]:
+    """What to call each run in a chart, by run id: its name, and as much more as it takes to tell it from the others."""
     specs = list(specs)
-    labels = Counter(spec.label for spec in specs)
+    names = [run_name(spec, t) for spec in specs]
+    shared = Counter(names)
     longer = {
-        spec.run_id: spec.label if labels[spec.label] == 1 else f"{spec.label} · {spec.recipe.label}" for spec in specs
+        spec.run_id: name if shared[name] == 1 else f"{name} · {spec.recipe.label}"
+        for spec, name in zip(specs, names, strict=True)
     }
     uses = Counter(longer.values())
     return {run_id: name if uses[name] == 1 else f"{name} · {run_id[-4:]}" for run_id, name in longer.items()}

@@ -1,11 +1,19 @@
-"""How states, phases and durations are called."""
+"""How runs, states, phases and durations are called."""
 
 from __future__ import annotations
 
 import math
 
 from core.study.record import State
+from core.study.spec import RunSpec
 from core.views.words import Translate, english
+
+
+def run_name(spec: RunSpec, t: Translate = english) -> str:
+    """A run in a few words: its label, in other languages too."""
+    if spec.is_dense:
+        return t("{variant}, seed {seed}", variant=spec.variant, seed=spec.seed)
+    return t("{variant} {sparsity:g}, seed {seed}", variant=spec.variant, sparsity=spec.sparsity, seed=spec.seed)
 
 
 def state_name(state: State, t: Translate = english) -> str:

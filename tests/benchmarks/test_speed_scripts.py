@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import _common, inference, training_gpu
+from benchmarks import _common, batchnorm, inference, training_gpu
 from benchmarks._common import in_turns, our_step, pictures, plain_training, ratio, spread
 from core.engine.models.resnet import resnet18
 
@@ -78,3 +78,11 @@ def test_the_script_for_a_gpu_does_all_of_it_on_a_cpu(monkeypatch, capsys, tmp_p
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("**Training**", "**Inference", "**Where the time"))
     assert _common.machine() in printed
+
+
+def test_batchnorm_is_timed_both_ways_for_each_number_of_threads(monkeypatch, capsys):
+    monkeypatch.setattr(batchnorm, "cores", lambda: 2)
+    assert command(monkeypatch, batchnorm, "--quick") == 0
+    printed = capsys.readouterr().out
+    assert all(f"**{count} threads**" in printed for count in (1, 2))
+    assert len([line for line in printed.splitlines() if line.startswith(("| 3 |", "| 8 |"))]) == 4

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
-    monkeypatch.setattr("pages._shared._Keeper.look", lambda self: "")  # no cluster for these tests
+    monkeypatch.setattr("pages._shared._Keeper.look", lambda self: None)  # no cluster for these tests
     for module in ("core.study.sample", "pages._studies"):
         monkeypatch.setattr(f"{module}.SAMPLE", Home(tmp_path / "no sample"))
     st.cache_data.clear()

@@ -10,6 +10,7 @@ from core.study.methods import DEFAULT_METHODS, METHODS
 from core.study.presets import PRESETS
 from core.study.record import State
 from core.study.spec import RunSpec
+from core.views.words import korean
 from tests.pages.conftest import ROOT
 from tests.records import write_result
 
@@ -140,6 +141,21 @@ def test_a_folder_that_is_missing_is_a_sentence(open_page):
     app = app.text_input(key="folder").set_value("/does/not/exist").run()
     assert not app.exception
     assert "a folder that exists" in said(app)
+
+
+def test_in_korean_methods_settings_and_mistakes_are_in_korean(open_page):
+    app = open_page("launch")
+    app.session_state["lang"] = "ko"  # as app.py does, in every run
+    app = app.run()
+    offered = [label for pills in app.pills if pills.key.endswith("to launch") for label in pills.options]
+    assert sorted(offered) == sorted(korean(method.label) for method in METHODS.values())
+    assert korean(PRESETS["demo"].summary) in [caption.value for caption in app.caption]
+    settings = [setting for name in DEFAULT_METHODS for setting in METHODS[name].settings if setting.only_with is None]
+    shown = {(box.label, box.help) for box in app.selectbox}
+    assert {(korean(setting.label), korean(setting.help)) for setting in settings} <= shown
+    app.session_state["lang"] = "ko"
+    app = app.pills(key="methods to launch").set_value([]).run()
+    assert said(app) == "방법\\: 선택한 것이 없습니다. 하나 이상 고르세요."
 
 
 def test_a_home_that_cannot_be_written_is_a_sentence(open_page, home, monkeypatch):

@@ -91,7 +91,7 @@ def test_a_damaged_run_is_named_and_harms_no_other(open_page, home):
 
 def test_a_problem_with_the_cluster_is_said(open_page, home, monkeypatch):
     home.create(DENSE).enqueue()
-    monkeypatch.setattr("pages._shared._Keeper.look", lambda self: "No scheduler answers.")
+    monkeypatch.setattr("pages._shared._Keeper.look", lambda self: InputError("No scheduler answers."))
     assert "No scheduler answers." in text(open_page("runs"))
 
 

@@ -21,7 +21,7 @@ def look_and_wait(keeper):
     for thread in threading.enumerate():
         if thread.name == "reconcile":
             thread.join(10)
-    return keeper._problem
+    return keeper._problem and _shared.describe(keeper._problem)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_problem_is_a_sentence_until_an_attempt_succeeds(keeper, monkeypatch, 
     monkeypatch.setattr(Queue, "reconcile", fail)
     assert look_and_wait(keeper) == says
     monkeypatch.setattr(Queue, "reconcile", lambda self: 0)
-    assert look_and_wait(keeper) == ""
+    assert look_and_wait(keeper) is None
 
 
 def test_an_attempt_that_takes_long_is_not_joined_by_another(keeper, monkeypatch):

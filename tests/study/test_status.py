@@ -55,7 +55,9 @@ def test_who_asks_for_unfinished_runs_reads_no_finished_one(home, monkeypatch):
     statuses = Statuses(home)
     read = []
     with monkeypatch.context() as patch:
-        patch.setattr(status, "_status", lambda folder, inner=status._status: read.append(folder.run_id) or inner(folder))
+        patch.setattr(
+            status, "_status", lambda folder, inner=status._status: read.append(folder.run_id) or inner(folder)
+        )
         assert [run.run_id for run in statuses.unfinished({DENSE.run_id})] == [PRUNED.run_id]
     assert read == [PRUNED.run_id]
     assert [run.run_id for run in statuses.unfinished(())] == [PRUNED.run_id]

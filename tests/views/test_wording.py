@@ -6,9 +6,12 @@ import math
 
 import pytest
 
+from core.study.presets import build_recipe
 from core.study.record import State
+from core.study.spec import RunSpec
 from core.study.watch import PHASES
-from core.views.wording import duration, phase_name, state_name
+from core.views.wording import duration, phase_name, run_name, state_name
+from core.views.words import korean
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,9 @@ def test_every_state_and_phase_has_a_name():
     assert len({state_name(state) for state in State}) == len(State)
     assert {phase: phase_name(phase) for phase in PHASES} == dict(PHASES)
     assert phase_name("Downloading CIFAR-10 (40 %)") == "Downloading CIFAR-10 (40 %)"
+
+
+def test_a_run_is_called_by_its_label_and_in_korean_by_the_same_things():
+    dense, pruned = RunSpec(build_recipe("demo"), "dense", 7), RunSpec(build_recipe("demo"), "magnitude", 7, 0.5)
+    assert [run_name(dense), run_name(pruned)] == [dense.label, pruned.label]
+    assert [run_name(dense, korean), run_name(pruned, korean)] == ["Dense, 시드 7", "Magnitude 0.5, 시드 7"]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from core.study.methods import METHODS
+from core.study.presets import PRESETS
 from core.views.korean import KOREAN
 from core.views.words import english, korean, translator
 
@@ -20,13 +22,29 @@ def calls(path):
             yield node
 
 
-def sentences():
+def written():
+    """Every sentence that stands in a page or a chart."""
     return {
-        node.args[0].value: node
+        node.args[0].value
         for path in SOURCES
         for node in calls(path)
         if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
     }
+
+
+def registered():
+    """Every word of the registries that a page shows."""
+    settings = [setting for method in METHODS.values() for setting in method.settings]
+    return {
+        *(preset.summary for preset in PRESETS.values()),
+        *(text for method in METHODS.values() for text in (method.label, method.summary)),
+        *(text for setting in settings for text in (setting.label, setting.help)),
+    }
+
+
+def is_registered(argument):
+    """Whether ``argument`` is a word of a registry's entry, such as ``method.summary``."""
+    return isinstance(argument, ast.Attribute) and argument.attr in ("label", "summary", "help")
 
 
 def fields(sentence):
@@ -34,16 +52,19 @@ def fields(sentence):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_what_is_said_is_a_literal_with_all_its_fields(path):
+def test_what_is_said_is_a_literal_with_all_its_fields_or_a_word_of_a_registry(path):
     for node in calls(path):
         where = f"{path.name}:{node.lineno}"
+        if is_registered(node.args[0]):
+            assert not node.keywords, where
+            continue
         assert isinstance(node.args[0], ast.Constant), where
         given = {keyword.arg for keyword in node.keywords}
         assert given == fields(node.args[0].value), where
 
 
 def test_korean_has_what_the_app_says_and_nothing_else():
-    said = set(sentences())
+    said = written() | registered()
     assert not said - set(KOREAN), "without a translation"
     assert not set(KOREAN) - said, "said by nobody"
 

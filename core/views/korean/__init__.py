@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.views.korean import compare, everywhere, launch, model, report, runs
+from core.views.korean import compare, everywhere, launch, methods, model, report, runs
 
 KOREAN: Mapping[str, str] = {
     **everywhere.SENTENCES,
     **compare.SENTENCES,
     **launch.SENTENCES,
+    **methods.SENTENCES,
     **runs.SENTENCES,
     **model.SENTENCES,
     **report.SENTENCES,

@@ -82,8 +82,6 @@ SENTENCES = {
     "At first one point less than the mean of the dense runs.": "처음 값은 밀집 실행의 평균보다 1 %p 낮습니다.",
     "Test accuracy against {metric}, with the Pareto front": "{metric}에 따른 테스트 정확도와 파레토 경계",
     "Dashed: the Pareto front, the means that no other beats in both; numbers on it are sparsities. Large points are means, small ones seeds; the ring is the answer.": "점선: 파레토 경계, 곧 두 기준 모두에서 더 나은 것이 없는 평균들. 그 위의 수는 희소도입니다. 큰 점은 평균, 작은 점은 각 시드, 고리가 답입니다.",
-    "{variant} {sparsity:g}, seed {seed}": "{variant} {sparsity:g}, 시드 {seed}",
-    "{variant}, seed {seed}": "{variant}, 시드 {seed}",
     "speed-up {times}": "속도 향상 {times}",
     "speed-up {batch} in a large batch, {one} for one image": "속도 향상: 큰 배치에서 {batch}, 이미지 1장에서 {one}",
     ":material/warning: A lucky seed: the mean of its {n} is {value} %, below {lowest:g} %.": ":material/warning: 운이 좋은 시드입니다. 시드 {n}개의 평균은 {value} %로 {lowest:g} %보다 낮습니다.",

@@ -10,6 +10,8 @@ SENTENCES = {
     "Model": "모델",
     "Report": "보고서",
     "The link says {name} = “{text}”, which there is not here; it was passed over.": "링크에 있는 {name} = “{text}”은(는) 여기에 없는 값이어서 무시했습니다.",
+    "{file} cannot be used ({reason}).": "{file}을(를) 사용할 수 없습니다({reason}).",
+    "That did not work ({reason}).": "작업을 마치지 못했습니다({reason}).",
     # Counts
     "1 seed": "시드 1개",
     "{n} seeds": "시드 {n}개",
@@ -36,7 +38,9 @@ SENTENCES = {
     "Study": "연구",
     "Value": "값",
     "drawn pictures, not photographs": "사진이 아니라 그린 이미지",
-    # States, phases and durations
+    # Runs, states, phases and durations
+    "{variant} {sparsity:g}, seed {seed}": "{variant} {sparsity:g}, 시드 {seed}",
+    "{variant}, seed {seed}": "{variant}, 시드 {seed}",
     "queued": "대기 중",
     "running": "실행 중",
     "cancelling": "취소하는 중",

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from core.study.methods import METHODS
 from core.views.report.words import Words
+from core.views.words import korean
 
 _TEXT = {
     "title": "가지치기 보고서",
@@ -156,19 +158,5 @@ WORDS = Words(
         "Speed-up": "속도 향상",
         "Speed-up, large batch": "속도 향상, 큰 배치",
     },
-    methods={
-        "magnitude": "절댓값이 가장 작은 가중치를 제거한 뒤 미세 조정합니다.",
-        "structured": "중요도가 낮은 필터를 통째로 제거해 네트워크를 실제로 작게 만든 뒤 미세 조정합니다.",
-        "lottery_ticket": "학습된 네트워크에서 큰 가중치를 찾아 이전 값으로 되돌린 뒤 다시 학습합니다.",
-        "snip": "학습 전에 적용: 학습하지 않은 네트워크에서 제거했을 때 손실이 가장 크게 변하는 가중치를 남깁니다.",
-        "synflow": "학습 전에, 이미지 없이 적용: 네트워크를 지나는 흐름을 가장 많이 나르는 가중치를 남깁니다.",
-        "random": "가중치를 무작위로 제거한 뒤 미세 조정합니다. 모든 방법이 넘어서야 할 비교 기준입니다.",
-        "random_filters": "필터를 무작위로 제거한 뒤 미세 조정합니다. 구조적 가지치기의 비교 기준입니다.",
-        "from_scratch": (
-            "구조적 가지치기가 찾은 구조를 새로운 무작위 가중치로 처음부터 학습합니다. 이전 가중치에 가치가 있는지 확인합니다."
-        ),
-        "reinitialised_ticket": (
-            "로터리 티켓의 마스크를 새로운 무작위 가중치에 적용합니다. 티켓에 원래의 가중치가 필요한지 확인합니다."
-        ),
-    },
+    methods={name: korean(method.summary) for name, method in METHODS.items()},
 )

@@ -1,0 +1,50 @@
+"""The words of the registries: presets, pruning methods and their settings. Method names keep the English one in brackets,
+as results are called by it."""
+
+# ruff: noqa: E501 - the linter counts Korean letters as two columns each
+
+SENTENCES = {
+    # Presets
+    "Drawn pictures, a thin network: a few minutes on any computer.": "그린 이미지와 얇은 네트워크: 어떤 컴퓨터에서도 몇 분이면 끝납니다.",
+    "A thin network and few epochs: a first impression of real pictures.": "얇은 네트워크와 적은 에포크: 실제 사진에 대한 첫인상을 얻습니다.",
+    "The full ResNet-18, long enough for results to trust. Wants a GPU.": "온전한 ResNet-18을 믿을 만한 결과가 나올 만큼 오래 학습합니다. GPU가 필요합니다.",
+    "The schedule of the original experiment. Wants a GPU.": "원래 실험의 학습 일정입니다. GPU가 필요합니다.",
+    # Methods
+    "Magnitude": "크기 기준 (Magnitude)",
+    "Removes the weights that are smallest in absolute value, then fine-tunes.": "절댓값이 가장 작은 가중치를 제거한 뒤 미세 조정합니다.",
+    "Structured": "구조적 (Structured)",
+    "Removes whole filters of low importance, so that the network really becomes smaller; then fine-tunes.": "중요도가 낮은 필터를 통째로 제거해 네트워크를 실제로 작게 만든 뒤 미세 조정합니다.",
+    "Lottery ticket": "로터리 티켓 (Lottery ticket)",
+    "Finds the large weights of the trained network, puts them back to earlier values and trains again.": "학습된 네트워크에서 큰 가중치를 찾아 이전 값으로 되돌린 뒤 다시 학습합니다.",
+    "SNIP": "SNIP",
+    "Before training: keeps the weights whose removal would change the loss of the untrained network most.": "학습 전에 적용: 학습하지 않은 네트워크에서 제거했을 때 손실이 가장 크게 변하는 가중치를 남깁니다.",
+    "SynFlow": "SynFlow",
+    "Before training and without pictures: keeps the weights that carry most of the flow through the network.": "학습 전에, 이미지 없이 적용: 네트워크를 지나는 흐름을 가장 많이 나르는 가중치를 남깁니다.",
+    "Random": "무작위 (Random)",
+    "Removes weights at random, then fine-tunes: the baseline that every method has to beat.": "가중치를 무작위로 제거한 뒤 미세 조정합니다. 모든 방법이 넘어서야 할 비교 기준입니다.",
+    "Random filters": "무작위 필터 (Random filters)",
+    "Removes filters at random, then fine-tunes: the baseline of structured pruning.": "필터를 무작위로 제거한 뒤 미세 조정합니다. 구조적 가지치기의 비교 기준입니다.",
+    "From scratch": "처음부터 학습 (From scratch)",
+    "The shape that structured pruning finds, trained from new random weights: are the old ones worth anything?": "구조적 가지치기가 찾은 구조를 새로운 무작위 가중치로 처음부터 학습합니다. 이전 가중치에 가치가 있는지 확인합니다.",
+    "Re-initialised ticket": "재초기화 티켓 (Re-initialised ticket)",
+    "The lottery ticket's mask on new random weights: does the ticket need its own?": "로터리 티켓의 마스크를 새로운 무작위 가중치에 적용합니다. 티켓에 원래의 가중치가 필요한지 확인합니다.",
+    # Settings
+    "Spread over layers": "층별 배분",
+    "global: all weights compete. uniform: every layer loses the same share. erk: layers with few weights keep more of them (Evci et al., 2020). lamp: weights compete after scaling by what is larger in their layer (Lee et al., 2021).": "global: 모든 가중치가 함께 경쟁합니다. uniform: 모든 층에서 같은 비율을 제거합니다. erk: 가중치가 적은 층일수록 더 많이 남깁니다(Evci et al., 2020). lamp: 같은 층의 더 큰 가중치를 기준으로 값을 조정한 뒤 경쟁합니다(Lee et al., 2021).",
+    "uniform: every layer loses the same share of filters. global: filters compete over all layers. cost: they compete by importance for what they cost in computation and weights.": "uniform: 모든 층에서 같은 비율의 필터를 제거합니다. global: 모든 층의 필터가 함께 경쟁합니다. cost: 연산량과 가중치 수에 견준 중요도로 경쟁합니다.",
+    "Pruning schedule": "가지치기 일정",
+    "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. gradual: a little every few steps during the first half of the training.": "one-shot: 한 번에 모두 제거합니다. iterative: 에포크를 나누어 가지치기와 학습을 여러 차례 되풀이합니다. gradual: 학습의 전반부 동안 몇 스텝마다 조금씩 제거합니다.",
+    "one-shot: all at once. iterative: in rounds of pruning, rewinding and training that share the epochs.": "one-shot: 한 번에 모두 제거합니다. iterative: 에포크를 나누어 가지치기, 되감기, 학습을 여러 차례 되풀이합니다.",
+    "Rounds": "반복 횟수",
+    "Each round removes the same share of what is left, then trains for its share of the epochs.": "회마다 남은 가중치에서 같은 비율을 제거한 뒤 나누어 받은 에포크만큼 학습합니다.",
+    "Training afterwards": "이후의 학습",
+    "fine-tuning: a small learning rate. lr-rewinding: the learning rates of the dense run's last epochs over again (Renda et al., ICLR 2020).": "fine-tuning: 작은 학습률로 학습합니다. lr-rewinding: 밀집 실행의 마지막 에포크들에서 쓴 학습률을 다시 씁니다(Renda et al., ICLR 2020).",
+    "Importance of a filter": "필터 중요도",
+    "l1, l2: the size of its weights. bn_scale: the factor that BatchNorm gives its output (Liu et al., 2017). taylor: what the loss would change without it (Molchanov et al., 2019).": "l1, l2: 가중치의 크기. bn_scale: BatchNorm이 출력에 곱하는 계수(Liu et al., 2017). taylor: 그 필터가 없을 때 달라지는 손실(Molchanov et al., 2019).",
+    "Channels a multiple of": "채널 수의 배수 단위",
+    "8 suits the vector units of processors; the sparsity is then met less exactly.": "8은 프로세서의 벡터 연산 장치에 맞습니다. 대신 요청한 희소도에 덜 정확하게 도달합니다.",
+    "Least share of a layer kept": "층마다 남길 최소 비율",
+    "No layer loses more of its filters than this leaves, whatever their importance.": "중요도와 관계없이 모든 층에 적어도 이 비율의 필터를 남깁니다.",
+    "Rewind to epoch": "되감을 에포크",
+    "0: back to the values before training. Later: to those the dense run had after that epoch.": "0: 학습 전의 값으로 되돌립니다. 그 밖의 값: 밀집 실행이 그 에포크를 마쳤을 때의 값으로 되돌립니다.",
+}
