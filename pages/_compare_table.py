@@ -16,7 +16,9 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
     st.subheader(t("Efficiency table"), anchor=False)
     width = 24 + 7 * max(map(len, table["method"]))  # as wide as the longest name, and no wider: it never scrolls away
     columns = {**column_config(), "method": st.column_config.TextColumn(t("Method"), pinned=True, width=width)}
-    st.dataframe(table, hide_index=True, column_config=columns, placeholder="—", height="content")
+    # Records made before networks were timed as delivered have none of these: four empty columns would say nothing.
+    empty = [name for name in table.columns if str(name).startswith("optimised_") and table[name].isna().all()]
+    st.dataframe(table.drop(columns=empty), hide_index=True, column_config=columns, placeholder="—", height="content")
     with st.container(horizontal=True):
         st.download_button(
             t("Download CSV"),

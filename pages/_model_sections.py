@@ -185,7 +185,7 @@ def show_size(spec: RunSpec, found: Examination) -> None:
         )
         sentence = t(
             "Plain weights are what `torch.save` writes. "
-            "The compressed file is {ratio}× smaller than those of the dense network.",
+            "The compressed file is {ratio}× smaller than the plain weights of the dense network.",
             ratio=f"{found.dense_plain_size / found.size:.1f}",
         )
         st.markdown(f":small[{sentence}]")

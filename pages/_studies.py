@@ -78,6 +78,12 @@ def say_it_is_the_sample(recipe: str, alone: bool) -> None:
     with st.container(border=True):
         st.markdown(
             t(
+                "PruneScope trains a network (*dense*), takes weights or whole filters out of it (*pruning*), trains it on, "
+                "and measures what is left: accuracy, size and speed. *Sparsity* is the share of weights that was taken out."
+            )
+        )
+        st.markdown(
+            t(
                 ":material/inventory_2: **This is the sample study that comes with PruneScope**, not trained by you: "
                 "{runs} runs, {seeds} seeds, {pictures} training pictures of a JPEG copy of CIFAR-10 (lossy, not the "
                 "original files), a network of width {width}, {epochs} epochs and {finetune} after pruning.",

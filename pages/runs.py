@@ -117,18 +117,18 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     if frame.empty:
         st.caption(t("The curves begin with the first epoch that is finished."))
         return
+    # Above both charts: above one it would push that one down.
+    measure = st.container(horizontal=True, horizontal_alignment="right").selectbox(
+        t("Second chart"),
+        [name for name in MEASURES if name != "test_accuracy"],
+        1,
+        format_func=lambda name: MEASURES[name](t),
+        key="measure",
+        width=260,
+    )
     left, right = st.columns(2)
     left.altair_chart(curve_chart(frame, "test_accuracy", t), key="accuracy curve")
-    with right:
-        measure = st.selectbox(
-            t("Second chart"),
-            [name for name in MEASURES if name != "test_accuracy"],
-            1,
-            format_func=lambda name: MEASURES[name](t),
-            key="measure",
-            label_visibility="collapsed",
-        )
-        st.altair_chart(curve_chart(frame, measure, t), key="other curve")
+    right.altair_chart(curve_chart(frame, measure, t), key="other curve")
     if len(shown) > CURVES_AT_ONCE:
         st.caption(t("Curves of the first {n} runs; select others in the table.", n=CURVES_AT_ONCE))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
@@ -20,7 +19,6 @@ MEASURES: Mapping[str, Callable[[Translate], str]] = {
     "loss": lambda t: t("Training loss"),
     "images_per_second": lambda t: t("Images per second"),
 }
-_LONG_NAME = 45  # letters, of which two columns of a legend have room for this many
 
 
 def distinct_labels(specs: Iterable[RunSpec], t: Translate = english) -> dict[str, str]:
@@ -39,10 +37,8 @@ def distinct_labels(specs: Iterable[RunSpec], t: Translate = english) -> dict[st
 def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> alt.Chart:
     """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
     that no colour has to be told apart alone."""
-    # A name that is cut off may look like another's.
-    columns = 1 if curves["run"].str.len().max() > _LONG_NAME else 2
     legend = alt.Legend(
-        orient="bottom", columns=columns, labelLimit=640, symbolType="stroke", symbolDash=[1, 0], symbolStrokeWidth=3
+        orient="bottom", columns=1, labelLimit=640, symbolType="stroke", symbolDash=[1, 0], symbolStrokeWidth=3
     )
     title = alt.Axis(
         title=MEASURES[measure](t),
@@ -62,13 +58,17 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
         alt.Chart(curves[["run", "epoch", measure]])
         .mark_line(point=alt.OverlayMarkDef(filled=True, size=36), strokeWidth=2)
         .encode(
-            x=alt.X("epoch:Q", title=t("Epoch"), axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
+            x=alt.X(
+                "epoch:Q",
+                title=t("Epoch (of a pruned run: after pruning)"),
+                axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+            ),
             y=alt.Y(f"{measure}:Q", scale=_around(curves[measure]), axis=title),
             color=alt.Color("run:N", title=None, legend=legend),
             strokeDash=alt.StrokeDash("run:N", legend=None),
             tooltip=hover,
         )
-        .properties(height=380 + 20 * math.ceil(curves["run"].nunique() / columns))  # the legend is a part of it
+        .properties(height=380 + 20 * curves["run"].nunique())  # the legend is a part of it
     )
     return chart
 
@@ -82,12 +82,13 @@ def _around(values: pd.Series[float]) -> alt.Scale:
 
 def cost_chart(costs: pd.DataFrame, measure: str, title: str, t: Translate = english) -> alt.LayerChart:
     """``measure`` of each run as a bar with its number, in the order of the rows; columns ``run`` and ``measure``."""
+    room = alt.Scale(domain=[0, 1.2 * costs[measure].max()], nice=False)  # for the number of the longest bar
     base = alt.Chart(costs[["run", measure]]).encode(
         y=alt.Y("run:N", title=None, sort=None, axis=alt.Axis(labelLimit=380)),
-        x=alt.X(f"{measure}:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(grid=False)),
+        x=alt.X(f"{measure}:Q", title=title, scale=room, axis=alt.Axis(grid=False)),
         tooltip=[alt.Tooltip("run:N", title=t("Run")), alt.Tooltip(f"{measure}:Q", title=title, format=".3~f")],
     )
     bars = base.mark_bar(color="#0072B2", opacity=0.75, height={"band": 0.6})
-    numbers = base.mark_text(align="left", dx=4, color="#0072B2").encode(text=alt.Text(f"{measure}:Q", format=".3~f"))
+    numbers = base.mark_text(align="left", dx=4, color="#7A7A7A").encode(text=alt.Text(f"{measure}:Q", format=".3~f"))
     chart: alt.LayerChart = (bars + numbers).properties(height=alt.Step(26))
     return chart

@@ -104,7 +104,7 @@ def filter_map(found: Examination, t: Translate = english) -> alt.Chart:
             color=alt.when(gone).then(alt.value(GONE)).otherwise(alt.value(LEFT)),
             opacity=alt.when(gone)
             .then(alt.value(0.75))
-            .otherwise(alt.Opacity("left:Q", scale=alt.Scale(domain=[0, 100], range=[0.2, 1]), legend=None)),
+            .otherwise(alt.Opacity("left:Q", scale=alt.Scale(domain=[0, 100], range=[0.35, 1]), legend=None)),
             tooltip=hover,
         )
         .properties(height=_ROW)

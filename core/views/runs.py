@@ -104,7 +104,8 @@ def differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
     """What differs between two runs: the field by its place in spec.json, and both values; "—" where there is none."""
     left, right = _flat(one.to_json()), _flat(other.to_json())
     names = [*left, *(name for name in right if name not in left)]
-    return [(name, left.get(name, "—"), right.get(name, "—")) for name in names if left.get(name) != right.get(name)]
+    values = [(name, left.get(name, "—"), right.get(name, "—")) for name in names]
+    return [(name, mine, others) for name, mine, others in values if mine != others]
 
 
 def _flat(data: Mapping[str, Any], place: str = "") -> dict[str, str]:

@@ -57,6 +57,7 @@ SENTENCES = {
     "{n} hours": "{n}시간",
     "{n} days": "{n}일",
     # The sample study
+    "PruneScope trains a network (*dense*), takes weights or whole filters out of it (*pruning*), trains it on, and measures what is left: accuracy, size and speed. *Sparsity* is the share of weights that was taken out.": "PruneScope는 네트워크를 학습하고(*밀집*, dense), 가중치나 필터를 덜어 낸 뒤(*가지치기*, pruning) 이어서 학습하고, 정확도, 크기, 속도가 얼마나 남는지 측정합니다. *희소도*(sparsity)는 덜어 낸 가중치의 비율입니다.",
     "Sample study: {label}": "예제 연구: {label}",
     "sample study": "예제 연구",
     ":material/inventory_2: **This is the sample study that comes with PruneScope**, not trained by you: {runs} runs, {seeds} seeds, {pictures} training pictures of a JPEG copy of CIFAR-10 (lossy, not the original files), a network of width {width}, {epochs} epochs and {finetune} after pruning.": ":material/inventory_2: **PruneScope에 들어 있는 예제 연구입니다.** 직접 학습한 결과가 아닙니다. 실행 {runs}개, 시드 {seeds}개, CIFAR-10의 JPEG 사본(원본이 아닌 손실 압축 사본)에서 고른 학습 이미지 {pictures}장, 너비 {width}의 네트워크, {epochs} 에포크와 가지치기 후 {finetune} 에포크.",
@@ -66,6 +67,7 @@ SENTENCES = {
     "Compressed size (MB)": "압축 크기 (MB)",
     "Compression ratio": "압축률",
     "Epoch": "에포크",
+    "Epoch (of a pruned run: after pruning)": "에포크 (가지치기한 실행은 가지치기 이후)",
     "Dense, mean": "밀집, 평균",
     "Highest": "최고",
     "Images per second": "초당 이미지 수",

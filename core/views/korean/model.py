@@ -74,7 +74,7 @@ SENTENCES = {
     # Size
     "What the file takes": "파일의 크기",
     "Size of the network's file and of the dense one": "이 네트워크와 밀집 네트워크의 파일 크기",
-    "Plain weights are what `torch.save` writes. The compressed file is {ratio}× smaller than those of the dense network.": "일반 가중치는 `torch.save`가 저장하는 것입니다. 압축 파일은 밀집 네트워크의 일반 가중치보다 {ratio}배 작습니다.",
+    "Plain weights are what `torch.save` writes. The compressed file is {ratio}× smaller than the plain weights of the dense network.": "일반 가중치는 `torch.save`가 저장하는 것입니다. 압축 파일은 밀집 네트워크의 일반 가중치보다 {ratio}배 작습니다.",
     "What it consists of": "파일의 구성",
     # Downloads
     "The sample study comes without its network files. Train a network of your own to take one away.": "예제 연구에는 네트워크 파일이 들어 있지 않습니다. 가져가려면 직접 네트워크를 학습하세요.",
