@@ -29,7 +29,7 @@ class RecipeChoice(TypedDict):
 
 def choose_recipe() -> RecipeChoice:
     """Preset, data and advanced settings."""
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2, gap="medium")
     read_choice("preset", list(PRESETS), "demo")
     preset = (
         left.segmented_control(

@@ -29,7 +29,7 @@ class RunsChoice(TypedDict):
 def choose_runs() -> RunsChoice:
     """Methods with their settings, sparsities and seeds."""
     methods = choose_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2, gap="medium")
     read_choices("sparsities", ANY_TEXT, ["0.5", "0.9"])
     read_choices("seeds", ANY_TEXT, [str(SEEDS[0])])
     sparsities = left.multiselect(
