@@ -26,7 +26,6 @@ from core.views.tables import escape_markdown
 from pages._language import LANGUAGE, t
 
 LONGEST, MOST = 300, 100  # letters of a value, and values of one name, that are looked at
-_NOTHING = ("",)
 _SHOWN = 40  # letters of a value that a page repeats
 _ON_ITS_WAY_SECONDS = 2.0
 _MEMORY = "address"  # in the session state
@@ -100,8 +99,6 @@ def write(**values: str | float | bool | Sequence[str] | None) -> None:
         if name not in st.session_state or st.session_state[name] != value:  # no widget that was drawn holds it
             st.session_state[name] = value
         texts = _texts(value)
-        if texts == _NOTHING and not said and name not in memory:
-            continue  # nothing was ever chosen
         if said != texts:
             changed[name] = list(texts)
             memory[name] = _Known(texts, said, time.monotonic() + _ON_ITS_WAY_SECONDS)
@@ -109,6 +106,19 @@ def write(**values: str | float | bool | Sequence[str] | None) -> None:
             memory[name] = _Known(texts)
     if changed:
         st.query_params.update(changed)
+
+
+def write_if_chosen(**values: tuple[Any, Any]) -> None:
+    """The same for pairs of what is in view and what is usual, which goes without saying: a visit that chooses nothing keeps
+    its short address, and adds nothing to the browser's history."""
+    memory = _memory()
+    write(
+        **{
+            name: value
+            for name, (value, usual) in values.items()
+            if value != usual or name in memory or name in st.query_params
+        }
+    )
 
 
 def link(page: str, label: str, *, icon: str = ":material/arrow_forward:", after: bool = False, **values: Any) -> None:
@@ -225,7 +235,7 @@ def _texts(value: str | float | bool | Sequence[str]) -> Texts:
         return ("1" if value else "0",)
     if isinstance(value, int | float):
         return (f"{value:g}",)
-    return tuple(value) or _NOTHING
+    return tuple(value) or ("",)
 
 
 def _query(page: str, values: dict[str, Any]) -> dict[str, str | list[str]]:

@@ -13,9 +13,9 @@ from core.study.files import LATEST_TIME, read_plain
 from core.study.record import RunFolder
 from core.study.status import RunStatus
 from core.study.watch import describe_event
+from core.views.live import distinct_labels
 from core.views.runs import differences
 from core.views.tables import escape_markdown
-from core.views.wording import run_name
 from pages._language import problem_words, t
 from pages._shared import home
 
@@ -59,7 +59,7 @@ def show_differences(one: RunStatus, other: RunStatus) -> None:
         return
     with st.expander(t("What sets these two runs apart"), icon=":material/difference:", expanded=True):
         found = differences(one.spec, other.spec)
-        names = [escape_markdown(run_name(spec, t)) for spec in (one.spec, other.spec)]
+        names = [escape_markdown(name) for name in distinct_labels((one.spec, other.spec), t).values()]
         frame = pd.DataFrame(found, columns=["field", "one", "other"])
         st.dataframe(frame, hide_index=True, column_config={"field": t("Setting"), "one": names[0], "other": names[1]})
 

@@ -13,7 +13,7 @@ from core.study.record import State
 from core.study.status import RunStatus
 from core.views.runs import Filter, group_row, groups, run_row
 from core.views.wording import state_name
-from pages._address import read_choice, read_choices, read_flag, write
+from pages._address import read_choice, read_choices, read_flag, write_if_chosen
 from pages._language import t
 from pages._launch_recipe import ANY_TEXT
 
@@ -68,7 +68,8 @@ def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     grouped = columns[3].toggle(
         t("Group seeds"), key="group", help=t("One row for the runs that differ in nothing but the seed.")
     )
-    write(find=text, state=[str(state) for state in chosen_states], method=chosen_variants, group=grouped)
+    wanted_states = [str(state) for state in chosen_states]
+    write_if_chosen(find=(text, ""), state=(wanted_states, []), method=(chosen_variants, []), group=(grouped, False))
     return Filter(chosen_states, chosen_variants, text), grouped
 
 

@@ -20,7 +20,7 @@ from core.study.status import RunStatus, Statuses
 from core.views.live import distinct_labels
 from core.views.tables import escape_markdown
 from core.views.wording import run_name, state_name
-from pages._address import link, read_choice, write
+from pages._address import link, read_choice, write, write_if_chosen
 from pages._language import problem_words, t
 from pages._model_downloads import show_downloads
 from pages._model_sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
@@ -251,10 +251,7 @@ def show_section(folder: RunFolder, found: Examination | None) -> None:
         label_visibility="collapsed",
         wrap=True,
     ) or next(iter(names))  # outside a browser there is no choice
-    if (
-        section != "layers" or "section" in st.query_params
-    ):  # a visit that says nothing more adds nothing to the way back
-        write(section=section)
+    write_if_chosen(section=(section, "layers"))
     if section == DOWNLOADS:
         show_downloads(folder)
     elif found is None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.study.checks import InputError
+from pages import _address
 from pages._address import LONGEST, MOST, parse_choice, parse_choices, parse_flag, parse_number
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -183,14 +184,25 @@ def test_a_request_that_was_on_its_way_changes_nothing_back(home):
     assert app.query_params["study"] == "b"
 
 
+def test_a_link_says_at_once_what_its_page_would_say(monkeypatch):
+    """Said by the page, it would be an entry of its own in the browser's history, which no way back gets over."""
+    known = {
+        "section": _address._Known(("weights",)),
+        "lang": _address._Known(("ko",)),
+        "study": _address._Known(("a",)),
+    }
+    monkeypatch.setattr(_address, "_memory", lambda: known)
+    assert _address._query("model", {"run": "r"}) == {"run": ["r"], "section": ["weights"], "lang": ["ko"]}
+    assert _address._query("runs", {"run": "r"}) == {"run": ["r"], "lang": ["ko"]}
+
+
 def test_what_was_chosen_is_there_after_a_switch_of_pages(home):
     """Streamlit empties the address, and forgets the widgets of the page that was left."""
     app = open_page(study="b", least="50")
     app.session_state["away"] = True
     run(app)
     app.session_state["away"] = False
-    assert "several" not in app.query_params  # nothing was ever chosen there
-    for name in ("study", "least", "flag"):
+    for name in ("study", "several", "least", "flag"):
         del app.query_params[name]
     app = run(app)
     assert app.session_state["read"][:3] == ("b", [], 50.0)

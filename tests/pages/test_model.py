@@ -104,6 +104,14 @@ def test_every_section_of_an_examined_run_shows_something(folders):
             assert len(app.dataframe[0].value) == 3
 
 
+def test_a_visit_that_chooses_no_section_says_none(folders):
+    app = open_page(run=PRUNED.run_id)
+    assert "section" not in app.query_params  # it would be one step more on the browser's way back
+    app = section(app, "weights")
+    assert app.query_params["section"] == "weights"
+    assert section(app, "layers").query_params["section"] == "layers"
+
+
 def test_a_link_names_run_section_and_layer(folders):
     app = open_page(run=PRUNED.run_id, section="weights", layer="fc")
     assert app.selectbox(key="layer").value == "fc"

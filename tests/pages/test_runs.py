@@ -1,5 +1,6 @@
 """The Runs page: states, reasons, and buttons that act on the runs they name."""
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -178,6 +179,19 @@ def test_runs_of_two_recipes_that_are_called_the_same_have_a_curve_and_a_bar_eac
     assert len(drawn["costs"]) == 2
 
 
+def test_two_runs_that_are_called_the_same_have_a_column_each(open_page, home, select_rows):
+    longer = replace(RECIPE, finetune=replace(RECIPE.finetune, epochs=3))
+    for spec in (PRUNED, RunSpec(longer, "magnitude", 1, 0.9)):
+        write_result(home, spec)
+    app = open_page("runs")
+    table = app.dataframe[0].value
+    app = select_rows(app, *table.index[table["Method"] == "Magnitude"])
+    columns = json.loads(app.dataframe[1].proto.columns)
+    names = [columns[side]["label"] for side in ("one", "other")]
+    assert len(set(names)) == 2
+    assert all(name.startswith(PRUNED.label) for name in names)
+
+
 def keep_frame(drawn, name):
     import altair as alt  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
@@ -282,6 +296,7 @@ def test_a_filter_leaves_what_is_asked_for_and_is_in_the_address(open_page, home
     write_many(home)
     app = open_page("runs")
     assert len(app.dataframe[0].value) == 10
+    assert not {"find", "state", "method", "group"} & set(app.query_params)  # nothing chosen, nothing said
     app = app.multiselect(key="method").set_value(["Magnitude"]).run()
     app = app.text_input(key="find").set_value("seed 2").run()
     assert not app.exception

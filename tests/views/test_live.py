@@ -39,3 +39,4 @@ def test_every_run_has_a_bar_with_its_number():
     (rows,) = chart["datasets"].values()
     assert [row["size_mb"] for row in rows] == [1.0, 2.0]
     assert [layer["mark"]["type"] for layer in chart["layer"]] == ["bar", "text"]
+    assert chart["layer"][0]["encoding"]["x"]["scale"]["domain"][1] > 2.0  # the longest bar leaves room for its number
