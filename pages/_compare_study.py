@@ -15,7 +15,7 @@ from core.study.look import signature
 from core.study.methods import DENSE, METHODS, variant_label
 from core.study.pareto import Answer, answer
 from core.study.record import Home
-from core.study.results import study_frame, summarise
+from core.study.results import content_key, study_frame, summarise
 from core.study.sensitivity import mean_curves, sensitivity_frame
 from core.views import charts, tables
 from core.views.pareto import asking, pareto_chart
@@ -111,9 +111,8 @@ def find_study(home: Home, frame: pd.DataFrame, recipe: str) -> Study:
     own = frame[frame["recipe"] == recipe]
     dense = sorted(set(own["dense_id"]))
     part = frame[frame["run_id"].isin({*own["run_id"], *dense})]
-    runs = int(pd.util.hash_pandas_object(part[["run_id", "finished", "test_accuracy"]], index=False).sum())
     curves = tuple(signature(home.checkpoints / run_id, ("sensitivity.json",)) for run_id in dense)
-    return _find_study(home.path, recipe, (runs, curves), language(), _frame=part)
+    return _find_study(home.path, recipe, (content_key(part), curves), language(), _frame=part)
 
 
 # The language is a part of the key, as the charts have words in them.

@@ -16,7 +16,7 @@ import streamlit as st
 
 from core.outputs import figure_specs, find_study, report_name, report_text, result_files
 from core.study.record import Home
-from core.study.results import COLUMNS
+from core.study.results import COLUMNS, content_key
 from core.views.drawing import KINDS, draw_apart, packed
 from core.views.report import LANGUAGES
 from core.views.tables import to_csv
@@ -96,12 +96,12 @@ def split_tables(markdown: str) -> Iterator[str | pd.DataFrame]:
 
 
 def outputs(home: Home, recipe: str, runs: pd.DataFrame) -> Outputs:
-    """The files of the study of ``recipe`` under ``home``; made anew when one of its ``runs`` is new."""
-    return _outputs(home.path, recipe, tuple(zip(runs["run_id"], runs["finished"], strict=True)))
+    """The files of the study of ``recipe`` under ``home``; made anew when one of its ``runs`` is another."""
+    return _outputs(home.path, recipe, content_key(runs), len(runs))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _outputs(path: Path, recipe: str, finished: tuple[tuple[str, str], ...]) -> Outputs:
+def _outputs(path: Path, recipe: str, state: int, count: int) -> Outputs:
     study = find_study(Home(path), recipe)
     specs, texts = figure_specs(study), result_files(study)
     beside = [Path(name) for name in (*texts, *(f"{name}.png" for name in specs))]
@@ -109,7 +109,7 @@ def _outputs(path: Path, recipe: str, finished: tuple[tuple[str, str], ...]) -> 
     source = study.source
     return Outputs(
         name=study.name,
-        runs=len(finished),
+        runs=count,
         caption=tuple(source.caption[1 if source.synthetic else 0 :]),
         synthetic=source.synthetic,
         texts={**texts, ALL_RUNS: to_csv(study.frame[list(COLUMNS)]), **reports},

@@ -141,6 +141,11 @@ def study_frame(frame: pd.DataFrame, recipe: str) -> pd.DataFrame:
     return study
 
 
+def content_key(runs: pd.DataFrame) -> int:
+    """What changes when anything in ``runs`` does, whatever their order: for caches of what is made of them."""
+    return int(pd.util.hash_pandas_object(runs, index=False).sum())
+
+
 def summarise(study: pd.DataFrame) -> pd.DataFrame:
     """One row for each method variant and requested sparsity, dense first, then in the registry's order.
 

@@ -306,6 +306,15 @@ def test_a_run_with_a_dead_layer_comes_with_a_warning_in_words(home):
     assert not open_page().warning
 
 
+def test_a_run_that_comes_anew_within_the_second_is_shown_as_it_is_now(home):
+    write_study(home)
+    run_spec = RunSpec(RECIPE, "magnitude", 2, 0.9)
+    for moment, dead_layers in enumerate((["conv1"], [])):
+        path = write_result(home, run_spec, dead_layers=dead_layers).result_path
+        os.utime(path, ns=(10**18 + moment, 10**18 + moment))
+        assert bool(open_page().warning) == bool(dead_layers)
+
+
 def test_the_page_loads_neither_torch_nor_what_is_slow(home):
     write_study(home, methods=["magnitude"])
     code = (
