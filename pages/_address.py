@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,11 +29,16 @@ from pages._language import LANGUAGE, t
 LONGEST, MOST = 300, 100  # letters of a value, and values of one name, that are looked at
 _SHOWN = 40  # letters of a value that a page repeats
 _ON_ITS_WAY_SECONDS = 2.0
-_MEMORY = "address"  # in the session state
+# In the session state.
+_MEMORY, _PAGE, _DRAWN_AGAIN = "address", "page in view", "page in view is drawn again"
 _FLAGS = {"1": True, "0": False}
 # What a page says in its address by itself if it was chosen before. A link says it at once: a second entry in the browser's
 # history would lead back to the first, which makes the second again.
 _SAID_ANYWAY = {"model": ("section",)}
+# A link to these says also what the page says that is left, for the way back. Streamlit puts the query of a link into the
+# address of the page that is left before it switches, and to that address the browser's way back leads first.
+_REACHED_FROM_A_CHOICE = ("model",)
+_WAS = "was."  # before the name of a bound widget: what it shows if the address does not say otherwise
 
 Texts = tuple[str, ...]
 T = TypeVar("T")
@@ -46,6 +52,17 @@ class _Known:
     texts: Texts
     before: Texts = ()
     until: float = 0.0
+
+
+@contextmanager
+def whole_page(page: str) -> Iterator[None]:
+    """While all of ``page`` is drawn, and not a fragment of it alone."""
+    st.session_state[_DRAWN_AGAIN] = st.session_state.get(_PAGE) == page
+    st.session_state[_PAGE] = page
+    try:
+        yield
+    finally:
+        st.session_state[_DRAWN_AGAIN] = False
 
 
 def read_choice(name: str, accepted: Collection[str], default: str) -> str:
@@ -85,6 +102,17 @@ def check_choices(name: str, accepted: Collection[str]) -> None:
     _check(name, lambda texts: parse_choices(texts, accepted))
 
 
+def usual_number(name: str, low: float, high: float, default: float) -> float:
+    """What a bound widget is to show where the address does not say: on the way back from a link what it showed, else
+    ``default``."""
+    return _was(name, lambda texts: parse_number(texts, low, high), default)
+
+
+def usual_choices(name: str, accepted: Collection[str]) -> list[str]:
+    """The same for several choices, else none."""
+    return _was(name, lambda texts: parse_choices(texts, accepted), [])
+
+
 def write(**values: str | float | bool | Sequence[str] | None) -> None:
     """Say in the address what is in view; None takes a name out of it. Nothing is sent if it says so already."""
     memory, changed = _memory(), {}
@@ -121,20 +149,29 @@ def write_if_chosen(**values: tuple[Any, Any]) -> None:
     )
 
 
-def link(page: str, label: str, *, icon: str = ":material/arrow_forward:", after: bool = False, **values: Any) -> None:
-    """A link to ``page``, a file under pages/ such as "runs", that chooses ``values`` there."""
+def link(
+    page: str,
+    label: str,
+    *,
+    icon: str = ":material/arrow_forward:",
+    after: bool = False,
+    bound: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> None:
+    """A link to ``page``, a file under pages/ such as "runs", that chooses ``values`` there. ``bound`` are the bound
+    widgets of the page that has the link, with their usual values."""
     st.page_link(
         f"pages/{page}.py",
         label=label,
         icon=icon,
         icon_position="right" if after else "left",
-        query_params=_query(page, values),
+        query_params=_query(page, bound or {}, values),
     )
 
 
-def go(page: str, **values: Any) -> None:
-    """Switch to ``page``, a file under pages/, with ``values`` chosen there."""
-    st.switch_page(f"pages/{page}.py", query_params=_query(page, values))
+def go(page: str, *, bound: Mapping[str, Any] | None = None, **values: Any) -> None:
+    """Switch to ``page``, a file under pages/, with ``values`` chosen there, as :func:`link` does."""
+    st.switch_page(f"pages/{page}.py", query_params=_query(page, bound or {}, values))
 
 
 def parse_choice(texts: Texts, accepted: Collection[str]) -> str:
@@ -176,6 +213,9 @@ def _read(name: str, parse: Callable[[Texts], T], holds: Callable[[Any], bool], 
     known = _memory().get(name)
     held: Any = st.session_state.get(name)
     value: T = held if holds(held) else _parse_quietly(known, parse, default)
+    if known is not None and _went_back(name, known):
+        value = default
+        del _memory()[name]
     asked = _asked(name, known)
     if asked:
         try:
@@ -185,6 +225,21 @@ def _read(name: str, parse: Callable[[Texts], T], holds: Callable[[Any], bool], 
             _pass_over(name, str(error))
     st.session_state[name] = value  # always: what a widget of another page left under this name is gone after this run
     return value
+
+
+def _was(name: str, parse: Callable[[Texts], T], default: T) -> T:
+    said = tuple(st.query_params.get_all(_WAS + name))
+    try:
+        return parse(said) if said else default
+    except InputError:  # it is said by links of the app alone
+        return default
+
+
+def _went_back(name: str, known: _Known) -> bool:
+    """Whether the address was about ``name`` and no longer is, on the same page: the browser's way back to before it was
+    chosen."""
+    recent = time.monotonic() < known.until
+    return bool(st.session_state.get(_DRAWN_AGAIN) and known.texts and name not in st.query_params and not recent)
 
 
 def _asked(name: str, known: _Known | None) -> Texts:
@@ -238,13 +293,26 @@ def _texts(value: str | float | bool | Sequence[str]) -> Texts:
     return tuple(value) or ("",)
 
 
-def _query(page: str, values: dict[str, Any]) -> dict[str, str | list[str]]:
+def _query(page: str, bound: Mapping[str, Any], values: dict[str, Any]) -> dict[str, str | list[str]]:
     query: dict[str, str | list[str]] = {name: list(_texts(value)) for name, value in values.items()}
+    if page in _REACHED_FROM_A_CHOICE:
+        query = _said_here(bound) | query
     for name in (LANGUAGE, *_SAID_ANYWAY.get(page, ())):
         known = _memory().get(name)
         if known is not None:
             query.setdefault(name, list(known.texts))
     return query
+
+
+def _said_here(bound: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """What the page that is being drawn says in its address. Streamlit takes the names of its ``bound`` widgets out of links
+    to other pages, so that their values, if not the usual ones, go under another name."""
+    ours = {*bound, *(_WAS + name for name in bound)}
+    said: dict[str, str | list[str]] = {
+        name: st.query_params.get_all(name) for name in st.query_params if name not in ours
+    }
+    held = {name: st.session_state.get(name, usual) for name, usual in bound.items()}
+    return said | {_WAS + name: list(_texts(value)) for name, value in held.items() if value != bound[name]}
 
 
 def _memory() -> dict[str, _Known]:

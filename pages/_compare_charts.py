@@ -13,9 +13,9 @@ from streamlit.delta_generator import DeltaGenerator
 from core.study.methods import METHODS
 from core.views import charts
 from core.views.slider import slider_data
-from pages._address import go, read_choice, read_flag, write
+from pages._address import go, read_choice, read_flag, write_if_chosen
 from pages._cards import before_help, swatch
-from pages._compare_study import RUN, Drawing, Study
+from pages._compare_study import BOUND, RUN, Drawing, Study
 from pages._language import t
 
 AXES = {"sparsity": charts.SPARSITY, "ratio": charts.RATIO}
@@ -65,8 +65,8 @@ def choose_view(study: Study, shown: Mapping[str, charts.Style]) -> tuple[charts
         if x == "sparsity" and study.before["variant"].isin(list(shown)).any():
             read_flag("before", True)
             before = st.toggle("┄ " + t("Before fine-tuning"), key="before", help=before_help())
-            write(before=before)
-    write(x=x, latency=latency)
+            write_if_chosen(before=(before, True))
+    write_if_chosen(x=(x, "sparsity"), latency=(latency, "one"))
     return AXES[x or "sparsity"], charts.BATCH_LATENCY if latency == "batch" else charts.LATENCY, before
 
 
@@ -95,7 +95,7 @@ def open_clicked_run() -> None:
     """Go to the run whose point was clicked, if one was."""
     run_id = st.session_state.pop(OPENED, None)
     if run_id is not None:
-        go("model", run=run_id)
+        go("model", bound=BOUND, run=run_id)
 
 
 def notes(study: Study, shown: Mapping[str, charts.Style], axis: charts.Axis, before: bool) -> list[str]:

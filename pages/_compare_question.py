@@ -12,10 +12,10 @@ from core.study.methods import DENSE
 from core.study.pareto import Answer
 from core.views import charts, tables
 from core.views.pareto import ANSWER, BAR
-from pages._address import link, read_choice, read_number, write
+from pages._address import link, read_choice, read_number, write, write_if_chosen
 from pages._cards import seeds, swatch, times, times_smaller
 from pages._compare_charts import draw, open_clicked_run
-from pages._compare_study import Study
+from pages._compare_study import BOUND, Study
 from pages._language import t
 from pages._shared import explained
 
@@ -78,7 +78,7 @@ def choose(study: Study) -> tuple[str, float]:
         width=260,
         help=t("At first one point less than the mean of the dense runs."),
     )
-    write(goal=goal)
+    write_if_chosen(goal=(goal, next(iter(PANELS))))
     if lowest != usual:
         write(accuracy=round(lowest, 2))
     return goal or "small", lowest
@@ -98,7 +98,7 @@ def say(found: Answer, goal: str, lowest: float, looks: Mapping[str, charts.Styl
                     accuracy=run["test_accuracy"],
                 )
             )
-            link("model", t("Open this run"), run=run["run_id"])
+            link("model", t("Open this run"), bound=BOUND, run=run["run_id"])
             return
         st.markdown(f"{swatch(looks[run['variant']])} **{name}**")
         facts = [
@@ -114,7 +114,7 @@ def say(found: Answer, goal: str, lowest: float, looks: Mapping[str, charts.Styl
         st.markdown(doubt(found, lowest))
         if not found.mean_met and found.steady is not None:
             st.markdown(t("The best whose mean meets it: {steady}.", steady=steady_name(found.steady, goal)))
-        link("model", t("Open this run and download it"), run=run["run_id"])
+        link("model", t("Open this run and download it"), bound=BOUND, run=run["run_id"])
 
 
 def doubt(found: Answer, lowest: float) -> str:

@@ -24,6 +24,9 @@ from pages._language import language, t
 
 MOST_ANSWERS = 500  # that are kept
 MANY_VARIANTS = 8  # of more, only the main ones are shown until others are chosen
+DEFAULT_SPARSITY = 0.9
+# The widgets of the page that are bound to the address, and what they usually show.
+BOUND: dict[str, Any] = {"sparsity": DEFAULT_SPARSITY, "methods": []}
 RUN = "run"  # the selection into which a click on a point puts the run
 
 

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.study.presets import PRESETS
 from core.study.spec import FOLDER_PREFIX
-from pages._address import read_choice, read_number, write
+from pages._address import read_choice, read_number, write, write_if_chosen
 from pages._language import t
 
 PRESET_SHOWN = "preset shown"
@@ -42,7 +42,7 @@ def choose_recipe() -> RecipeChoice:
         )
         or "demo"
     )
-    write(preset=preset)
+    write_if_chosen(preset=(preset, "demo"))
     base = PRESETS[preset].recipe
     assert base.finetune is not None
     left.caption(t(PRESETS[preset].summary))
@@ -120,7 +120,7 @@ def choose_data(column: DeltaGenerator, preset: str) -> str:
             "A folder holds train/CLASS/ and test/CLASS/ with 32x32 pictures."
         ),
     )
-    write(data=data)
+    write_if_chosen(data=(data, PRESETS[preset].recipe.data))
     if data != FOLDER_PREFIX:
         return data or PRESETS[preset].recipe.data
     read_choice("folder", ANY_TEXT, "")
@@ -131,7 +131,7 @@ def choose_data(column: DeltaGenerator, preset: str) -> str:
         placeholder="/home/me/pictures",
         help=t("On the computer that runs the app."),
     )
-    write(folder=path)
+    write_if_chosen(folder=(path, ""))
     return FOLDER_PREFIX + path.strip()
 
 

@@ -12,7 +12,7 @@ from core.study.grid import study_runs
 from core.study.methods import DEFAULT_METHODS, METHODS, Method, Scalar
 from core.study.presets import SEEDS, SPARSITIES, build_recipe
 from core.study.spec import FOLDER_PREFIX, LARGEST_SEED, RunSpec
-from pages._address import read_choice, read_choices, write
+from pages._address import read_choice, read_choices, write, write_if_chosen
 from pages._language import t
 from pages._launch_recipe import ANY_TEXT, RecipeChoice
 
@@ -30,8 +30,9 @@ def choose_runs() -> RunsChoice:
     """Methods with their settings, sparsities and seeds."""
     methods = choose_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
     left, right = st.columns(2, gap="medium")
-    read_choices("sparsities", ANY_TEXT, ["0.5", "0.9"])
-    read_choices("seeds", ANY_TEXT, [str(SEEDS[0])])
+    usual_sparsities, usual_seeds = ["0.5", "0.9"], [str(SEEDS[0])]
+    read_choices("sparsities", ANY_TEXT, usual_sparsities)
+    read_choices("seeds", ANY_TEXT, usual_seeds)
     sparsities = left.multiselect(
         t("Sparsities"),
         options([f"{value:g}" for value in SPARSITIES if value], "sparsities"),
@@ -48,7 +49,7 @@ def choose_runs() -> RunsChoice:
         persist_state="session",
         help=t("Each seed is a training of its own. Two or more give a 95 % interval."),
     )
-    write(sparsities=sparsities, seeds=seeds)
+    write_if_chosen(sparsities=(sparsities, usual_sparsities), seeds=(seeds, usual_seeds))
     groups = {"baseline": t("Baselines, there to be beaten"), "before training": t("Pruned before training")}
     with st.expander(t("Baselines and pruning before training"), icon=":material/science:"):
         for group, label in groups.items():
@@ -59,7 +60,8 @@ def choose_runs() -> RunsChoice:
 
 def choose_methods(label: str, key: str, names: list[str]) -> list[str]:
     """Some of ``names``: at first all that a study compares by default."""
-    read_choices(key, names, [name for name in names if name in DEFAULT_METHODS])
+    usual = [name for name in names if name in DEFAULT_METHODS]
+    read_choices(key, names, usual)
     chosen: list[str] = st.pills(
         label,
         names,
@@ -69,7 +71,7 @@ def choose_methods(label: str, key: str, names: list[str]) -> list[str]:
         persist_state="session",
         help="  \n".join(f"**{t(METHODS[name].label)}**: {t(METHODS[name].summary)}" for name in names),
     )
-    write(**{key: chosen})
+    write_if_chosen(**{key: (chosen, usual)})
     return chosen
 
 

@@ -8,7 +8,7 @@ from core.study.examination import MOST_CLASSES, Examination, Layer
 from core.study.spec import RunSpec
 from core.views import model as charts
 from core.views.tables import escape_markdown
-from pages._address import read_choice, write
+from pages._address import read_choice, write_if_chosen
 from pages._language import t
 
 PICTURE_WIDTH = 104
@@ -84,7 +84,7 @@ def show_weights(spec: RunSpec, found: Examination) -> None:
     chosen = head.selectbox(
         t("Layer"), list(layers), key="layer", required=True, label_visibility="collapsed", width=240
     )
-    write(layer=chosen)
+    write_if_chosen(layer=(chosen, largest.name))
     layer = layers[chosen]
     total = layer.zeros + sum(layer.counts)
     if not sum(layer.counts):

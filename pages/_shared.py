@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import threading
 import time
@@ -20,6 +21,7 @@ from core.study.record import Home
 from core.study.results import Results
 from core.study.status import Statuses
 from core.views.tables import escape_markdown
+from pages._address import whole_page
 from pages._language import problem_words, t
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -52,7 +54,8 @@ def show(page: Callable[[], None]) -> None:
     if FRAMED not in st.session_state:
         navigation()  # from here on Streamlit leaves it to app.py
         st.rerun()
-    explained(page)()
+    with whole_page(inspect.getfile(page)):
+        explained(page)()
 
 
 def explained(body: Callable[_P, None]) -> Callable[_P, None]:

@@ -11,11 +11,20 @@ from core.study.results import interpolate
 from core.study.sensitivity import accuracy_at
 from core.views import charts
 from core.views.wording import state_name
-from pages._address import check_choices, check_number, link, read_flag, write
+from pages._address import (
+    check_choices,
+    check_number,
+    link,
+    read_flag,
+    usual_choices,
+    usual_number,
+    write,
+    write_if_chosen,
+)
 from pages._cards import show_cards
 from pages._compare_charts import open_clicked_run, show_charts
 from pages._compare_question import ask
-from pages._compare_study import MANY_VARIANTS, Study
+from pages._compare_study import DEFAULT_SPARSITY, MANY_VARIANTS, Study
 from pages._compare_study import find_study as make_study
 from pages._compare_table import show_table
 from pages._language import t
@@ -24,7 +33,6 @@ from pages._shared import explained, keep_runs_going, results, show, statuses
 from pages._studies import choose_study, find_studies, say_it_is_the_sample
 
 HIGHEST_SPARSITY = 0.99
-DEFAULT_SPARSITY = 0.9
 REFRESH_SECONDS = 5
 STUDY_BEFORE = "study shown before"
 
@@ -122,6 +130,7 @@ def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], 
         t("Show only"),
         list(study.looks),
         selection_mode="multi",
+        default=usual_choices("methods", list(study.looks)),
         key="methods",
         bind="query-params",
         wrap=not many,
@@ -132,13 +141,13 @@ def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], 
     if many and not chosen:
         read_flag("all", False)
         everything = left.toggle(t("All {n} variants", n=len(study.looks)), key="all")
-        write(all=everything)
+        write_if_chosen(all=(everything, False))
         chosen = list(study.looks) if everything else study.main_variants()
     sparsity = right.slider(
         t("Sparsity"),
         0.0,
         HIGHEST_SPARSITY,
-        DEFAULT_SPARSITY,
+        usual_number("sparsity", 0, HIGHEST_SPARSITY, DEFAULT_SPARSITY),
         0.01,
         key="sparsity",
         bind="query-params",

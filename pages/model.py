@@ -20,7 +20,7 @@ from core.study.status import RunStatus, Statuses
 from core.views.live import distinct_labels
 from core.views.tables import escape_markdown
 from core.views.wording import run_name, state_name
-from pages._address import link, read_choice, write, write_if_chosen
+from pages._address import link, read_choice, write_if_chosen
 from pages._language import problem_words, t
 from pages._model_downloads import show_downloads
 from pages._model_sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
@@ -65,7 +65,8 @@ def choose_run(own: Sequence[RunStatus], shipped: Sequence[RunStatus], head: Del
     labels = distinct_labels((run.spec for run in (*own, *sample.values()) if run.spec), t)
     names = {run_id: labels.get(run_id, run_id) for run_id in mine}
     names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample}
-    read_choice("run", names, usual_run(own or shipped))
+    usual = usual_run(own or shipped)
+    read_choice("run", names, usual)
     chosen = head.selectbox(
         t("Run"),
         list(names),
@@ -75,7 +76,7 @@ def choose_run(own: Sequence[RunStatus], shipped: Sequence[RunStatus], head: Del
         required=True,
         width=440,
     )
-    write(run=chosen)
+    write_if_chosen(run=(chosen, usual))
     return (SAMPLE if chosen in sample else home()).run(chosen)
 
 

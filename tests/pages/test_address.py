@@ -4,13 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+import streamlit as st_app
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.study.checks import InputError
+from core.study.presets import build_recipe
+from core.study.spec import RunSpec
 from pages import _address
 from pages._address import LONGEST, MOST, parse_choice, parse_choices, parse_flag, parse_number
+from tests.records import write_result
 
 APP = Path(__file__).parents[2] / "app.py"
 CASES = 1000 if os.environ.get("PRUNESCOPE_LONG") else 50
@@ -192,8 +196,23 @@ def test_a_link_says_at_once_what_its_page_would_say(monkeypatch):
         "study": _address._Known(("a",)),
     }
     monkeypatch.setattr(_address, "_memory", lambda: known)
-    assert _address._query("model", {"run": "r"}) == {"run": ["r"], "section": ["weights"], "lang": ["ko"]}
-    assert _address._query("runs", {"run": "r"}) == {"run": ["r"], "lang": ["ko"]}
+    assert _address._query("model", {}, {"run": "r"}) == {"run": ["r"], "section": ["weights"], "lang": ["ko"]}
+    assert _address._query("runs", {}, {"run": "r"}) == {"run": ["r"], "lang": ["ko"]}
+
+
+def test_a_link_to_a_run_also_says_what_the_page_shows(monkeypatch):
+    """Streamlit leaves the link's query in the address of the page that is left, and the way back leads there."""
+    monkeypatch.setattr(st_app, "query_params", FakeQuery(goal=["batch"], sparsity=["0.9"]))
+    monkeypatch.setattr(st_app, "session_state", {"sparsity": 0.7, "methods": []})
+    bound = {"sparsity": 0.9, "methods": []}
+    assert _address._query("model", bound, {"run": "r"}) == {"goal": ["batch"], "was.sparsity": ["0.7"], "run": ["r"]}
+    monkeypatch.setattr(st_app, "session_state", {"sparsity": 0.9, "methods": ["Magnitude"]})
+    assert _address._query("model", bound, {"run": "r"})["was.methods"] == ["Magnitude"]
+    assert _address._query("runs", {}, {"run": "r"}) == {"run": ["r"]}
+
+
+class FakeQuery(dict):
+    get_all = dict.get
 
 
 def test_what_was_chosen_is_there_after_a_switch_of_pages(home):
@@ -227,3 +246,36 @@ def test_the_language_is_that_of_the_address(home, asked, title, said):
     run(app)
     assert app.title[0].value == title
     assert len([info for info in app.info if "tlh" in info.value]) == said
+
+
+@pytest.fixture
+def compared(home):
+    for sparsity in (0.0, 0.5):
+        write_result(home, RunSpec(build_recipe("demo"), "magnitude" if sparsity else "dense", 1, sparsity))
+    return run(AppTest.from_file(str(APP), default_timeout=60))
+
+
+def goal(app):
+    return next(control for control in app.segmented_control if control.key == "goal")
+
+
+def test_what_is_usual_goes_without_saying_and_the_way_back_restores_it(compared):
+    assert "goal" not in compared.query_params
+    app = run(goal(compared).set_value("batch"))
+    assert app.query_params["goal"] == "batch"
+    del app.query_params["goal"]
+    assert goal(run(app)).value == "batch"  # so soon it is a request that was on its way
+    del app.query_params["goal"]
+    app = follow(app)
+    assert goal(app).value == "small"
+    assert "goal" not in app.query_params
+
+
+def test_another_page_does_not_take_back_what_was_chosen(compared):
+    run(goal(compared).set_value("batch"))
+    compared.query_params.clear()
+    run(compared.switch_page("pages/report.py"))
+    compared.query_params.clear()
+    follow(compared.switch_page("pages/compare.py"))
+    assert goal(compared).value == "batch"
+    assert compared.query_params["goal"] == "batch"

@@ -79,7 +79,6 @@ def test_the_newest_pruned_run_is_shown_first_with_its_cards(folders):
     app = open_page()
     result, dense = folders[1].result(), folders[0].result()
     assert app.selectbox(key="run").value == PRUNED.run_id
-    assert app.query_params["run"] == PRUNED.run_id
     values = {metric.label: metric for metric in app.metric}
     assert values["Accuracy"].value == f"{result['test_accuracy']:.2f} %"
     assert values["Accuracy"].delta == f"{result['test_accuracy'] - dense['test_accuracy']:+.2f} points"
