@@ -4,8 +4,9 @@
 
 Each loop is a process of its own, the plain one with PyTorch's own settings. They train the same network on the same
 pictures in turns: images a second, median (lowest-highest), the median over turns of the ratio to the better plain loop,
-and the share of what all cores reach in a large matrix product. Below, two runs at once with one thread each,
-as the workers of a study are: the sum of both. --compile adds the engine with torch.compile, which takes minutes to compile.
+and the share of what all cores reach in a large matrix product. Below, what a study of several runs gets through on the same
+cores: runs one after the other with all threads, as a plain script has them, and two at once with one thread each (their
+sum), as the workers of a study are. --compile adds the engine with torch.compile, which takes minutes to compile.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from statistics import median
 from typing import Self
 
@@ -138,21 +140,22 @@ def alone(sizes: dict[int, int], batch: int, rounds: int, *, compiled: bool, mos
     show("One run", ["Width", "Loop", "Images a second", "Ratio", "Of all cores' arithmetic"], rows, texts=2)
 
 
-def together(sizes: dict[int, int], batch: int, rounds: int, seconds: float) -> None:
-    """Two runs at once, in turns with two plain loops at once."""
+def study(sizes: dict[int, int], batch: int, rounds: int, seconds: float, *, most: int) -> None:
+    """What a study gets through: plain loops one after the other, two plain loops at once, two runs of ours at once."""
     rows = []
     for width, count in sizes.items():
         with ExitStack() as stack:
-            pairs = {
-                kind: [stack.enter_context(Loop(kind, width, count, batch, used=1, seconds=seconds)) for _ in range(2)]
-                for kind in (PLAIN, OURS)
-            }
-            found: dict[str, list[float]] = {kind: [] for kind in pairs}
-            for _ in range(rounds):
-                for kind, pair in pairs.items():
-                    found[kind].append(_sum(pair))
-        rows += [[f"{width}", name, spread(sums), ratio(sums, found[PLAIN])] for name, sums in found.items()]
-    show("Two runs at once, one thread each", ["Width", "Loop", "Images a second, both", "Ratio"], rows, texts=2)
+
+            def loop(kind: str, used: int, workers: int = 0, *, width: int = width, count: int = count) -> Loop:
+                made = Loop(kind, width, count, batch, used=used, workers=workers, seconds=seconds)
+                return stack.enter_context(made)
+
+            groups = {f"plain, one by one, {workers} workers": [loop(PLAIN, most, workers)] for workers in (0, 2)}
+            groups |= {f"{kind}, two at once": [loop(kind, 1) for _ in range(2)] for kind in (PLAIN, OURS)}
+            found = in_turns({name: partial(_sum, group) for name, group in groups.items()}, rounds)
+        base = max((values for name, values in found.items() if "one by one" in name), key=median)
+        rows += [[f"{width}", name, spread(sums), ratio(sums, base)] for name, sums in found.items()]
+    show("A study of several runs", ["Width", "Loops", "Images a second, in all", "Ratio"], rows, texts=2)
 
 
 def _sum(loops: Sequence[Loop]) -> float:
@@ -176,7 +179,7 @@ def main() -> int:
     batch = 16 if chosen.quick else BATCH
     rounds, most = (1, 1) if chosen.quick else (ROUNDS, cores())
     alone(sizes, batch, rounds, compiled=chosen.compile, most=most)
-    together(sizes, batch, 1 if chosen.quick else 3, 0.1 if chosen.quick else SECONDS)
+    study(sizes, batch, 1 if chosen.quick else 3, 0.1 if chosen.quick else SECONDS, most=most)
     return 0
 
 
