@@ -115,8 +115,13 @@ def plot(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Write the report on a study, with all that it shows and links to."""
-    from core.outputs import write_report  # noqa: PLC0415 - as above
+    from core.outputs import figure_language, write_report  # noqa: PLC0415 - as above
 
+    if figure_language(options.language) != options.language:
+        _say(
+            "The figures are in English, because no font on this computer has Korean letters: install one, such as "
+            "NanumGothic (on Debian and Ubuntu: apt install fonts-nanum), and write the report again."
+        )
     return _write_files(options, partial(write_report, language=options.language))
 
 

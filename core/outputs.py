@@ -19,10 +19,11 @@ from core.study.results import METRICS, Results, studies, study_frame, summarise
 from core.study.spec import Recipe
 from core.study.status import curves
 from core.views import tables
-from core.views.drawing import KINDS, draw
+from core.views.drawing import KINDS, draw, draws_hangul
 from core.views.figures import figures
 from core.views.provenance import Finished, Provenance, provenance
 from core.views.report import LANGUAGES, build_report
+from core.views.words import translator
 
 # What a reader of all_results.json finds first in every run.
 FIRST_KEYS = (
@@ -83,20 +84,30 @@ def result_files(study: Study) -> dict[str, str]:
     }
 
 
-def figure_specs(study: Study) -> dict[str, dict[str, Any]]:
+def figure_language(language: str) -> str:
+    """The language of the figures in a report in ``language``: English where no font here has its letters."""
+    return language if language != "ko" or draws_hangul() else "en"
+
+
+def figure_specs(study: Study, language: str = "en") -> dict[str, dict[str, Any]]:
     """Every figure as Vega-Lite, by the name of its file without the ending."""
-    return figures(study.frame, _layers(study), curves(study.folders), study.source.caption)
+    caption = study.source.caption(translator(language))
+    found = figures(study.frame, _layers(study), curves(study.folders), caption, language)
+    return {name if language == "en" else f"{name}.{language}": spec for name, spec in found.items()}
 
 
 def report_text(study: Study, language: str, files: Iterable[Path]) -> str:
-    """The report in ``language``, a key of LANGUAGES, which shows and links to those of ``files`` that lie beside it."""
+    """The report in ``language``, a key of LANGUAGES, which shows and links to those of ``files`` that lie beside it:
+    of the figures, those in its language if there are any."""
     files = list(files)
+    drawn = [path.stem for path in files if path.suffix == ".png"]
+    own = [name for name in drawn if name.endswith(f".{language}")]
     return build_report(
         study.frame,
         study.source,
         _dead_layers(study.runs),
         language=language,
-        figures=[path.stem for path in files if path.suffix == ".png"],
+        figures=own or [name for name in drawn if "." not in name],
         files=[path.name for path in files if path.suffix not in (".png", ".svg")],
     )
 
@@ -111,9 +122,9 @@ def write_results(study: Study, out: Path) -> list[Path]:
     return [_write(out / name, text.encode()) for name, text in result_files(study).items()]
 
 
-def write_figures(study: Study, out: Path) -> list[Path]:
+def write_figures(study: Study, out: Path, language: str = "en") -> list[Path]:
     """Write every figure as PNG and SVG; the files."""
-    specs = figure_specs(study)
+    specs = figure_specs(study, language)
     return [_write(out / f"{name}.{kind}", draw(spec, kind)) for name, spec in specs.items() for kind in KINDS]
 
 
@@ -122,16 +133,18 @@ def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:
     there is none in."""
     if language not in LANGUAGES:
         raise refuse("--language", language, "one of " + ", ".join(LANGUAGES))
-    return _write_reports(study, out, (language,))
+    return _write_reports(study, out, (language,), {figure_language(language)})
 
 
-def write_everything(study: Study, out: Path) -> list[Path]:
-    """Write results, tables, figures, and the report in every language; the files."""
-    return _write_reports(study, out, LANGUAGES)
+def write_everything(study: Study, out: Path, drawn_in: Iterable[str] = LANGUAGES) -> list[Path]:
+    """Write results, tables, figures in the languages ``drawn_in``, and the report in every language; the files."""
+    return _write_reports(study, out, LANGUAGES, map(figure_language, drawn_in))
 
 
-def _write_reports(study: Study, out: Path, languages: Iterable[str]) -> list[Path]:
-    files = [*write_results(study, out), *write_figures(study, out)]
+def _write_reports(study: Study, out: Path, languages: Iterable[str], drawn_in: Iterable[str]) -> list[Path]:
+    files = write_results(study, out)
+    for language in dict.fromkeys(drawn_in):
+        files += write_figures(study, out, language)
     reports = [_write(out / report_name(name), report_text(study, name, files).encode()) for name in languages]
     return [*files, *reports]
 

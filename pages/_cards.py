@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.study.methods import DENSE
 from core.views import charts, tables
+from core.views.wording import variant_name
 from pages._address import link
 from pages._language import t
 
@@ -63,7 +64,7 @@ def show_table(variants: list[str], shown: Mapping[str, charts.Style], at: Mappi
     rows = []
     for variant in variants:
         found = at.get(variant)
-        row = {"variant": f"{shown[variant].glyph} {variant}", "origin": t("no data")}
+        row = {"variant": f"{shown[variant].glyph} {variant_name(variant, t)}", "origin": t("no data")}
         if found is not None:
             row["origin"] = seeds(found["n"]) if found["measured"] else t("interpolated")
             row |= {name: found[name] for name in ("test_accuracy", "accuracy_change", "model_size_mb")}
@@ -99,7 +100,7 @@ def show_dense(dense: pd.Series[Any]) -> None:
 
 
 def show_card(variant: str, look: charts.Style, at: pd.Series[Any]) -> None:
-    st.markdown(f"{swatch(look)} **{variant}** {origin(at)}")
+    st.markdown(f"{swatch(look)} **{variant_name(variant, t)}** {origin(at)}")
     change, interval = at["accuracy_change"], at["test_accuracy_ci"]
     with st.container(horizontal=True):
         st.metric(
@@ -129,7 +130,7 @@ def origin(at: pd.Series[Any]) -> str:
 
 
 def say_no_data(variant: str, look: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
-    st.markdown(f"{swatch(look)} **{variant}**")
+    st.markdown(f"{swatch(look)} **{variant_name(variant, t)}**")
     st.markdown(
         t(
             "No data at {sparsity:g}. Measured from {low:g} to {high:g}.",

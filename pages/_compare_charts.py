@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.study.methods import METHODS
 from core.views import charts
 from core.views.slider import slider_data
+from core.views.variants import looks_in_words
 from pages._address import go, read_choice, read_flag, write_if_chosen
 from pages._cards import before_help, swatch
 from pages._compare_study import BOUND, RUN, Drawing, Study
@@ -26,7 +27,7 @@ CLICKS = "runs opened"
 def show_charts(study: Study, marked: pd.DataFrame, shown: Mapping[str, charts.Style], sparsity: float) -> None:
     st.subheader(t("Trade-off"), anchor=False)
     axis, latency, before = choose_view(study, shown)
-    looks = charts.with_dense(shown).items()
+    looks = charts.with_dense(looks_in_words(shown, t), t).items()
     st.markdown("&ensp; ".join(f"{swatch(look)}&nbsp;{variant.replace(' ', '&nbsp;')}" for variant, look in looks))
     panels = (charts.ACCURACY, charts.SIZE, latency, charts.MACS)
     rows = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]

@@ -12,6 +12,7 @@ from core.study.methods import DENSE
 from core.study.pareto import Answer
 from core.views import charts, tables
 from core.views.pareto import ANSWER, BAR
+from core.views.wording import variant_name
 from pages._address import link, read_choice, read_number, write, write_if_chosen
 from pages._cards import seeds, swatch, times, times_smaller
 from pages._compare_charts import draw, open_clicked_run
@@ -134,13 +135,15 @@ def doubt(found: Answer, lowest: float) -> str:
 
 
 def run_name(run: Mapping[str, Any]) -> str:
+    variant = variant_name(run["variant"], t)
     if run["method"] == DENSE:
-        return t("{variant}, seed {seed}", variant=run["variant"], seed=run["seed"])
-    return t("{variant} {sparsity:g}, seed {seed}", variant=run["variant"], sparsity=run["sparsity"], seed=run["seed"])
+        return t("{variant}, seed {seed}", variant=variant, seed=run["seed"])
+    return t("{variant} {sparsity:g}, seed {seed}", variant=variant, sparsity=run["sparsity"], seed=run["seed"])
 
 
 def steady_name(row: Mapping[str, Any], goal: str) -> str:
-    name = row["variant"] if row["method"] == DENSE else f"{row['variant']} {row['sparsity']:g}"
+    variant = variant_name(row["variant"], t)
+    name = variant if row["method"] == DENSE else t("{variant} {sparsity:g}", variant=variant, sparsity=row["sparsity"])
     cost = (
         f"{row['model_size_mb']:.3g} MB"
         if goal == "small"

@@ -9,16 +9,27 @@ import streamlit as st
 
 from core.study.results import COLUMNS
 from core.views import tables
+from core.views.wording import variant_name
 from pages._language import t
+
+WIDEST_NAME = 260  # pixels
 
 
 def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
     st.subheader(t("Efficiency table"), anchor=False)
-    width = 24 + 7 * max(map(len, table["method"]))  # as wide as the longest name, and no wider: it never scrolls away
+    names = [variant_name(variant, t) for variant in table["method"]]
+    # As wide as the longest name, within bounds: it never scrolls away. Korean letters count twice.
+    width = min(24 + 7 * max(sum(1 + (letter > "\u1100") for letter in name) for name in names), WIDEST_NAME)
     columns = {**column_config(), "method": st.column_config.TextColumn(t("Method"), pinned=True, width=width)}
     # Records made before networks were timed as delivered have none of these: four empty columns would say nothing.
     empty = [name for name in table.columns if str(name).startswith("optimised_") and table[name].isna().all()]
-    st.dataframe(table.drop(columns=empty), hide_index=True, column_config=columns, placeholder="—", height="content")
+    st.dataframe(
+        table.assign(method=names).drop(columns=empty),
+        hide_index=True,
+        column_config=columns,
+        placeholder="—",
+        height="content",
+    )
     with st.container(horizontal=True):
         st.download_button(
             t("Download CSV"),

@@ -12,6 +12,7 @@ from core.study.grid import study_runs
 from core.study.methods import DEFAULT_METHODS, METHODS, Method, Scalar
 from core.study.presets import SEEDS, SPARSITIES, build_recipe
 from core.study.spec import FOLDER_PREFIX, LARGEST_SEED, RunSpec
+from core.views.wording import value_name
 from pages._address import read_choice, read_choices, write, write_if_chosen
 from pages._language import t
 from pages._launch_recipe import ANY_TEXT, RecipeChoice
@@ -106,6 +107,7 @@ def choose_settings_of(method: Method) -> dict[str, Scalar]:
                 t(setting.label),
                 setting.choices,
                 key=key,
+                format_func={choice: value_name(choice, t) for choice in setting.choices}.__getitem__,
                 persist_state="session",
                 help=t(setting.help),
             )

@@ -10,6 +10,7 @@ import streamlit as st
 from core.study.methods import DENSE
 from core.study.spec import FOLDER_PREFIX
 from core.views import tables
+from core.views.wording import recipe_name, variant_name
 from pages._language import t
 
 MOST_NAMED = 3
@@ -31,7 +32,7 @@ def say_where_it_comes_from(study: pd.DataFrame) -> None:
         source = f":gray[{t('CIFAR-10 photographs')}]"
     hardware = ", ".join(map(tables.escape_markdown, devices))
     # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
-    rest = f"· {t('Recipe')}: {tables.escape_markdown(label)} · {t('Hardware')}: {hardware} · {runs}"
+    rest = f"· {t('Recipe')}: {tables.escape_markdown(recipe_name(label, t))} · {t('Hardware')}: {hardware} · {runs}"
     st.markdown(f":small[:gray[{t('Data')}:] {source} :gray[{rest}]]")
     if len(devices) > 1:
         st.warning(
@@ -48,7 +49,7 @@ def warn_of_dead_layers(runs: pd.DataFrame) -> None:
         "- "
         + t(
             "**{variant} {sparsity:g}, seed {seed}** lost every weight of {layers}.",
-            variant=tables.escape_markdown(run["variant"]),
+            variant=tables.escape_markdown(variant_name(run["variant"], t)),
             sparsity=run["sparsity"],
             seed=run["seed"],
             layers=_in_words(run["dead_layers"].split()),

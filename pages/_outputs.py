@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import re
 import threading
 import zipfile
@@ -14,15 +15,17 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.outputs import figure_specs, find_study, report_name, report_text, result_files
+from core.outputs import figure_language, figure_specs, find_study, report_name, report_text, result_files
 from core.study.record import Home
 from core.study.results import COLUMNS, content_key
 from core.views.drawing import KINDS, draw_apart, packed
+from core.views.figures import on_dark
+from core.views.provenance import Provenance
 from core.views.report import LANGUAGES
 from core.views.tables import to_csv
 
 ALL_RUNS = "all_runs.csv"
-_PICTURE = re.compile(r"^!\[(?P<words>[^\]]*)\]\((?P<name>\w+)\.png\)$", re.MULTILINE)
+_PICTURE = re.compile(r"^!\[(?P<words>[^\]]*)\]\((?P<name>[\w.]+)\.png\)$", re.MULTILINE)
 _WORDS_BELOW = re.compile(r"\n\n\*[^\n]*\*\n")
 _LINK_TO_FILE = re.compile(r"\[([\w.]+)\]\(\1\)")
 _TABLE = re.compile(r"(?:^\|.*\|\n)+", re.MULTILINE)
@@ -40,8 +43,12 @@ class Figure:
 
     def file(self, kind: str) -> bytes:
         """The figure as a file of ``kind``, "png" or "svg". OSError if it cannot be drawn."""
-        with _one_at_a_time:  # two at once would take as long
-            return _drawn(self.spec, kind)
+        return draw_file(self.spec, kind)
+
+    def shown(self, dark: bool) -> str:
+        """The figure as SVG for a page, which may be ``dark``. OSError if it cannot be drawn."""
+        spec = packed(on_dark(json.loads(self.spec))) if dark else self.spec
+        return draw_file(spec, "svg").decode()
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,7 @@ class Outputs:
 
     name: str
     runs: int
-    caption: tuple[str, ...]
-    synthetic: bool
+    source: Provenance
     texts: Mapping[str, str]
     specs: Mapping[str, str]
 
@@ -78,9 +84,9 @@ class Outputs:
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, text in self.texts.items():
                 archive.writestr(f"{self.name}/{name}", text)
-            for figure in self.figures("en"):
+            for name, spec in self.specs.items():
                 for kind in KINDS:
-                    archive.writestr(f"{self.name}/{figure.name}.{kind}", figure.file(kind))
+                    archive.writestr(f"{self.name}/{name}.{kind}", draw_file(spec, kind))
         return content.getvalue()
 
 
@@ -103,20 +109,26 @@ def outputs(home: Home, recipe: str, runs: pd.DataFrame) -> Outputs:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _outputs(path: Path, recipe: str, state: int, count: int) -> Outputs:
     study = find_study(Home(path), recipe)
-    specs, texts = figure_specs(study), result_files(study)
+    drawn_in = dict.fromkeys(map(figure_language, LANGUAGES))
+    specs = {name: spec for language in drawn_in for name, spec in figure_specs(study, language).items()}
+    texts = result_files(study)
     beside = [Path(name) for name in (*texts, *(f"{name}.png" for name in specs))]
     reports = {report_name(language): report_text(study, language, beside) for language in LANGUAGES}
-    source = study.source
     return Outputs(
         name=study.name,
         runs=count,
-        caption=tuple(source.caption[1 if source.synthetic else 0 :]),
-        synthetic=source.synthetic,
+        source=study.source,
         texts={**texts, ALL_RUNS: to_csv(study.frame[list(COLUMNS)]), **reports},
         specs={name: packed(spec) for name, spec in specs.items()},
     )
 
 
-@functools.lru_cache(maxsize=64)
+def draw_file(spec: str, kind: str) -> bytes:
+    """A figure as a file of ``kind``. OSError if it cannot be drawn."""
+    with _one_at_a_time:  # two at once would take as long
+        return _drawn(spec, kind)
+
+
+@functools.lru_cache(maxsize=128)
 def _drawn(spec: str, kind: str) -> bytes:
     return draw_apart(spec, kind)

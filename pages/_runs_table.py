@@ -12,7 +12,7 @@ import streamlit as st
 from core.study.record import State
 from core.study.status import RunStatus
 from core.views.runs import Filter, group_row, groups, run_row
-from core.views.wording import state_name
+from core.views.wording import state_name, variant_name
 from pages._address import read_choice, read_choices, read_flag, write_if_chosen
 from pages._language import t
 from pages._launch_recipe import ANY_TEXT
@@ -64,13 +64,19 @@ def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     chosen_states = columns[1].multiselect(
         t("State"), states, key="state", format_func=lambda state: state_name(State(state), t), placeholder=t("All")
     )
-    chosen_variants = columns[2].multiselect(t("Method"), variants, key="method", placeholder=t("All"))
+    chosen_variants = columns[2].multiselect(
+        t("Method"),
+        variants,
+        key="method",
+        format_func={variant: variant_name(variant, t) for variant in variants}.__getitem__,
+        placeholder=t("All"),
+    )
     grouped = columns[3].toggle(
         t("Group seeds"), key="group", help=t("One row for the runs that differ in nothing but the seed.")
     )
     wanted_states = [str(state) for state in chosen_states]
     write_if_chosen(find=(text, ""), state=(wanted_states, []), method=(chosen_variants, []), group=(grouped, False))
-    return Filter(chosen_states, chosen_variants, text), grouped
+    return Filter(chosen_states, chosen_variants, text, t), grouped
 
 
 def columns() -> dict[str, Any]:

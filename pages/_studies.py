@@ -16,6 +16,7 @@ from core.study.results import Results, studies
 from core.study.sample import SAMPLE
 from core.views.provenance import Provenance
 from core.views.tables import escape_markdown
+from core.views.wording import recipe_name
 from pages._address import read_choice, write
 from pages._language import t
 from pages._shared import home, results
@@ -44,9 +45,9 @@ class Studies:
 def find_studies() -> Studies:
     """Every study that there is; without one of the home's own, the sample study alone."""
     own, shipped = results().frame(), _shipped(SAMPLE.path).frame()
-    labels = dict(studies(own))
+    labels = {key: recipe_name(label, t) for key, label in studies(own).items()}
     for key, label in studies(shipped).items():
-        labels.setdefault(key, t("Sample study: {label}", label=label))
+        labels.setdefault(key, t("Sample study: {label}", label=recipe_name(label, t)))
     return Studies(own, shipped, labels)
 
 
@@ -62,7 +63,7 @@ def choose_study(found: Studies, head: DeltaGenerator) -> str:
         chosen = head.selectbox(
             t("Study"),
             names,
-            format_func=lambda key: found.labels[key],
+            format_func=found.labels.__getitem__,
             key="study",
             required=True,
             label_visibility="collapsed",

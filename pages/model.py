@@ -19,7 +19,7 @@ from core.study.spec import RunSpec
 from core.study.status import RunStatus, Statuses
 from core.views.live import distinct_labels
 from core.views.tables import escape_markdown
-from core.views.wording import run_name, state_name
+from core.views.wording import recipe_name, run_name, state_name
 from pages._address import link, read_choice, write_if_chosen
 from pages._language import problem_words, t
 from pages._model_downloads import show_downloads
@@ -97,7 +97,9 @@ def say_which(folder: RunFolder, state: State) -> None:
         spec = folder.spec
         if spec.recipe.data == "synthetic":
             parts.append(f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]")
-        parts.append(f"**{escape_markdown(run_name(spec, t))}** :gray[· {escape_markdown(spec.recipe.label)}]")
+        parts.append(
+            f"**{escape_markdown(run_name(spec, t))}** :gray[· {escape_markdown(recipe_name(spec.recipe.label, t))}]"
+        )
     except InputError:  # the reason is told below
         parts.append(f"**{escape_markdown(folder.run_id)}**")
     st.markdown(" ".join(parts))

@@ -10,11 +10,12 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.outputs import report_name
+from core.outputs import figure_language, report_name
 from core.study.results import study_frame
 from core.views.drawing import KINDS
 from core.views.tables import escape_markdown
-from pages._address import link, read_choice, write
+from core.views.words import translator
+from pages._address import link, read_choice, write_if_chosen
 from pages._language import language, t
 from pages._outputs import ALL_RUNS, Figure, Outputs, outputs, split_tables
 from pages._shared import PROBLEMS, complain, describe, show
@@ -51,6 +52,7 @@ def page() -> None:
     with files:
         show_downloads(made)
     with content:
+        say_if_figures_stay_english()
         show_part(made)
 
 
@@ -62,9 +64,11 @@ def say_what_to_do_first() -> None:
 
 
 def say_where_it_comes_from(made: Outputs) -> None:
-    drawn = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}] " if made.synthetic else ""
+    synthetic = made.source.synthetic
+    drawn = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}] " if synthetic else ""
+    caption = " · ".join(made.source.caption(translator(language()))[1 if synthetic else 0 :])
     runs = t("1 run") if made.runs == 1 else t("{n} runs", n=made.runs)
-    st.markdown(f":small[{drawn}:gray[{escape_markdown(' · '.join(made.caption))} · {runs}]]")
+    st.markdown(f":small[{drawn}:gray[{escape_markdown(caption)} · {runs}]]")
 
 
 def show_downloads(made: Outputs) -> None:
@@ -80,6 +84,16 @@ def show_downloads(made: Outputs) -> None:
             t(
                 "Every number comes from the records of the runs. Figures are drawn when you ask for them: the ZIP takes "
                 "some seconds the first time."
+            )
+        )
+
+
+def say_if_figures_stay_english() -> None:
+    if figure_language(language()) != language():
+        st.caption(
+            t(
+                "The figures are in English, because no font on this computer has Korean letters: install one, such as "
+                "NanumGothic (on Debian and Ubuntu: `apt install fonts-nanum`), and start the app again."
             )
         )
 
@@ -100,7 +114,7 @@ def show_part(made: Outputs) -> None:
     part = st.segmented_control(
         t("Show"), PARTS, format_func=names.__getitem__, required=True, key="part", label_visibility="collapsed"
     )
-    write(part=part)
+    write_if_chosen(part=(part, PARTS[0]))
     if part == "tables":
         show_tables(made)
     elif part == "figures":
@@ -144,10 +158,10 @@ def show_figures(figures: list[Figure]) -> None:
 
 
 def draw(place: DeltaGenerator, figure: Figure) -> None:
-    """The figure as it is in the files, black on white also on a dark page; a sentence if it cannot be drawn."""
+    """The figure, on a dark page in its colours; a sentence if it cannot be drawn."""
     try:
         with place, st.spinner(t("Drawing…")):
-            content = figure.file("svg").decode()
+            content = figure.shown(dark=st.context.theme.type == "dark")
     except PROBLEMS as error:
         with place:
             complain(describe(error))

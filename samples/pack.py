@@ -42,7 +42,7 @@ def pack(folders: Iterable[RunFolder]) -> int:
 def write_outputs() -> None:
     """Write tables, report and its figures from the records that are shipped, and from nothing else."""
     OUTPUTS.mkdir(parents=True, exist_ok=True)
-    for path in write_everything(find_study(SAMPLE), OUTPUTS):
+    for path in write_everything(find_study(SAMPLE), OUTPUTS, drawn_in=("en",)):
         if path.suffix == ".svg":  # as large as all the rest together, and the app draws them
             path.unlink()
 

@@ -19,6 +19,7 @@ from core.study.grid import study_runs
 from core.study.presets import build_recipe
 from core.study.record import Home
 from core.study.results import METRICS, Results, study_frame, summarise
+from core.views import drawing
 from core.views.report import LANGUAGES
 from tests.records import write_result
 
@@ -155,17 +156,34 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(home, tmp_path, monke
     assert not list(tmp_path.glob(".*"))
 
 
-def test_report_writes_all_that_it_shows_and_links_to(home, tmp_path, capsys):
+@pytest.mark.parametrize("hangul", [True, False])
+def test_report_writes_all_that_it_shows_and_links_to(home, tmp_path, capsys, monkeypatch, hangul):
+    monkeypatch.setattr("core.outputs.draws_hangul", lambda: hangul)
     assert main(["report", "--language", "ko", "--home", str(home.path), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "report.ko.md").read_text()
     targets = [part.split(")")[0] for part in text.split("](")[1:]]
-    assert {"tradeoff_curve.png", "layer_density.png", "all_results.json", "efficiency_table.tex"} <= set(targets)
+    end = ".ko.png" if hangul else ".png"  # without a font with Korean letters the figures stay English
+    assert {path.name for path in tmp_path.glob("*.png")} == {target for target in targets if target.endswith(".png")}
+    assert {f"tradeoff_curve{end}", f"layer_density{end}", "all_results.json", "efficiency_table.tex"} <= set(targets)
     for target in targets:
         assert (tmp_path / target).stat().st_size > 100, target
     for path in tmp_path.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
         assert path.with_suffix(".svg").read_text().startswith("<svg")
-    assert capsys.readouterr().out.splitlines()[-1].endswith("report.ko.md")
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1].endswith("report.ko.md")
+    assert ("no font on this computer has Korean letters" in said.err) != hangul
+
+
+def test_a_font_with_korean_letters_is_one_that_draws_two_of_them_differently(monkeypatch):
+    def draws_hangul(draw):
+        monkeypatch.setattr("vl_convert.svg_to_png", draw)
+        drawing.draws_hangul.cache_clear()
+        return drawing.draws_hangul()
+
+    assert draws_hangul(str.encode)
+    assert not draws_hangul(lambda svg: b"the same box")
+    drawing.draws_hangul.cache_clear()
 
 
 def test_a_language_that_there_is_not_is_refused_and_every_other_is_offered(home, capsys):

@@ -10,6 +10,8 @@ import altair as alt
 import pandas as pd
 
 from core.study.methods import DENSE, METHODS, variant_label
+from core.views.variants import in_words, looks_in_words
+from core.views.wording import variant_name
 from core.views.words import Translate, english
 
 # Okabe and Ito's colours, told apart by colour-blind people, those first that stand out on white and on black alike; then
@@ -38,9 +40,9 @@ BEFORE_DASH = (3, 3)  # of the lines that show accuracy before fine-tuning
 DENSE_STYLE = Style("#808080", "circle", "●", (4, 4))
 
 
-def with_dense(looks: Mapping[str, Style]) -> dict[str, Style]:
+def with_dense(looks: Mapping[str, Style], t: Translate = english) -> dict[str, Style]:
     """``looks`` and the dense run's, in the order of a legend."""
-    return {**looks, variant_label(DENSE, {}): DENSE_STYLE}
+    return {**looks, variant_name(variant_label(DENSE, {}), t): DENSE_STYLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,10 @@ def tradeoff_chart(
     interval of the means as a band where there is one. ``looks`` names the variants to show. ``before``: the accuracy
     before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that; only against
     sparsity. ``select``: the selection into which a click on a point puts its run_id."""
+    study, summary, looks = in_words(study, t), in_words(summary, t), looks_in_words(looks, t)
     encode = _Encoding(looks, axis, legend, t)
     lines = alt.Chart(_lines(panel, summary, looks, axis)).mark_line(strokeWidth=2.25, tooltip=None)
-    before = before if axis == SPARSITY else None
+    before = in_words(before, t) if before is not None and axis == SPARSITY else None
     behind = [] if before is None else [_before(before, _around(panel, study, summary, looks), looks, encode)]
     layers = [
         *behind,
@@ -132,8 +135,7 @@ class _Encoding:
 
     def __init__(self, looks: Mapping[str, Style], axis: Axis, legend: bool, t: Translate) -> None:
         self.t, self.axis = t, axis
-        drawn = with_dense(looks).values()
-        names = list(with_dense(looks))
+        drawn = with_dense(looks, t)
         key = (
             alt.Legend(title=None, orient="bottom", columns=2, symbolSize=90, symbolOpacity=1, symbolDash=[1, 0])
             if legend
@@ -141,13 +143,13 @@ class _Encoding:
         )
 
         def scale(values: Iterable[Any]) -> alt.Scale:
-            return alt.Scale(domain=names, range=list(values))
+            return alt.Scale(domain=list(drawn), range=list(values))
 
-        colors = scale(style.color for style in drawn)
+        colors = scale(style.color for style in drawn.values())
         self.color = alt.Color("variant:N", scale=colors, legend=key)
         self.fill = alt.Fill("fill:N", scale=None)
-        self.shape = alt.Shape("variant:N", scale=scale(style.shape for style in drawn), legend=key)
-        self.dash = alt.StrokeDash("variant:N", scale=scale(style.dash for style in drawn), legend=None)
+        self.shape = alt.Shape("variant:N", scale=scale(style.shape for style in drawn.values()), legend=key)
+        self.dash = alt.StrokeDash("variant:N", scale=scale(style.dash for style in drawn.values()), legend=None)
 
     def x(self, column: str) -> alt.X:
         title = self.axis.title(self.t)
@@ -250,7 +252,7 @@ def _seeds(
 ) -> list[alt.Chart]:
     """Every run as a point; of too many to be told apart, the mean as a point and the range of the runs as a line."""
     shown = study[study["variant"].isin(list(looks)) | (study["method"] == DENSE)]
-    fills = {name: look.color if look.filled else "transparent" for name, look in with_dense(looks).items()}
+    fills = {name: look.color if look.filled else "transparent" for name, look in with_dense(looks, encode.t).items()}
     ranges = []
     if draws_every_run(study, looks):
         told = run_tooltip(encode.t)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -12,7 +13,20 @@ from typing import Any
 KINDS = ("png", "svg")
 _SCALE = 2.0  # pixels of a PNG for each of the figure's own
 _LONGEST_SECONDS = 120
+_LETTER = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">'
+    '<text y="30" font-size="24" font-family="sans-serif">{}</text></svg>'
+)
 _REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@functools.cache
+def draws_hangul() -> bool:
+    """Whether a font is here that has Korean letters: without one, all of them come out as the same empty box."""
+    import vl_convert  # noqa: PLC0415 - starts a JavaScript engine
+
+    first, second = (vl_convert.svg_to_png(_LETTER.format(letter)) for letter in ("가", "힣"))
+    return bool(first != second)
 
 
 def draw(spec: Mapping[str, Any], kind: str) -> bytes:

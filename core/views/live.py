@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from core.study.spec import RunSpec
-from core.views.wording import run_name
+from core.views.wording import recipe_name, run_name
 from core.views.words import Translate, english
 
 # Column of the curves, axis title.
@@ -27,7 +27,7 @@ def distinct_labels(specs: Iterable[RunSpec], t: Translate = english) -> dict[st
     names = [run_name(spec, t) for spec in specs]
     shared = Counter(names)
     longer = {
-        spec.run_id: name if shared[name] == 1 else f"{name} · {spec.recipe.label}"
+        spec.run_id: name if shared[name] == 1 else f"{name} · {recipe_name(spec.recipe.label, t)}"
         for spec, name in zip(specs, names, strict=True)
     }
     uses = Counter(longer.values())

@@ -11,6 +11,7 @@ import pandas as pd
 from core.study.methods import DENSE
 from core.study.pareto import pareto_front
 from core.views.charts import ACCURACY, SIZE, Panel, Style, draws_every_run, run_tooltip, with_dense
+from core.views.variants import in_words, looks_in_words
 from core.views.words import Translate, english
 
 BAR, ANSWER = "bar", "answer"  # data sets of asking(): the accuracy asked for, and the network that is the answer
@@ -30,8 +31,10 @@ def pareto_chart(
     """The means over seeds with their intervals, a thin line through those of each variant, and a dashed one along the
     front, whose sparsities are written beside it. ``runs``: every one as a small point, which a click puts into the
     selection called ``select``."""
+    summary, looks = in_words(summary, t), looks_in_words(looks, t)
+    runs = None if runs is None else in_words(runs, t)
     fields = ["variant", "sparsity", cost.metric, "test_accuracy"]
-    shown = summary[summary["variant"].isin(list(with_dense(looks)))].dropna(subset=[cost.metric, "test_accuracy"])
+    shown = summary[summary["variant"].isin(list(with_dense(looks, t)))].dropna(subset=[cost.metric, "test_accuracy"])
     half = shown["test_accuracy_ci"]
     points = shown[[*fields, "n"]].assign(
         low=(shown["test_accuracy"] - half).clip(lower=0), high=(shown["test_accuracy"] + half).clip(upper=100)
@@ -46,7 +49,7 @@ def pareto_chart(
     flat = alt.Axis(title=ACCURACY.title(t), titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14)
     y = alt.Y("test_accuracy:Q", axis=flat, scale=alt.Scale(zero=False, nice=True))
     front, base = alt.Chart(pareto_front(shown, cost.metric)[fields]), alt.Chart(points)
-    color, shape = key(with_dense(looks), legend)
+    color, shape = key(with_dense(looks, t), legend)
     hover = [
         alt.Tooltip("variant:N", title=t("Method")),
         alt.Tooltip("sparsity:Q", title=t("Sparsity"), format="~g"),

@@ -10,6 +10,8 @@ from typing import Any
 from core.study.checks import finite
 from core.study.methods import DENSE, METHODS
 from core.study.spec import FOLDER_PREFIX, Recipe, RunSpec
+from core.views.wording import recipe_name
+from core.views.words import Translate, english
 
 FULL_WIDTH = 64  # of ResNet-18
 _VERSIONS = {"torch": "PyTorch", "torchvision": "torchvision", "python": "Python"}
@@ -58,12 +60,12 @@ class Provenance:
         """The name of the data set; of a folder only the last part, since where it lies says nothing to others."""
         return self.recipe.data.rstrip("/").rsplit("/", 1)[-1] if self.folder else self.recipe.data
 
-    @property
-    def caption(self) -> list[str]:
+    def caption(self, t: Translate = english) -> list[str]:
         """The lines under a figure's title."""
         count = len(self.seeds)
-        label = f"{self.recipe.label} · {count} seed{'s' if count > 1 else ''} · {', '.join(self.hardware)}"
-        return [*(["Synthetic data: pictures drawn by the program"] if self.synthetic else []), label]
+        seeds = t("{n} seeds", n=count) if count > 1 else t("1 seed")
+        line = " · ".join((recipe_name(self.recipe.label, t), seeds, ", ".join(self.hardware)))
+        return [*([t("Synthetic data: pictures drawn by the program")] if self.synthetic else []), line]
 
 
 def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:

@@ -13,7 +13,7 @@ from core.study.record import State
 from core.study.results import half_width
 from core.study.spec import RunSpec
 from core.study.status import RunStatus
-from core.views.wording import duration, phase_name, state_name
+from core.views.wording import duration, phase_name, recipe_name, run_name, state_name, variant_name
 from core.views.words import Translate, english
 
 # Plain characters, which every font has.
@@ -35,6 +35,7 @@ class Filter:
     states: Collection[str] = ()
     variants: Collection[str] = ()
     text: str = ""
+    t: Translate = english  # the words that are on the page are found too
 
     def holds(self, run: RunStatus) -> bool:
         """Whether ``run`` is wanted."""
@@ -44,7 +45,10 @@ class Filter:
             return False
         if not self.text.strip():
             return True
-        told = run.run_id if run.spec is None else f"{run.run_id} {run.spec.label} {run.spec.recipe.label}"
+        told = run.run_id
+        if run.spec is not None:
+            spec, recipe = run.spec, run.spec.recipe
+            told += f" {spec.label} {recipe.label} {run_name(spec, self.t)} {recipe_name(recipe.label, self.t)}"
         return all(word in told.lower() for word in self.text.lower().split())
 
 
@@ -56,7 +60,7 @@ def run_row(run: RunStatus, t: Translate = english) -> dict[str, Any]:
         now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left, t))
     return {
         "State": f"{MARKS[run.state]} {state_name(run.state, t).capitalize()}",
-        "Method": spec.variant if spec else run.run_id,
+        "Method": variant_name(spec.variant, t) if spec else run.run_id,
         "Sparsity": spec.sparsity if spec else None,
         "Seed": spec.seed if spec else None,
         "Progress": round(100 * run.fraction, 1),
@@ -65,7 +69,7 @@ def run_row(run: RunStatus, t: Translate = english) -> dict[str, Any]:
         "Size (MB)": run.size_mb,
         "Latency (ms)": run.latency_ms,
         "Launched": datetime.fromtimestamp(run.created, UTC),
-        "Recipe": spec.recipe.label if spec else "",
+        "Recipe": recipe_name(spec.recipe.label, t) if spec else "",
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core.views.charts import DENSE_STYLE, SPARSITY, Axis, Panel, Style
+from core.views.wording import variant_name
 from core.views.words import Translate, english
 
 RULE, RINGS = "slider", "rings"  # the data sets that slider_data gives
@@ -58,7 +59,7 @@ def slider_data(
     places = zip(marked["variant"], marked[axis.column], marked[panel.metric], marked["measured"], strict=True)
     rings = [
         {
-            "variant": variant,
+            "variant": variant_name(variant, t),
             "sparsity": sparsity,
             "x": x,
             "mean": mean,

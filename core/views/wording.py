@@ -1,19 +1,92 @@
-"""How runs, states, phases and durations are called."""
+"""How recipes, methods, runs, states, phases and durations are called."""
 
 from __future__ import annotations
 
 import math
+import re
 
+from core.study.methods import DENSE, METHODS, Scalar, variant_label
 from core.study.record import State
 from core.study.spec import RunSpec
 from core.views.words import Translate, english
 
+_METHODS = {method.label: method for method in METHODS.values()}
+_COUNT = re.compile(r"width (?P<width>\d+)|(?P<epochs>[\d+]+) epochs|batch (?P<batch>\d+)|folder (?P<folder>.+)")
+
+
+def recipe_name(label: str, t: Translate = english) -> str:
+    """A recipe that results call ``label``."""
+    preset, *parts = label.split(" · ")
+    return " · ".join([preset, *(_recipe_part(part, t) for part in parts)])
+
+
+def _recipe_part(part: str, t: Translate) -> str:
+    if part == "synthetic":
+        return t("synthetic")
+    found = _COUNT.fullmatch(part)
+    if not found:
+        return part
+    return {
+        "width": t("width {n}", n=found["width"]),
+        "epochs": t("{n} epochs", n=found["epochs"]),
+        "batch": t("batch {n}", n=found["batch"]),
+        "folder": t("folder {name}", name=found["folder"]),
+    }[str(found.lastgroup)]
+
+
+def variant_name(variant: str, t: Translate = english) -> str:
+    """A method with its settings that results call ``variant``."""
+    if variant == variant_label(DENSE, {}):
+        return t("Dense")
+    label, _, settings = variant.removesuffix(")").partition(" (")
+    method = _METHODS.get(label)
+    if method is None:
+        return variant
+    if not settings:
+        return t(method.label)
+    return t(
+        "{method} ({settings})",
+        method=t(method.label),
+        settings=", ".join(_setting_in_a_name(setting, t) for setting in settings.split(", ")),
+    )
+
+
+def _setting_in_a_name(setting: str, t: Translate) -> str:
+    name, _, value = setting.rpartition(" ")
+    called = {
+        "allocation": t("allocation"),
+        "criterion": t("criterion"),
+        "floor": t("floor"),
+        "retraining": t("retraining"),
+        "rewind epoch": t("rewind epoch"),
+        "round to": t("round to"),
+        "rounds": t("rounds"),
+        "schedule": t("schedule"),
+    }.get(name, name)
+    return f"{called} {value_name(value, t)}"
+
+
+def value_name(value: Scalar, t: Translate = english) -> str:
+    """A setting's value; what is a name of the field, such as l1, is the same in every language."""
+    called = {
+        "cost": t("cost"),
+        "fine-tuning": t("fine-tuning"),
+        "global": t("global"),
+        "gradual": t("gradual"),
+        "iterative": t("iterative"),
+        "lr-rewinding": t("lr-rewinding"),
+        "one-shot": t("one-shot"),
+        "uniform": t("uniform"),
+    }
+    return called.get(str(value), str(value))
+
 
 def run_name(spec: RunSpec, t: Translate = english) -> str:
     """A run in a few words: its label, in other languages too."""
+    variant = variant_name(spec.variant, t)
     if spec.is_dense:
-        return t("{variant}, seed {seed}", variant=spec.variant, seed=spec.seed)
-    return t("{variant} {sparsity:g}, seed {seed}", variant=spec.variant, sparsity=spec.sparsity, seed=spec.seed)
+        return t("{variant}, seed {seed}", variant=variant, seed=spec.seed)
+    return t("{variant} {sparsity:g}, seed {seed}", variant=variant, sparsity=spec.sparsity, seed=spec.seed)
 
 
 def state_name(state: State, t: Translate = english) -> str:

@@ -94,7 +94,7 @@ def test_the_report_is_shown_with_its_tables_and_figures(home, open_page, drawn)
     assert len(app.table) == 2
     assert ("Accuracy against sparsity", "svg") in drawn
     assert "png" not in {kind for _, kind in drawn}  # that is only drawn for a download
-    assert app.query_params["part"] == "report"
+    assert "part" not in app.query_params  # it is the usual one
 
 
 def test_it_is_korean_when_the_app_is(home, open_page, drawn):
@@ -172,14 +172,51 @@ def test_a_table_is_split_at_its_own_bars_only():
     assert table.to_numpy().tolist() == [["1 \\| 2", "3"]]
 
 
-def test_parts_hold_the_whole_report_once(home):
+@pytest.fixture(params=[True, False])
+def hangul(request, monkeypatch):
+    """Whether this computer seems to have a font with Korean letters."""
+    monkeypatch.setattr("core.outputs.draws_hangul", lambda: request.param)
+    _outputs._outputs.clear()
+    yield request.param
+    _outputs._outputs.clear()
+
+
+def test_figures_are_korean_where_a_font_is_and_else_english_with_a_reason(home, open_page, drawn, buttons, hangul):
+    write_study(home)
+    app = open_page("report")
+    app.session_state["lang"] = "ko"
+    app.query_params["part"] = "figures"
+    app = app.run()
+    assert not app.exception
+    assert ("fonts-nanum" in text(app)) != hangul
+    assert (("희소도에 따른 정확도", "svg") in drawn) == hangul
+    assert ("tradeoff_curve.ko.png" in buttons) == hangul
+    assert ("tradeoff_curve.png" in buttons) != hangul
+
+
+def test_on_a_dark_page_a_figure_is_drawn_for_it_and_its_files_are_white(home, drawn, monkeypatch):
+    seen = []
+    monkeypatch.setattr("pages._outputs.draw_apart", lambda spec, kind: seen.append(json.loads(spec)) or b"")
+    write_study(home)
+    study = find_study(home)
+    figure = outputs(home, study.key, study.frame).figures("en")[0]
+    figure.shown(dark=True)
+    figure.file("svg")
+    assert [spec["config"]["background"] for spec in seen] == ["transparent", "white"]
+    assert seen[0]["config"]["axis"]["labelColor"] != seen[1]["config"]["axis"].get("labelColor")
+    assert seen[0]["config"]["axis"]["labelFontSize"] == seen[1]["config"]["axis"]["labelFontSize"]
+
+
+def test_parts_hold_the_whole_report_once(home, hangul):
     write_study(home)
     study = find_study(home)
     made = outputs(home, study.key, study.frame)
     for language in ("en", "ko"):
         parts = list(made.parts(language))
         figures = [part for part in parts if isinstance(part, Figure)]
-        assert [figure.name for figure in figures] == list(made.specs)
+        assert [figure.name for figure in figures] == [
+            name for name in made.specs if name.endswith(".ko") == (hangul and language == "ko")
+        ]
         assert all(figure.words for figure in figures)
         assert sum(map(len, (part for part in parts if isinstance(part, str)))) > 0.8 * len(made.report(language))
         assert not any(figure.words in part for figure in figures for part in parts if isinstance(part, str))

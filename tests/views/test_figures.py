@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -64,6 +65,21 @@ def test_a_figure_can_be_rendered_with_its_words_in_it(home, study):
     spec = figures(study, densities(study), curves(home.runs()), CAPTION)["pareto"]
     text = vl_convert.vegalite_to_svg(spec)
     assert all(word in text for word in ("Accuracy against size", *CAPTION, "Magnitude", "Structured", "Dense"))
+
+
+def test_figures_in_korean_have_the_same_numbers_and_korean_words(home, study):
+    parts = densities(study), curves(home.runs()), CAPTION
+    english, korean = figures(study, *parts), figures(study, *parts, "ko")
+    assert list(korean) == list(english)
+    for name in english:
+        numbers = [
+            sorted(str({k: v for k, v in row.items() if k != "variant"}) for row in values(drawn[name]))
+            for drawn in (english, korean)
+        ]
+        assert numbers[0] == numbers[1], name
+        written = " ".join(re.findall(">([^<]+)</text>", vl_convert.vegalite_to_svg(korean[name])))
+        assert all(word in written for word in ("크기 기준 (Magnitude)", "구조적 (Structured)")), name
+        assert not any(word in written for word in ("ccuracy", "parsity", "Epoch", "Dense ", "Share", "Latency")), name
 
 
 def test_what_there_are_no_numbers_for_is_not_drawn(study):

@@ -11,6 +11,7 @@ from core.study.record import Home, State
 from core.study.spec import RunSpec
 from core.study.status import Statuses
 from core.views.runs import Filter, differences, group_row, groups, run_row
+from core.views.words import korean
 from tests.records import write_result
 
 RECIPE = build_recipe("demo")
@@ -33,6 +34,8 @@ def test_a_filter_holds_what_is_asked_for_and_nothing_else(runs):
     assert {run.spec.method for run in runs if Filter(variants={"Dense"}).holds(run)} == {"dense"}
     assert {run.spec.seed for run in runs if Filter(text="  Magnitude SEED2 ").holds(run)} == {2}
     assert len([run for run in runs if Filter(text="+7 epochs").holds(run)]) == 1
+    assert {run.spec.method for run in runs if Filter(text="크기 너비", t=korean).holds(run)} == {"magnitude"}
+    assert not any(Filter(text="크기 너비").holds(run) for run in runs)
     assert not any(Filter(text="nothing like that").holds(run) for run in runs)
 
 

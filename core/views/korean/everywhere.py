@@ -39,7 +39,7 @@ SENTENCES = {
     "Value": "값",
     "drawn pictures, not photographs": "사진이 아니라 그린 이미지",
     # Runs, states, phases and durations
-    "{variant} {sparsity:g}, seed {seed}": "{variant} {sparsity:g}, 시드 {seed}",
+    "{variant} {sparsity:g}, seed {seed}": "{variant}, 희소도 {sparsity:g}, 시드 {seed}",
     "{variant}, seed {seed}": "{variant}, 시드 {seed}",
     "queued": "대기 중",
     "running": "실행 중",

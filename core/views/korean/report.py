@@ -17,5 +17,13 @@ SENTENCES = {
     "Figures": "그림",
     "Tables": "표",
     "All runs": "모든 실행",
+    "The figures are in English, because no font on this computer has Korean letters: install one, such as NanumGothic (on Debian and Ubuntu: `apt install fonts-nanum`), and start the app again.": "이 컴퓨터에 한글 글꼴이 없어 그림은 영어로 표시합니다. 나눔고딕 같은 글꼴을 설치하고(Debian, Ubuntu: `apt install fonts-nanum`) 앱을 다시 시작하세요.",
+    # Figures
+    "Accuracy against sparsity": "희소도에 따른 정확도",
+    "What is saved against sparsity": "희소도에 따라 절약되는 것",
+    "Accuracy against size": "크기에 따른 정확도",
+    "What is left of each layer": "층마다 남은 것",
+    "Share of the weights left": "남은 가중치의 비율",
+    "Synthetic data: pictures drawn by the program": "합성 데이터: 프로그램이 그린 이미지",
     "Drawing…": "그리는 중…",
 }

@@ -1,4 +1,4 @@
-"""The report in Korean. Names of methods stay as they are in the figures and on the command line."""
+"""The report in Korean. Names of methods stay as they are in the tables and on the command line."""
 
 # ruff: noqa: E501 - the linter counts Korean letters as two columns each
 

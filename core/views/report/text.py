@@ -32,7 +32,7 @@ def build_report(
     """The report on ``study`` as Markdown.
 
     ``dead``: the layers that lost every weight, by run. ``figures``: names of PNG files beside the report that it shows,
-    without their ending. ``files``: other files beside it.
+    without their ending; after a dot they may name their language. ``files``: other files beside it.
     """
     words = LANGUAGES[language]
     summary = summarise(study)
@@ -162,7 +162,9 @@ def _results(words: Words, study: pd.DataFrame, figures: Sequence[str], files: S
     parts = [to_markdown(efficiency_table(study), words.headings)]
     if files:
         parts.append(said["files"].format(files=", ".join(f"[{name}]({name})" for name in files)) + "\n")
-    parts += [f"![{said[f'figure.{name}']}]({name}.png)\n\n*{said[f'figure.{name}']}*\n" for name in figures]
+    for name in figures:
+        shows = said[f"figure.{name.partition('.')[0]}"]
+        parts.append(f"![{shows}]({name}.png)\n\n*{shows}*\n")
     return "\n".join(parts)
 
 
