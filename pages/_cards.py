@@ -139,7 +139,12 @@ def say_no_data(variant: str, look: charts.Style, measured: pd.Series[Any], spar
             high=measured.max(),
         )
     )
-    link("launch", t("Open Launch"), icon=":material/rocket_launch:")
+    link(
+        "launch",
+        t("Open Launch with sparsity {sparsity:g}", sparsity=sparsity),
+        icon=":material/rocket_launch:",
+        sparsities=[f"{sparsity:g}"],
+    )
 
 
 def swatch(look: charts.Style) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.study.methods import DENSE
-from core.study.pareto import Answer
+from core.study.pareto import Answer, Candidate
 from core.views import charts, tables
 from core.views.pareto import ANSWER, BAR
 from core.views.wording import variant_name
@@ -40,9 +40,10 @@ def ask(study: Study, shown: Mapping[str, charts.Style]) -> None:
         say(found, goal, lowest, looks)
     with right:
         panel = PANELS[goal]
+        ringed = found.taken.mean if found.mean_met else found.taken.run
         data = {
             BAR: [{"test_accuracy": lowest}],
-            ANSWER: [{name: float(found.run[name]) for name in ("test_accuracy", panel.metric)}],
+            ANSWER: [{name: float(ringed[name]) for name in ("test_accuracy", panel.metric)}],
         }
         alt = t("Test accuracy against {metric}, with the Pareto front", metric=panel.title(t))
         draw(st.container(), study.pareto(panel, shown), data, f"pareto {goal}", alt)
@@ -77,8 +78,10 @@ def choose(study: Study) -> tuple[str, float]:
         format="%.1f",
         key="accuracy",
         width=260,
-        help=t("At first one point less than the mean of the dense runs."),
+        help=t("The mean over the seeds has to reach it. At first one point less than the mean of the dense runs."),
     )
+    if len(dense) and lowest == usual:
+        st.caption(t("{accuracy:g} % is one point less than the dense network has.", accuracy=usual))
     write_if_chosen(goal=(goal, next(iter(PANELS))))
     if lowest != usual:
         write(accuracy=round(lowest, 2))
@@ -87,50 +90,69 @@ def choose(study: Study) -> tuple[str, float]:
 
 def say(found: Answer, goal: str, lowest: float, looks: Mapping[str, charts.Style]) -> None:
     """The answer in words, with what there is to doubt about it."""
-    run = found.run
-    name = run_name(run)
+    run, mean = found.taken.run, found.taken.mean
     with st.container(border=True):
         if not found.met:
             st.markdown(
                 t(
                     "**No run here has {lowest:g} % or more.** The most accurate one is {run}, with {accuracy:.2f} %.",
                     lowest=lowest,
-                    run=name,
+                    run=run_name(run),
                     accuracy=run["test_accuracy"],
                 )
             )
             link("model", t("Open this run"), bound=BOUND, run=run["run_id"])
             return
-        st.markdown(f"{swatch(looks[run['variant']])} **{name}**")
-        facts = [
-            t("accuracy {accuracy} %", accuracy=f"{run['test_accuracy']:.2f}"),
-            f"{run['model_size_mb']:.3g} MB" + ratio_of(run["size_ratio"]),
-            t(
-                "speed-up {batch} in a large batch, {one} for one image",
-                batch=times(run["batch_speedup"]),
-                one=times(run["speedup"]),
-            ),
-        ]
-        st.markdown("  \n".join(facts))
+        several = found.mean_met and mean["n"] > 1
+        st.markdown(f"{swatch(looks[run['variant']])} **{setting_name(mean) if several else run_name(run)}**")
+        st.markdown("  \n".join(facts(mean if several else run)))
         st.markdown(doubt(found, lowest))
-        if not found.mean_met and found.steady is not None:
-            st.markdown(t("The best whose mean meets it: {steady}.", steady=steady_name(found.steady, goal)))
+        if found.lucky:
+            st.markdown(luck(found.lucky, goal))
         link("model", t("Open this run and download it"), bound=BOUND, run=run["run_id"])
 
 
+def facts(row: Mapping[str, Any]) -> list[str]:
+    """What there is to say about a run, or about the mean of several."""
+    value = tables.with_interval(row["test_accuracy"], row.get("test_accuracy_ci", math.nan))
+    return [
+        t("accuracy {accuracy} %", accuracy=value) + (f" ({seeds(row['n'])})" if "n" in row else ""),
+        f"{row['model_size_mb']:.3g} MB" + ratio_of(row["size_ratio"]),
+        t(
+            "speed-up {batch} in a large batch, {one} for one image",
+            batch=times(row["batch_speedup"]),
+            one=times(row["speedup"]),
+        ),
+    ]
+
+
 def doubt(found: Answer, lowest: float) -> str:
-    """Whether the mean over the seeds meets the bar as well."""
-    mean = found.mean
-    value = tables.with_interval(mean["test_accuracy"], mean["test_accuracy_ci"])
+    """How much the answer rests on a single seed."""
+    run, mean = found.taken.run, found.taken.mean
     if mean["n"] < 2:
         return t(":material/help: One seed only: another one may do worse.")
     if found.mean_met:
-        return t(":material/check: The mean of its {n} seeds meets it too: {value} %.", n=mean["n"], value=value)
+        return t(
+            ":material/check: The mean of its seeds meets it. The run to take has seed {seed}, with {accuracy:.2f} %.",
+            seed=run["seed"],
+            accuracy=run["test_accuracy"],
+        )
     return t(
-        ":material/warning: A lucky seed: the mean of its {n} is {value} %, below {lowest:g} %.",
+        ":material/warning: A lucky seed: the mean of its {n} is {value} %, and no mean here reaches {lowest:g} %.",
         n=mean["n"],
-        value=value,
+        value=tables.with_interval(mean["test_accuracy"], mean["test_accuracy_ci"]),
         lowest=lowest,
+    )
+
+
+def luck(found: Candidate, goal: str) -> str:
+    return t(
+        ":material/casino: {better}, but by luck: {run} has {accuracy:.2f} %; the mean of its {n} seeds is {mean:.2f} %.",
+        better=t("Smaller") if goal == "small" else t("Faster"),
+        run=run_name(found.run),
+        accuracy=found.run["test_accuracy"],
+        n=found.mean["n"],
+        mean=found.mean["test_accuracy"],
     )
 
 
@@ -141,15 +163,9 @@ def run_name(run: Mapping[str, Any]) -> str:
     return t("{variant} {sparsity:g}, seed {seed}", variant=variant, sparsity=run["sparsity"], seed=run["seed"])
 
 
-def steady_name(row: Mapping[str, Any], goal: str) -> str:
+def setting_name(row: Mapping[str, Any]) -> str:
     variant = variant_name(row["variant"], t)
-    name = variant if row["method"] == DENSE else t("{variant} {sparsity:g}", variant=variant, sparsity=row["sparsity"])
-    cost = (
-        f"{row['model_size_mb']:.3g} MB"
-        if goal == "small"
-        else t("speed-up {times}", times=times(row["batch_speedup" if goal == "batch" else "speedup"]))
-    )
-    return f"**{name}**, {row['test_accuracy']:.2f} %, {cost}, {seeds(row['n'])}"
+    return variant if row["method"] == DENSE else t("{variant} {sparsity:g}", variant=variant, sparsity=row["sparsity"])
 
 
 def ratio_of(ratio: float) -> str:

@@ -66,7 +66,7 @@ def column_config() -> dict[str, Any]:
             t("Change"), "%+.2f", t("Percentage points against the dense runs of the same seeds.")
         ),
         "accuracy_change_ci95": _number(
-            t("± 95 % of it"), "%.2f", t("Half of the 95 % interval of the change; none for one seed.")
+            t("Change ± 95 %"), "%.2f", t("Half of the 95 % Student-t interval of the change; none for one seed.")
         ),
         "size_ratio": _number(t("Times smaller"), "%.1f×", t("The dense network's file over this one.")),
         "compressed_size_mb": _number(t("Size (MB)"), "%.3f", t("The compressed file that was really written.")),

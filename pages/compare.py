@@ -51,7 +51,8 @@ def page() -> None:
     if found.is_sample(chosen):
         say_it_is_the_sample(chosen, alone=found.own.empty)
     study = make_study(found.home(chosen), found.frame(chosen), chosen)
-    say_where_it_comes_from(study.runs)
+    if not found.is_sample(chosen):
+        say_where_it_comes_from(study.runs)
     check_number("sparsity", 0, HIGHEST_SPARSITY)
     check_choices("methods", list(study.looks))
     explore(study)

@@ -27,7 +27,6 @@ from pages._model_sections import show_classes, show_filters, show_layers, show_
 from pages._shared import PROBLEMS, complain, describe, explained, home, keep_runs_going, show, statuses
 
 LOOK_SECONDS = 3
-CARD_WIDTH = 176
 DOWNLOADS = "download"
 SECTIONS: Mapping[str, Callable[[RunSpec, Examination], None]] = {
     "layers": show_layers,
@@ -179,7 +178,7 @@ def show_cards(spec: RunSpec, result: Mapping[str, Any], dense: Mapping[str, Any
             delta_arrow=arrow,
             help=explained,
             border=True,
-            width=CARD_WIDTH,
+            width="stretch",
             height="stretch",
         )
 

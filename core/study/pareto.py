@@ -15,32 +15,58 @@ COSTS = ("model_size_mb", "relative_batch_latency", "relative_latency")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """``run``: the row of the best run that is accurate enough, or if ``met`` is false of the most accurate one.
-    ``mean``: the row of the means over the seeds of its method and sparsity, and whether these meet the bar too.
-    ``steady``: the best means that do; None if there are none."""
+class Candidate:
+    """The row of a ``run``, and the row of the ``mean`` over the seeds of its method and sparsity."""
 
     run: Mapping[str, Any]
-    met: bool
     mean: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``taken``: accurate enough by its mean and by its run, with the lowest mean cost. If there is none (``mean_met`` is
+    false), the run with the lowest cost that is accurate enough by itself; without one (``met`` is false) the most accurate.
+    ``lucky``: beside a mean that is met, a run of still lower cost that is accurate enough although its mean is not."""
+
+    taken: Candidate
+    met: bool
     mean_met: bool
-    steady: Mapping[str, Any] | None
+    lucky: Candidate | None
 
 
 def answer(study: pd.DataFrame, summary: pd.DataFrame, cost: str, lowest: float) -> Answer | None:
-    """The run of ``study`` with the lowest ``cost``, one of COSTS, among those with at least ``lowest`` percent accuracy;
-    None if no run has both numbers. InputError for another cost, or a percentage that is none."""
+    """Which of the runs of ``study``, whose means are ``summary``, to take for the lowest ``cost``, one of COSTS, with at
+    least ``lowest`` percent accuracy; None if no run has both numbers. InputError for another cost, or a percentage that is
+    none."""
     one_of("cost", cost, COSTS)
     number("accuracy", lowest, 0, 100)
-    run = best(study, cost, lowest)
-    met = run is not None
+    run, mean = best(study, cost, lowest), best(_with_a_run(summary, study, cost, lowest), cost, lowest)
     if run is None:
         run = most_accurate(study, cost)
-    if run is None:
-        return None
-    alike = (summary["variant"] == run["variant"]) & (summary["sparsity"] == run["sparsity"])
-    mean = _row(summary[alike])
-    return Answer(run, met, mean, bool(mean["test_accuracy"] >= lowest), best(summary, cost, lowest))
+        return None if run is None else Answer(_candidate(run, summary), met=False, mean_met=False, lucky=None)
+    if mean is None:
+        return Answer(_candidate(run, summary), met=True, mean_met=False, lucky=None)
+    taken = best(study[_alike(study, mean)], cost, lowest)
+    assert taken is not None
+    single = _candidate(run, summary)
+    is_lucky = single.mean["test_accuracy"] < lowest and run[cost] < taken[cost]
+    return Answer(Candidate(taken, mean), met=True, mean_met=True, lucky=single if is_lucky else None)
+
+
+def _with_a_run(summary: pd.DataFrame, study: pd.DataFrame, cost: str, lowest: float) -> pd.DataFrame:
+    """The rows of ``summary`` with a run in ``study`` that is accurate enough and whose cost is known."""
+    enough = study[(study["test_accuracy"] >= lowest) & study[cost].notna()]
+    keys = ["variant", "sparsity"]
+    return summary[pd.MultiIndex.from_frame(summary[keys]).isin(pd.MultiIndex.from_frame(enough[keys]))]
+
+
+def _candidate(run: Mapping[str, Any], summary: pd.DataFrame) -> Candidate:
+    return Candidate(run, _row(summary[_alike(summary, run)]))
+
+
+def _alike(rows: pd.DataFrame, one: Mapping[str, Any]) -> pd.Series[bool]:
+    alike: pd.Series[bool] = (rows["variant"] == one["variant"]) & (rows["sparsity"] == one["sparsity"])
+    return alike
 
 
 def best(rows: pd.DataFrame, cost: str, lowest: float) -> dict[str, Any] | None:

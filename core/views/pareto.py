@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from core.study.methods import DENSE
@@ -16,6 +17,7 @@ from core.views.words import Translate, english
 
 BAR, ANSWER = "bar", "answer"  # data sets of asking(): the accuracy asked for, and the network that is the answer
 _GRAY = "#808080"
+_ROOM = (0.05, 0.06)  # that a label takes, as shares of the chart's width and height
 
 
 def pareto_chart(
@@ -48,7 +50,8 @@ def pareto_chart(
     )
     flat = alt.Axis(title=ACCURACY.title(t), titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14)
     y = alt.Y("test_accuracy:Q", axis=flat, scale=alt.Scale(zero=False, nice=True))
-    front, base = alt.Chart(pareto_front(shown, cost.metric)[fields]), alt.Chart(points)
+    on_front = pareto_front(shown, cost.metric)[fields]
+    front, base = alt.Chart(on_front), alt.Chart(points)
     color, shape = key(with_dense(looks, t), legend)
     hover = [
         alt.Tooltip("variant:N", title=t("Method")),
@@ -66,9 +69,23 @@ def pareto_chart(
         *_runs(runs, cost, looks, x, y, color, shape, select, t),
         base.mark_point(size=80, filled=True, opacity=1).encode(x, y, color, shape, tooltip=hover),
         # Only these are labelled: of several methods at one sparsity the labels would lie upon one another.
-        front.mark_text(dy=-13, fontSize=11, color=_GRAY).encode(x, y, text=alt.Text("sparsity:Q", format="~g")),
+        alt.Chart(labelled(on_front, shown, cost.metric))
+        .mark_text(dy=-13, fontSize=11, color=_GRAY)
+        .encode(x, y, text=alt.Text("sparsity:Q", format="~g")),
     ]
     return alt.LayerChart(layer=layers)
+
+
+def labelled(front: pd.DataFrame, shown: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """The rows of ``front`` whose labels do not touch, from the most accurate on, in a chart of ``shown``."""
+    x, y = np.log(front[cost]), front["test_accuracy"]
+    wide, high = np.ptp(np.log(shown[cost])) or 1.0, np.ptp(shown["test_accuracy"]) or 1.0
+    kept: list[Any] = []
+    for row in reversed(front.index):
+        apart = (abs(x[row] - x[other]) > _ROOM[0] * wide or abs(y[row] - y[other]) > _ROOM[1] * high for other in kept)
+        if all(apart):
+            kept.append(row)
+    return front.loc[kept]
 
 
 def key(looks: Mapping[str, Style], legend: alt.Legend | None) -> tuple[alt.Color, alt.Shape]:
