@@ -29,7 +29,7 @@ from pages._compare_study import find_study as make_study
 from pages._compare_table import show_table
 from pages._language import t
 from pages._notes import say_where_it_comes_from, warn_of_dead_layers
-from pages._shared import explained, keep_runs_going, results, show, statuses
+from pages._shared import explained, keep_runs_going, page_head, results, show, statuses
 from pages._studies import choose_study, find_studies, say_it_is_the_sample
 
 HIGHEST_SPARSITY = 0.99
@@ -38,8 +38,7 @@ STUDY_BEFORE = "study shown before"
 
 
 def page() -> None:
-    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
-    head.title(t("Compare pruning methods"), anchor=False, width="content")
+    head = page_head(t("Compare pruning methods"))
     found, waiting = find_studies(), states_of_unfinished_runs()
     if waiting:
         follow_runs(len(found.own))

@@ -17,13 +17,13 @@ from pages._address import go, link
 from pages._language import t
 from pages._launch_recipe import choose_recipe
 from pages._launch_runs import choose_runs, read_runs
-from pages._shared import PROBLEMS, complain, describe, home, paces, queue, show, statuses
+from pages._shared import PROBLEMS, complain, describe, home, paces, page_head, queue, show, statuses
 
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
 
 
 def page() -> None:
-    st.title(t("Launch a study"), anchor=False)
+    page_head(t("Launch a study"))
     st.caption(
         t(
             "Every method starts from the same dense network and gets the same budget to recover. "

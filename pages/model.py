@@ -24,7 +24,7 @@ from pages._address import link, read_choice, write_if_chosen
 from pages._language import problem_words, t
 from pages._model_downloads import show_downloads
 from pages._model_sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
-from pages._shared import PROBLEMS, complain, describe, explained, home, keep_runs_going, show, statuses
+from pages._shared import PROBLEMS, complain, describe, explained, home, keep_runs_going, page_head, show, statuses
 
 LOOK_SECONDS = 3
 DOWNLOADS = "download"
@@ -39,8 +39,7 @@ SECTIONS: Mapping[str, Callable[[RunSpec, Examination], None]] = {
 
 
 def page() -> None:
-    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
-    head.title(t("Model"), anchor=False, width="content")
+    head = page_head(t("Model"))
     own, shipped = statuses().read(), _shipped(SAMPLE.path).read()
     if not own and not shipped:
         say_what_to_do_first()

@@ -18,7 +18,7 @@ from core.views.words import translator
 from pages._address import link, read_choice, write_if_chosen
 from pages._language import language, t
 from pages._outputs import ALL_RUNS, Figure, Outputs, outputs, split_tables
-from pages._shared import PROBLEMS, complain, describe, show
+from pages._shared import PROBLEMS, complain, describe, page_head, show
 from pages._studies import choose_study, find_studies, say_it_is_the_sample
 
 PARTS = ("report", "figures", "tables")
@@ -35,8 +35,7 @@ MIME = {
 
 
 def page() -> None:
-    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
-    head.title(t("Report"), anchor=False, width="content")
+    head = page_head(t("Report"))
     found = find_studies()
     if not found.labels:
         say_what_to_do_first()

@@ -23,7 +23,7 @@ from pages._address import link
 from pages._language import t
 from pages._run_details import show_details, show_load
 from pages._runs_table import choose
-from pages._shared import complain, explained, home, keep_runs_going, paces, show, statuses
+from pages._shared import complain, explained, home, keep_runs_going, paces, page_head, show, statuses
 
 LIVE_SECONDS = 2
 OUTCOME_SECONDS = 5
@@ -32,7 +32,7 @@ BARS_AT_ONCE = 20
 
 
 def page() -> None:
-    st.title(t("Runs"), anchor=False)
+    page_head(t("Runs"))
     runs = statuses().read()
     if not runs:
         with st.container(border=True):
