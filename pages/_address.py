@@ -5,7 +5,7 @@ empties it at each switch of pages; what it said is kept for the browser session
 
     chosen = read_choice("study", list(labels), default)       # link, else the last choice, else the default
     st.selectbox("Study", list(labels), key="study")           # a widget with the parameter's name as its key shows it
-    write(study=st.session_state["study"])
+    write(study=st.session_state["study"])                     # or write_if_chosen, where the default goes without saying
 
 A slider is better bound by ``key=name, bind="query-params"``: its steps then leave no trail in the browser's history.
 ``check_number`` before it says what the widget is about to pass over; ``read_...`` and ``write`` are not for bound names.
@@ -13,7 +13,6 @@ A slider is better bound by ``key=name, bind="query-params"``: its steps then le
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,14 +23,13 @@ import streamlit as st
 
 from core.study.checks import InputError
 from core.views.tables import escape_markdown
+from pages._address_values import Texts, parse_choice, parse_choices, parse_flag, parse_number, to_texts
 from pages._language import LANGUAGE, t
 
-LONGEST, MOST = 300, 100  # letters of a value, and values of one name, that are looked at
 _SHOWN = 40  # letters of a value that a page repeats
 _ON_ITS_WAY_SECONDS = 2.0
 # In the session state.
 _MEMORY, _PAGE, _DRAWN_AGAIN = "address", "page in view", "page in view is drawn again"
-_FLAGS = {"1": True, "0": False}
 # What a page says in its address by itself if it was chosen before. A link says it at once: a second entry in the browser's
 # history would lead back to the first, which makes the second again.
 _SAID_ANYWAY = {"model": ("section",)}
@@ -40,7 +38,6 @@ _SAID_ANYWAY = {"model": ("section",)}
 _REACHED_FROM_A_CHOICE = ("model",)
 _WAS = "was."  # before the name of a bound widget: what it shows if the address does not say otherwise
 
-Texts = tuple[str, ...]
 T = TypeVar("T")
 
 
@@ -126,7 +123,7 @@ def write(**values: str | float | bool | Sequence[str] | None) -> None:
             continue
         if name not in st.session_state or st.session_state[name] != value:  # no widget that was drawn holds it
             st.session_state[name] = value
-        texts = _texts(value)
+        texts = to_texts(value)
         if said != texts:
             changed[name] = list(texts)
             memory[name] = _Known(texts, said, time.monotonic() + _ON_ITS_WAY_SECONDS)
@@ -172,37 +169,6 @@ def link(
 def go(page: str, *, bound: Mapping[str, Any] | None = None, **values: Any) -> None:
     """Switch to ``page``, a file under pages/, with ``values`` chosen there, as :func:`link` does."""
     st.switch_page(f"pages/{page}.py", query_params=_query(page, bound or {}, values))
-
-
-def parse_choice(texts: Texts, accepted: Collection[str]) -> str:
-    """The last of ``texts``. This and the next three raise InputError, with the text that is not accepted."""
-    text = _checked(texts)[-1]
-    if text not in accepted:
-        raise InputError(text)
-    return text
-
-
-def parse_choices(texts: Texts, accepted: Collection[str]) -> list[str]:
-    chosen = [text for text in _checked(texts) if text]  # one empty text says that nothing is chosen
-    for text in chosen:
-        if text not in accepted:
-            raise InputError(text)
-    return list(dict.fromkeys(chosen))
-
-
-def parse_flag(texts: Texts) -> bool:
-    return _FLAGS[parse_choice(texts, _FLAGS)]
-
-
-def parse_number(texts: Texts, low: float, high: float) -> float:
-    text = _checked(texts)[-1]
-    try:
-        value = float(text)
-    except ValueError:
-        raise InputError(text) from None
-    if not math.isfinite(value) or not low <= value <= high:
-        raise InputError(text)
-    return value + 0.0  # -0.0 is 0.0
 
 
 def _read(name: str, parse: Callable[[Texts], T], holds: Callable[[Any], bool], default: T) -> T:
@@ -273,28 +239,8 @@ def _pass_over(name: str, text: str) -> None:
     st.info(sentence, icon=":material/link_off:")
 
 
-def _checked(texts: Texts) -> Texts:
-    """``texts``, of which there is at least one; InputError for more than anybody would choose."""
-    for text in texts:
-        if len(text) > LONGEST:
-            raise InputError(text)
-    if len(texts) > MOST:
-        raise InputError(texts[-1])
-    return texts
-
-
-def _texts(value: str | float | bool | Sequence[str]) -> Texts:
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, bool):
-        return ("1" if value else "0",)
-    if isinstance(value, int | float):
-        return (f"{value:g}",)
-    return tuple(value) or ("",)
-
-
 def _query(page: str, bound: Mapping[str, Any], values: dict[str, Any]) -> dict[str, str | list[str]]:
-    query: dict[str, str | list[str]] = {name: list(_texts(value)) for name, value in values.items()}
+    query: dict[str, str | list[str]] = {name: list(to_texts(value)) for name, value in values.items()}
     if page in _REACHED_FROM_A_CHOICE:
         query = _said_here(bound) | query
     for name in (LANGUAGE, *_SAID_ANYWAY.get(page, ())):
@@ -312,7 +258,7 @@ def _said_here(bound: Mapping[str, Any]) -> dict[str, str | list[str]]:
         name: st.query_params.get_all(name) for name in st.query_params if name not in ours
     }
     held = {name: st.session_state.get(name, usual) for name, usual in bound.items()}
-    return said | {_WAS + name: list(_texts(value)) for name, value in held.items() if value != bound[name]}
+    return said | {_WAS + name: list(to_texts(value)) for name, value in held.items() if value != bound[name]}
 
 
 def _memory() -> dict[str, _Known]:

@@ -12,8 +12,8 @@ from core.study.methods import DENSE
 from core.study.pareto import Answer, Candidate
 from core.views import charts, tables
 from core.views.pareto import ANSWER, BAR
-from core.views.wording import variant_name
-from pages._address import link, read_choice, read_number, write, write_if_chosen
+from core.views.wording import measured_name, variant_name
+from pages._address import link, read_choice, read_number, write_if_chosen
 from pages._cards import seeds, swatch, times, times_smaller
 from pages._compare_charts import draw, open_clicked_run
 from pages._compare_study import BOUND, Study
@@ -82,9 +82,7 @@ def choose(study: Study) -> tuple[str, float]:
     )
     if len(dense) and lowest == usual:
         st.caption(t("{accuracy:g} % is one point less than the dense network has.", accuracy=usual))
-    write_if_chosen(goal=(goal, next(iter(PANELS))))
-    if lowest != usual:
-        write(accuracy=round(lowest, 2))
+    write_if_chosen(goal=(goal, "small"), accuracy=(round(lowest, 2), usual))
     return goal or "small", lowest
 
 
@@ -157,10 +155,7 @@ def luck(found: Candidate, goal: str) -> str:
 
 
 def run_name(run: Mapping[str, Any]) -> str:
-    variant = variant_name(run["variant"], t)
-    if run["method"] == DENSE:
-        return t("{variant}, seed {seed}", variant=variant, seed=run["seed"])
-    return t("{variant} {sparsity:g}, seed {seed}", variant=variant, sparsity=run["sparsity"], seed=run["seed"])
+    return measured_name(run["variant"], run["sparsity"], run["seed"], t)
 
 
 def setting_name(row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from core.study.record import State
 from core.study.spec import RunSpec
 from core.views.words import Translate, english
 
+_DENSE = variant_label(DENSE, {})
 _METHODS = {method.label: method for method in METHODS.values()}
 _COUNT = re.compile(r"width (?P<width>\d+)|(?P<epochs>[\d+]+) epochs|batch (?P<batch>\d+)|folder (?P<folder>.+)")
 
@@ -36,7 +37,7 @@ def _recipe_part(part: str, t: Translate) -> str:
 
 def variant_name(variant: str, t: Translate = english) -> str:
     """A method with its settings that results call ``variant``."""
-    if variant == variant_label(DENSE, {}):
+    if variant == _DENSE:
         return t("Dense")
     label, _, settings = variant.removesuffix(")").partition(" (")
     method = _METHODS.get(label)
@@ -83,10 +84,15 @@ def value_name(value: Scalar, t: Translate = english) -> str:
 
 def run_name(spec: RunSpec, t: Translate = english) -> str:
     """A run in a few words: its label, in other languages too."""
-    variant = variant_name(spec.variant, t)
-    if spec.is_dense:
-        return t("{variant}, seed {seed}", variant=variant, seed=spec.seed)
-    return t("{variant} {sparsity:g}, seed {seed}", variant=variant, sparsity=spec.sparsity, seed=spec.seed)
+    return measured_name(spec.variant, spec.sparsity, spec.seed, t)
+
+
+def measured_name(variant: str, sparsity: float, seed: int, t: Translate = english) -> str:
+    """The same of a run that is known by its row in the results."""
+    name = variant_name(variant, t)
+    if variant == _DENSE:
+        return t("{variant}, seed {seed}", variant=name, seed=seed)
+    return t("{variant} {sparsity:g}, seed {seed}", variant=name, sparsity=sparsity, seed=seed)
 
 
 def state_name(state: State, t: Translate = english) -> str:

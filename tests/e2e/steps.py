@@ -23,6 +23,15 @@ def fill(page, role, name, value):
     settle(page)
 
 
+def slide(page, steps):
+    """Move the slider by ``steps`` to the left."""
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    for _ in range(steps):
+        slider.press("ArrowLeft")
+    settle(page)
+
+
 def wait_until(page, condition, seconds=150):
     for _ in range(seconds * 4):
         if condition():

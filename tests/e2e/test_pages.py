@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.axe import grave_findings
-from tests.e2e.steps import choose, fill, open_page, settle, switch
+from tests.e2e.steps import choose, fill, open_page, settle, slide, switch
 
 pytestmark = pytest.mark.e2e
 
@@ -50,11 +50,7 @@ def test_what_is_chosen_can_be_shared_and_is_kept(gallery, visit):
     study.click()
     page.get_by_role("option").filter(has_text="width 12").click()
     settle(page)
-    slider = page.get_by_role("slider").first
-    slider.focus()
-    for _ in range(3):
-        slider.press("ArrowLeft")
-    settle(page)
+    slide(page, 3)
     page.wait_for_url(re.compile("sparsity=0.87"))
     assert "study=" in page.url
     for window in (page, visit()):
@@ -109,11 +105,7 @@ def test_the_question_is_answered_with_a_run_to_open(gallery, visit):
     expect(page.get_by_text("No run here has 99.9 % or more.")).to_be_visible()
     fill(page, "spinbutton", "with a test accuracy (%) of at least", "60")
     choose(page, "The smallest network", "The fastest in a large batch")
-    slider = page.get_by_role("slider").first
-    slider.focus()
-    for _ in range(3):
-        slider.press("ArrowLeft")
-    settle(page)
+    slide(page, 3)
     page.wait_for_url(re.compile("goal=batch.*sparsity=0.87"))
     page.get_by_role("link", name="Open this run and download it").click()
     expect(page.get_by_role("heading", name="Model", exact=True)).to_be_visible()

@@ -13,7 +13,7 @@ from core.study.checks import InputError
 from core.study.presets import build_recipe
 from core.study.spec import RunSpec
 from pages import _address
-from pages._address import LONGEST, MOST, parse_choice, parse_choices, parse_flag, parse_number
+from pages._address_values import LONGEST, MOST, parse_choice, parse_choices, parse_flag, parse_number
 from tests.records import write_result
 
 APP = Path(__file__).parents[2] / "app.py"

@@ -98,6 +98,7 @@ def test_moving_the_slider_changes_the_cards_and_marks_what_is_interpolated(home
     run(app.slider(key="sparsity").set_value(0.95))
     assert not app.metric
     assert text(app).count("No data at 0.95") == len(METHODS)
+    assert links(app, "query_string").count("sparsities=0.95") == len(METHODS)  # to Launch, with what is missing
     run(app.slider(key="sparsity").set_value(0.0))
     assert len(set(accuracies(app))) == 1
     assert "interpolated" not in text(app)
@@ -332,6 +333,8 @@ def test_the_question_is_answered_with_a_run_and_a_way_to_it(home):
     app = open_page()
     assert "Which network to take?" in text(app)
     start = app.number_input(key="accuracy").value
+    assert f"{start:g} % is one point less than the dense network has." in text(app)
+    assert "accuracy" not in app.query_params
     app = run(app.number_input(key="accuracy").set_value(80.0))
     frame = Results(home).frame()
     smallest = frame.sort_values(["model_size_mb", "test_accuracy"], ascending=[True, False]).iloc[0]
@@ -343,6 +346,9 @@ def test_the_question_is_answered_with_a_run_and_a_way_to_it(home):
     app = run(app.number_input(key="accuracy").set_value(99.9))
     assert "No run here has 99.9 % or more" in text(app)
     assert app.query_params["accuracy"] == "99.9"
+    assert "one point less" not in text(app)
+    app = run(app.number_input(key="accuracy").set_value(start))
+    assert app.query_params["accuracy"] == f"{start:g}"  # else a reload would bring 99.9 back
     assert start == pytest.approx(frame.loc[frame["method"] == "dense", "test_accuracy"].mean() - 1, abs=0.06)
 
 
