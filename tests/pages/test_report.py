@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ from core.outputs import find_study, output_folder, write_everything
 from core.study.grid import study_runs
 from core.study.presets import build_recipe
 from core.study.sample import SAMPLE
+from core.study.spec import RunSpec
 from core.views.drawing import draw_apart, packed
 from pages import _outputs
 from pages._outputs import Figure, outputs, split_tables
@@ -120,6 +122,16 @@ def test_the_files_are_those_that_the_command_line_writes(home, tmp_path, open_p
         names = {name.rpartition("/")[2] for name in archive.namelist()}
         assert all(name.startswith(f"{study.name}/") for name in archive.namelist())
     assert names == set(written) | FILES
+
+
+def test_the_files_follow_a_run_that_comes_anew_within_the_second(home, open_page, buttons, drawn):
+    write_study(home)
+    spec = RunSpec(build_recipe("demo"), "dense", 1)
+    for moment, accuracy in enumerate((61.25, 62.5)):
+        path = write_result(home, spec, test_accuracy=accuracy).result_path
+        os.utime(path, ns=(10**18 + moment, 10**18 + moment))
+        open_report(open_page, part="tables")
+        assert accuracy in set(pd.read_csv(io.BytesIO(buttons["all_runs.csv"]["data"]()))["test_accuracy"])
 
 
 def test_each_figure_can_be_taken_along_in_both_formats(home, open_page, buttons, drawn):
