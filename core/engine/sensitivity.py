@@ -6,9 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import joblib
 from torch import Tensor
 
 from core.engine.artifact import load_model
@@ -21,6 +19,7 @@ from core.engine.job import weights_path
 from core.engine.pruning import prune
 from core.engine.pruning.base import Context
 from core.engine.quiet import Quiet
+from core.engine.remembered import remembered
 from core.study.checks import InputError
 from core.study.methods import Scalar
 from core.study.record import Home, RunFolder
@@ -96,7 +95,7 @@ class _Points:
         self._quiet = Quiet(home.cache)
         self._dense = place(load_model(folder.model_path), self._device)
         self._test = self._on_device(data.test, drawn(len(data.test), MOST_PICTURES, seed=0))
-        self._known = joblib.Memory(home.cache / "sensitivity", verbose=0).cache(_accuracy, ignore=["measure"])
+        self._known = home.cache / "sensitivity"
 
     def accuracy(self, method: str, settings: Mapping[str, Scalar], sparsity: float) -> float:
         """The accuracy in percent, measured only if nobody has done so before."""
@@ -111,14 +110,7 @@ class _Points:
             "version": VERSION,
         }
 
-        def measure() -> float:
-            return self._measure(method, settings, sparsity)
-
-        try:
-            self._known.check_call_in_cache(key, measure)
-        except Exception:  # joblib's note of the function's code is damaged, which can raise anything
-            self._known.clear(warn=False)
-        return float(self._known(key, measure))
+        return remembered(self._known, key, lambda: self._measure(method, settings, sparsity))
 
     def described(self, curves: tuple[Curve, ...]) -> Sensitivity:
         """``curves`` with all that they were measured on."""
@@ -152,8 +144,3 @@ class _Points:
     def _on_device(self, pictures: Pictures, chosen: Tensor) -> DevicePictures:
         part = Pictures(pictures.images[chosen], pictures.labels[chosen])
         return DevicePictures(part, self._data.mean, self._data.std, self._device)
-
-
-def _accuracy(key: Mapping[str, Any], measure: Callable[[], float]) -> float:
-    """What joblib keeps by ``key``."""
-    return measure()

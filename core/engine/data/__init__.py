@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from core.engine.data import folder, synthetic
 from core.engine.data.augment import DevicePictures, Plan, epoch_plan
 from core.engine.data.pictures import Dataset, Decoded, Pictures, Report, Source
+from core.engine.remembered import remembered
 from core.study.checks import InputError
 from core.study.record import Home
 from core.study.spec import FOLDER_PREFIX, check_data_name
@@ -41,8 +41,9 @@ def load_dataset(name: str, home: Home, report: Report | None = None) -> Dataset
     check_data_name(name)
     try:
         source = _source(name, home)
-        memory = joblib.Memory(home.cache / "data", verbose=0)
-        prepared = _remembered(memory, name, source, _in_steps(report or _to_stderr))
+        told = _in_steps(report or _to_stderr)
+        key = (name, source.version, CACHE_VERSION)
+        prepared = remembered(home.cache / "data", key, lambda: _prepare(source, told))
     except OSError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
@@ -70,41 +71,9 @@ def _source(name: str, home: Home) -> Source:
     return folder.source(Path(name.removeprefix(FOLDER_PREFIX).strip()))
 
 
-def _prepare(name: str, version: str, cache_version: int, source: Source, report: Report) -> Prepared:
+def _prepare(source: Source, report: Report) -> Prepared:
     decoded = source.decode(report)
     return Prepared(decoded, *_channel_statistics(decoded.train_images), _fingerprint(decoded))
-
-
-def _remembered(memory: Any, name: str, source: Source, report: Report) -> Prepared:
-    """The result of ``_prepare``: out of the cache, or made and kept there if it is missing or damaged.
-
-    Several processes may do this at once: joblib puts an entry in place as a whole, and each returns a good one.
-    """
-    cached = memory.cache(_prepare, ignore=["source", "report"])
-    arguments = (name, source.version, CACHE_VERSION, source, report)
-    kept = _kept(cached, arguments)
-    made: Prepared = cached(*arguments) if kept is None else kept
-    return made
-
-
-def _kept(cached: Any, arguments: tuple[Any, ...]) -> Prepared | None:
-    """What the cache has for these arguments. What is damaged there is removed; damaged bytes can raise anything."""
-    try:
-        if not cached.check_call_in_cache(*arguments):
-            return None
-    except Exception:  # in joblib's note of the function's code, which it reads first
-        cached.clear(warn=False)
-        return None
-    entry = cached.call_and_shelve(*arguments)
-    try:
-        prepared: Prepared = entry.get()
-        intact = isinstance(prepared, Prepared) and prepared.fingerprint == _fingerprint(prepared.decoded)
-    except Exception:
-        intact = False
-    if intact:
-        return prepared
-    entry.clear()
-    return None
 
 
 def _fingerprint(decoded: Decoded) -> str:
