@@ -68,12 +68,19 @@ def read_choice(name: str, accepted: Collection[str], default: str) -> str:
 
 
 def read_choices(name: str, accepted: Collection[str], default: Iterable[str] = ()) -> list[str]:
-    """Some of ``accepted``, or none of them."""
+    """Some of ``accepted``, or none of them. Of a link that names others too, those that are accepted count."""
+
+    def parse(texts: Texts) -> list[str]:
+        known = tuple(text for text in texts if text in accepted)
+        strangers = [text for text in texts if text and text not in accepted]
+        if known and strangers:
+            _pass_over(name, strangers[0])
+        return parse_choices(known or texts, accepted)
 
     def holds(value: Any) -> bool:
         return isinstance(value, list) and all(one in accepted for one in value)
 
-    return _read(name, lambda texts: parse_choices(texts, accepted), holds, list(default))
+    return _read(name, parse, holds, list(default))
 
 
 def read_flag(name: str, default: bool) -> bool:
@@ -94,20 +101,10 @@ def check_number(name: str, low: float, high: float) -> None:
     _check(name, lambda texts: parse_number(texts, low, high))
 
 
-def check_choices(name: str, accepted: Collection[str]) -> None:
-    """One line on a choice that a bound widget is about to pass over."""
-    _check(name, lambda texts: parse_choices(texts, accepted))
-
-
 def usual_number(name: str, low: float, high: float, default: float) -> float:
     """What a bound widget is to show where the address does not say: on the way back from a link what it showed, else
     ``default``."""
     return _was(name, lambda texts: parse_number(texts, low, high), default)
-
-
-def usual_choices(name: str, accepted: Collection[str]) -> list[str]:
-    """The same for several choices, else none."""
-    return _was(name, lambda texts: parse_choices(texts, accepted), [])
 
 
 def write(**values: str | float | bool | Sequence[str] | None) -> None:

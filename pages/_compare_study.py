@@ -26,7 +26,7 @@ MOST_ANSWERS = 500  # that are kept
 MANY_VARIANTS = 8  # of more, only the main ones are shown until others are chosen
 DEFAULT_SPARSITY = 0.9
 # The widgets of the page that are bound to the address, and what they usually show.
-BOUND: dict[str, Any] = {"sparsity": DEFAULT_SPARSITY, "methods": []}
+BOUND: dict[str, Any] = {"sparsity": DEFAULT_SPARSITY}
 RUN = "run"  # the selection into which a click on a point puts the run
 
 

@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.study.results import COLUMNS
 from core.views import tables
 from core.views.wording import variant_name
+from pages._address import read_choice, write_if_chosen
 from pages._language import t
 
 WIDEST_NAME = 260  # pixels
+_FIRST = ("method", "sparsity", "seeds")
+# What fits a window beside each other; the rest is a click away, and in the files.
+VIEWS: Mapping[str, Sequence[str]] = {
+    "results": (
+        *_FIRST,
+        "accuracy_percent",
+        "accuracy_ci95",
+        "accuracy_change_points",
+        "accuracy_change_ci95",
+        "compressed_size_mb",
+        "size_ratio",
+        "macs_millions",
+        "speedup_batch1",
+        "speedup_large_batch",
+    ),
+    "latency": (
+        *_FIRST,
+        "latency_batch1_ms",
+        "speedup_batch1",
+        "latency_large_batch_ms",
+        "speedup_large_batch",
+        "optimised_latency_batch1_ms",
+        "optimised_speedup_batch1",
+        "optimised_latency_large_batch_ms",
+        "optimised_speedup_large_batch",
+    ),
+    "all": (),  # in the order of the files
+}
 
 
 def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
-    st.subheader(t("Efficiency table"), anchor=False)
+    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
+    head.subheader(t("Efficiency table"), anchor=False, width="content")
+    view = choose_view(head)
     names = [variant_name(variant, t) for variant in table["method"]]
     # As wide as the longest name, within bounds: it never scrolls away. Korean letters count twice.
     width = min(24 + 7 * max(sum(1 + (letter > "\u1100") for letter in name) for name in names), WIDEST_NAME)
     columns = {**column_config(), "method": st.column_config.TextColumn(t("Method"), pinned=True, width=width)}
     # Records made before networks were timed as delivered have none of these: four empty columns would say nothing.
-    empty = [name for name in table.columns if str(name).startswith("optimised_") and table[name].isna().all()]
+    empty = {name for name in table.columns if str(name).startswith("optimised_") and table[name].isna().all()}
     st.dataframe(
-        table.assign(method=names).drop(columns=empty),
+        table.assign(method=names)[[name for name in VIEWS[view] or table.columns if name not in empty]],
         hide_index=True,
         column_config=columns,
         placeholder="—",
@@ -50,6 +83,23 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
         )
 
 
+def choose_view(place: DeltaGenerator) -> str:
+    """Which columns are shown: a key of VIEWS."""
+    words = {"results": t("Results"), "latency": t("Latency"), "all": t("All columns")}
+    read_choice("columns", VIEWS, "results")
+    view = place.segmented_control(
+        t("Columns"),
+        list(VIEWS),
+        format_func=words.__getitem__,
+        required=True,
+        key="columns",
+        label_visibility="collapsed",
+        width="content",
+    )
+    write_if_chosen(columns=(view, "results"))
+    return str(view)
+
+
 def _number(label: str, form: str, explained: str | None = None) -> Any:
     return st.column_config.NumberColumn(label, format=form, help=explained)
 
@@ -71,10 +121,12 @@ def column_config() -> dict[str, Any]:
         "size_ratio": _number(t("Times smaller"), "%.1f×", t("The dense network's file over this one.")),
         "compressed_size_mb": _number(t("Size (MB)"), "%.3f", t("The compressed file that was really written.")),
         "latency_batch1_ms": _number(t("Latency, batch 1 (ms)"), "%.3f", t("Per image, one at a time.")),
-        "latency_large_batch_ms": _number(t("Large batch (ms)"), "%.3f", t("Latency per image in a large batch.")),
+        "latency_large_batch_ms": _number(
+            t("Latency, large batch (ms)"), "%.3f", t("Latency per image in a large batch.")
+        ),
         "speedup_batch1": _number(t("Speed-up, batch 1"), "%.2f×", t("Measured, against dense.")),
         "speedup_large_batch": _number(
-            t("Large batch"), "%.2f×", t("Speed-up in a large batch, measured, against dense.")
+            t("Speed-up, large batch"), "%.2f×", t("Speed-up in a large batch, measured, against dense.")
         ),
         "optimised_latency_batch1_ms": _number(
             t("Optimised, batch 1 (ms)"), "%.3f", t("Latency per image with BatchNorm folded and operations fused.")

@@ -19,6 +19,8 @@ from pages._launch_recipe import ANY_TEXT
 
 ROWS_AT_ONCE = 14
 FEW = 8  # runs that need no filter
+# Pixels. What comes first fits a window of 400, and the mark of the state with it.
+SPARSITY_WIDTH, SEED_WIDTH, ACCURACY_WIDTH = 70, 52, 96
 
 
 def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
@@ -44,7 +46,7 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
         key=f"runs table {hashlib.sha256(f'{grouped} {ids}'.encode()).hexdigest()[:16]}",
         height="content" if len(rows) <= ROWS_AT_ONCE else 35 * ROWS_AT_ONCE,
         placeholder="—",
-        column_config=columns(),
+        column_config=columns(max((len(str(run.spec.seed)) for run in shown if run.spec), default=0)),
     )
     return [run for place in event.selection.rows if place < len(rows) for run in rows[place]]
 
@@ -79,21 +81,25 @@ def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     return Filter(chosen_states, chosen_variants, text, t), grouped
 
 
-def columns() -> dict[str, Any]:
+def columns(digits: int) -> dict[str, Any]:
+    """How each column is shown; ``digits``: of the longest seed."""
     config = st.column_config
     return {
-        "State": config.TextColumn(t("State"), pinned=True, width=110),
-        "Method": t("Method"),
-        "Sparsity": config.NumberColumn(t("Sparsity"), format="%.2f", help=t("As requested.")),
-        "Seed": t("Seed"),
+        "Method": config.TextColumn(t("Method"), pinned=True),
+        "Sparsity": config.NumberColumn(t("Sparsity"), format="%.2f", width=SPARSITY_WIDTH, help=t("As requested.")),
+        "Seed": config.NumberColumn(t("Seed"), format="%d", width=max(SEED_WIDTH, 20 + 8 * digits)),
         "Done": config.NumberColumn(t("Seeds done"), width=90),
+        "State": config.TextColumn(t("State"), width=110),
         "Progress": config.ProgressColumn(t("Progress"), min_value=0, max_value=100, format="%.0f %%"),
         "Now": config.TextColumn(t("Now"), width="medium"),
         "Accuracy (%)": config.NumberColumn(
-            t("Accuracy (%)"), format="%.2f", help=t("On the test pictures, after the newest epoch.")
+            t("Accuracy (%)"),
+            format="%.2f",
+            width=ACCURACY_WIDTH,
+            help=t("On the test pictures, after the newest epoch."),
         ),
         "± 95 %": config.NumberColumn(
-            format="%.2f", help=t("Half of the 95 % Student-t interval of the mean; none for one seed.")
+            "± 95 %", format="%.2f", help=t("Half of the 95 % Student-t interval of the mean; none for one seed.")
         ),
         "Size (MB)": config.NumberColumn(
             t("Size (MB)"), format="%.3f", help=t("The compressed file, known once pruned.")

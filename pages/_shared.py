@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import ParamSpec
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from core.jobs.queue import Queue
@@ -57,13 +56,6 @@ def show(page: Callable[[], None]) -> None:
         st.rerun()
     with whole_page(inspect.getfile(page)):
         explained(page)()
-
-
-def page_head(title: str) -> DeltaGenerator:
-    """The title of a page, and the row that it stands in, for what belongs at its right end."""
-    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
-    head.title(title, anchor=False, width="content")
-    return head
 
 
 def explained(body: Callable[_P, None]) -> Callable[_P, None]:

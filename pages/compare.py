@@ -10,13 +10,12 @@ from core.study.record import State
 from core.study.results import interpolate
 from core.study.sensitivity import accuracy_at
 from core.views import charts
-from core.views.wording import state_name
+from core.views.wording import state_name, variant_name
 from pages._address import (
-    check_choices,
     check_number,
     link,
+    read_choices,
     read_flag,
-    usual_choices,
     usual_number,
     write,
     write_if_chosen,
@@ -27,9 +26,10 @@ from pages._compare_question import ask
 from pages._compare_study import DEFAULT_SPARSITY, MANY_VARIANTS, Study
 from pages._compare_study import find_study as make_study
 from pages._compare_table import show_table
+from pages._head import page_head
 from pages._language import t
 from pages._notes import say_where_it_comes_from, warn_of_dead_layers
-from pages._shared import explained, keep_runs_going, page_head, results, show, statuses
+from pages._shared import explained, keep_runs_going, results, show, statuses
 from pages._studies import choose_study, find_studies, say_it_is_the_sample
 
 HIGHEST_SPARSITY = 0.99
@@ -53,7 +53,6 @@ def page() -> None:
     if not found.is_sample(chosen):
         say_where_it_comes_from(study.runs)
     check_number("sparsity", 0, HIGHEST_SPARSITY)
-    check_choices("methods", list(study.looks))
     explore(study)
 
 
@@ -126,18 +125,20 @@ def forget_the_question(chosen: str) -> None:
 def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], float]:
     left, right = st.columns([3, 4], gap="medium", vertical_alignment="top")
     many = len(study.looks) > MANY_VARIANTS
+    names = {variant: variant_name(variant, t) for variant in study.looks}
+    read_choices("methods", names)
     chosen: list[str] = left.pills(
         t("Show only"),
-        list(study.looks),
+        list(names),
         selection_mode="multi",
-        default=usual_choices("methods", list(study.looks)),
+        format_func=names.__getitem__,
         key="methods",
-        bind="query-params",
         wrap=not many,
         help=t("Choose one method or several. Nothing chosen shows the main ones.")
         if many
         else t("Choose one method or several. Nothing chosen shows all."),
     )
+    write_if_chosen(methods=(chosen, []))
     if many and not chosen:
         read_flag("all", False)
         everything = left.toggle(t("All {n} variants", n=len(study.looks)), key="all")

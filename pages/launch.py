@@ -14,10 +14,11 @@ from core.study.record import UNFINISHED, State
 from core.study.spec import RunSpec
 from core.views.wording import duration, run_name, state_name
 from pages._address import go, link
+from pages._head import page_head
 from pages._language import t
 from pages._launch_recipe import choose_recipe
 from pages._launch_runs import choose_runs, read_runs
-from pages._shared import PROBLEMS, complain, describe, home, paces, page_head, queue, show, statuses
+from pages._shared import PROBLEMS, complain, describe, home, paces, queue, show, statuses
 
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
 

@@ -21,10 +21,11 @@ from core.views.live import distinct_labels
 from core.views.tables import escape_markdown
 from core.views.wording import recipe_name, run_name, state_name
 from pages._address import link, read_choice, write_if_chosen
+from pages._head import page_head
 from pages._language import problem_words, t
 from pages._model_downloads import show_downloads
 from pages._model_sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
-from pages._shared import PROBLEMS, complain, describe, explained, home, keep_runs_going, page_head, show, statuses
+from pages._shared import PROBLEMS, complain, describe, explained, home, keep_runs_going, show, statuses
 
 LOOK_SECONDS = 3
 DOWNLOADS = "download"

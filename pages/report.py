@@ -16,9 +16,10 @@ from core.views.drawing import KINDS
 from core.views.tables import escape_markdown
 from core.views.words import translator
 from pages._address import link, read_choice, write_if_chosen
+from pages._head import page_head
 from pages._language import language, t
 from pages._outputs import ALL_RUNS, Figure, Outputs, outputs, split_tables
-from pages._shared import PROBLEMS, complain, describe, page_head, show
+from pages._shared import PROBLEMS, complain, describe, show
 from pages._studies import choose_study, find_studies, say_it_is_the_sample
 
 PARTS = ("report", "figures", "tables")

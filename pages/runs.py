@@ -20,10 +20,11 @@ from core.views.runs import MARKS
 from core.views.wording import duration, state_name
 from pages._actions import PROBLEM, show_actions, show_failures
 from pages._address import link
+from pages._head import page_head
 from pages._language import t
 from pages._run_details import show_details, show_load
 from pages._runs_table import choose
-from pages._shared import complain, explained, home, keep_runs_going, paces, page_head, show, statuses
+from pages._shared import complain, explained, home, keep_runs_going, paces, show, statuses
 
 LIVE_SECONDS = 2
 OUTCOME_SECONDS = 5
@@ -127,8 +128,11 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
         width=260,
     )
     left, right = st.columns(2)
-    left.altair_chart(curve_chart(frame, "test_accuracy", t), key="accuracy curve")
-    right.altair_chart(curve_chart(frame, measure, t), key="other curve")
+    for place, name, key in ((left, "test_accuracy", "accuracy curve"), (right, measure, "other curve")):
+        if frame[name].isna().all():
+            place.caption(t("The curves begin with the first epoch that is finished."))
+        else:
+            place.altair_chart(curve_chart(frame, name, t), key=key)
     if len(shown) > CURVES_AT_ONCE:
         st.caption(t("Curves of the first {n} runs; select others in the table.", n=CURVES_AT_ONCE))
 

@@ -33,6 +33,11 @@ class Plan:
         """The epoch (counted from 0) that each round starts with."""
         return tuple(accumulate(self.rounds[:-1], initial=0))
 
+    @property
+    def pruned_after(self) -> float:
+        """Epochs of this training before the last cut; halves of one where the network is cut in the middle of it."""
+        return self.epochs / 2 if self.gradual else float(self.starts[len(self.sparsities) - 1])
+
     def cuts(self, steps: int) -> dict[int, float]:
         """The sparsity to reach right before a step, by that step's number, where an epoch has ``steps`` steps."""
         if not self.gradual:

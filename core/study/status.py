@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from core.study.checks import InputError, finite
 from core.study.files import LATEST_TIME, modified
 from core.study.kept import Signature
 from core.study.look import Look, signature
+from core.study.plan import make_plan
 from core.study.record import UNFINISHED, Home, RunFolder, State
 from core.study.spec import RunSpec
 from core.study.watch import PHASES
@@ -116,19 +117,33 @@ def smaller_batch(folder: RunFolder) -> int | None:
 
 
 def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
-    """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures.
+    """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures. A pruned run has one more, its
+    accuracy right after the last cut: phase ``pruned``, at epoch 0 if it was cut before the first.
 
     Where a killed run did an epoch again, the later one counts. Garbled events are passed over.
     """
-    rows: dict[tuple[str, str, int], dict[str, Any]] = {}
+    rows: dict[tuple[str, str, float], dict[str, Any]] = {}
     for folder in folders:
         for event in folder.events():
-            phase, epoch = event.get("phase"), event.get("epoch")
-            if event["type"] == "epoch" and isinstance(phase, str) and isinstance(epoch, int):
+            phase, epoch = _place(event, folder)
+            if phase is not None and epoch is not None:
                 measures = {name: finite(event.get(name)) for name in _CURVES}
                 row = {"run_id": folder.run_id, "phase": phase, "epoch": epoch, **measures}
                 rows[folder.run_id, phase, epoch] = row
     return pd.DataFrame(list(rows.values()), columns=["run_id", "phase", "epoch", *_CURVES])
+
+
+def _place(event: Mapping[str, Any], folder: RunFolder) -> tuple[str, float] | tuple[None, None]:
+    """The phase of an event with measures, and the epochs that were done by then; None for both if it is another one."""
+    phase, epoch = event.get("phase"), event.get("epoch")
+    if event["type"] == "epoch" and isinstance(phase, str) and isinstance(epoch, int):
+        return phase, epoch
+    if event["type"] == "pruned":
+        try:
+            return "pruned", make_plan(folder.spec).pruned_after
+        except InputError:  # the spec is unreadable: nobody knows when it was cut
+            pass
+    return None, None
 
 
 def _in_order(runs: list[RunStatus]) -> list[RunStatus]:

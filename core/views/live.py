@@ -36,7 +36,9 @@ def distinct_labels(specs: Iterable[RunSpec], t: Translate = english) -> dict[st
 
 def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> alt.Chart:
     """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
-    that no colour has to be told apart alone."""
+    that no colour has to be told apart alone. Rows without ``measure`` are passed over; some have to have it."""
+    epochs = alt.Scale(domain=[int(curves["epoch"].min()), int(curves["epoch"].max())])  # the same for every measure
+    curves = curves.dropna(subset=measure)
     legend = alt.Legend(
         orient="bottom", columns=1, labelLimit=640, symbolType="stroke", symbolDash=[1, 0], symbolStrokeWidth=3
     )
@@ -61,6 +63,7 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
             x=alt.X(
                 "epoch:Q",
                 title=t("Epoch (of a pruned run: after pruning)"),
+                scale=epochs,
                 axis=alt.Axis(tickMinStep=1, format="d", grid=False),
             ),
             y=alt.Y(f"{measure}:Q", scale=_around(curves[measure]), axis=title),

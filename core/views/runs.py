@@ -53,19 +53,19 @@ class Filter:
 
 
 def run_row(run: RunStatus, t: Translate = english) -> dict[str, Any]:
-    """One run."""
+    """One run; first what a narrow window has room for."""
     spec = run.spec
     now = phase_name(run.phase, t)
     if run.seconds_left is not None:
         now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left, t))
     return {
-        "State": f"{MARKS[run.state]} {state_name(run.state, t).capitalize()}",
         "Method": variant_name(spec.variant, t) if spec else run.run_id,
         "Sparsity": spec.sparsity if spec else None,
         "Seed": spec.seed if spec else None,
+        "Accuracy (%)": run.test_accuracy,
+        "State": f"{MARKS[run.state]} {state_name(run.state, t).capitalize()}",
         "Progress": round(100 * run.fraction, 1),
         "Now": now if run.state == State.RUNNING else None,
-        "Accuracy (%)": run.test_accuracy,
         "Size (MB)": run.size_mb,
         "Latency (ms)": run.latency_ms,
         "Launched": datetime.fromtimestamp(run.created, UTC),
@@ -91,13 +91,13 @@ def group_row(runs: Sequence[RunStatus], t: Translate = english) -> dict[str, An
     counts = {state: sum(run.state == state for run in runs) for state in State}
     spread = float(np.std(done, ddof=1)) if len(done) > 1 else float("nan")
     return {
-        "State": " ".join(f"{MARKS[state]} {count}" for state, count in counts.items() if count),
         "Method": first["Method"],
         "Sparsity": first["Sparsity"],
         "Done": len(done),
-        "Progress": round(100 * sum(run.fraction for run in runs) / len(runs), 1),
         "Accuracy (%)": float(np.mean(done)) if done else None,
         "± 95 %": float(half_width(spread, len(done))) if len(done) > 1 else None,
+        "State": " ".join(f"{MARKS[state]} {count}" for state, count in counts.items() if count),
+        "Progress": round(100 * sum(run.fraction for run in runs) / len(runs), 1),
         "Size (MB)": float(np.mean(sizes)) if sizes else None,
         "Launched": max(datetime.fromtimestamp(run.created, UTC) for run in runs),
         "Recipe": first["Recipe"],

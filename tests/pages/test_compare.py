@@ -20,7 +20,7 @@ from core.study.results import Results
 from core.study.sensitivity import Curve, Sensitivity, write_sensitivity
 from core.study.spec import RunSpec
 from core.views.tables import _COLUMNS
-from pages._compare_table import column_config
+from pages._compare_table import VIEWS, column_config
 from tests.records import write_result
 
 REPOSITORY = Path(__file__).parents[2]
@@ -120,6 +120,18 @@ def test_downloads_hold_what_the_page_shows_and_every_run(home, monkeypatch):
     assert len(runs) == 14
     assert {row["device"] for row in runs} == {"'=cmd|' /C calc'!A0"}
     assert {row["seed"] for row in runs} == {"1", "2"}
+
+
+def test_each_number_of_the_files_is_in_some_view_of_the_table(home):
+    write_study(home)
+    seen = {}
+    for view in VIEWS:
+        app = open_page(columns=view)
+        seen[view] = list(app.dataframe[0].value)
+        assert set(VIEWS[view]) <= set(seen[view]), view
+        assert app.query_params.get("columns", "results") == view
+    assert set(seen["all"]) >= set(seen["results"]) | set(seen["latency"])
+    assert set(column_config()) == set(seen["all"]) - {"method"}  # each with a heading and a form
 
 
 def test_one_seed_has_no_interval(home):

@@ -33,7 +33,11 @@ def test_a_first_visit_shows_the_sample_study_and_says_what_it_is(open_page):
     assert "commit" in said
     assert len(app.dataframe[0].value) == 1 + 3 * 5  # dense, and each method at each sparsity
     # Its records are older than the timing of networks as delivered: there is no empty column for that.
-    assert not [name for name in app.dataframe[0].value if name.startswith("optimised_")]
+    for view in ("latency", "all"):
+        app.query_params["columns"] = view
+        shown = list(app.run().dataframe[0].value)
+        assert "latency_batch1_ms" in shown
+        assert not [name for name in shown if name.startswith("optimised_")]
 
 
 @pytest.mark.parametrize("page", ["report", "model"])

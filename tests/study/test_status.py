@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -137,6 +138,25 @@ def test_an_epoch_that_was_done_again_counts_once_as_the_later(home):
     assert list(frame["test_accuracy"]) == [41.0, 2.0]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "place"), [("one-shot", 0.0), ("iterative", 3.0), ("gradual", 2.5)]
+)  # of five epochs, in three rounds of 1, 2 and 2
+def test_the_accuracy_right_after_the_last_cut_is_a_point_of_the_curve(home, schedule, place):
+    recipe = replace(RECIPE, finetune=replace(RECIPE.finetune, epochs=5))
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.9, (("schedule", schedule),)))
+    for n in range(1, 6):
+        if place < n <= place + 1:
+            folder.append("pruned", test_accuracy=12.0)
+            folder.append("pruned", test_accuracy=13.0)  # again, after a kill
+        epoch(folder, n, phase="finetune")
+    frame = curves([folder])
+    cut = frame[frame["phase"] == "pruned"]
+    assert list(zip(cut["epoch"], cut["test_accuracy"], strict=True)) == [(place, 13.0)]
+    assert cut["loss"].isna().all()
+    assert frame["epoch"].is_monotonic_increasing
+    assert len(frame) == 6
+
+
 def test_the_estimate_comes_from_runs_of_the_same_kind(home):
     guess = estimate([DENSE, PRUNED], read_paces(home))
     assert not guess.measured
@@ -154,8 +174,6 @@ def test_the_estimate_comes_from_runs_of_the_same_kind(home):
 
 
 def build(**changes):
-    from dataclasses import replace  # noqa: PLC0415
-
     return replace(RECIPE, **changes)
 
 

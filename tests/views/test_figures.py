@@ -56,7 +56,9 @@ def test_every_figure_has_a_title_its_caption_and_its_numbers(home, study):
     seeds = {row["mean"] for row in values(drawn["tradeoff_curve"]) if "seed" in row}
     assert seeds == set(study["test_accuracy"])
     epochs = [row for row in values(drawn["training_curves"]) if "epoch" in row]
-    assert len(epochs) == 3 * 3 + 12  # three epochs of three dense runs, one of each pruned run
+    assert (
+        len(epochs) == 3 * 3 + 2 * 12
+    )  # three epochs of three dense runs; of each pruned run one, and what it began with
     assert {row["density"] for row in values(drawn["layer_density"])} == {0.5}
     assert "Dense" not in {row.get("variant") for row in values(drawn["layer_density"])}
 

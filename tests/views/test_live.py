@@ -33,6 +33,17 @@ def test_no_name_is_cut_where_names_are_long():
     assert legend["labelLimit"] > 7 * max(map(len, names))
 
 
+def test_what_was_not_measured_at_an_epoch_does_not_break_the_line():
+    frame = pd.DataFrame(
+        {"run": "a", "epoch": [0, 1, 2], "test_accuracy": [10.0, 50.0, 60.0], "loss": [None, 1.0, 0.5]}
+    )
+    drawn = {
+        name: next(iter(curve_chart(frame, name).to_dict()["datasets"].values())) for name in ("test_accuracy", "loss")
+    }
+    assert [row["epoch"] for row in drawn["test_accuracy"]] == [0, 1, 2]
+    assert [row["epoch"] for row in drawn["loss"]] == [1, 2]
+
+
 def test_every_run_has_a_bar_with_its_number():
     costs = pd.DataFrame({"run": ["a", "b"], "size_mb": [1.0, 2.0]})
     chart = cost_chart(costs, "size_mb", "Size (MB)").to_dict()
