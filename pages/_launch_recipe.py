@@ -39,6 +39,9 @@ def choose_recipe() -> RecipeChoice:
             format_func=str.capitalize,
             key="preset",
             persist_state="session",
+            help=t(
+                "How large the study is: pictures, network and epochs. The larger, the longer and the more it says."
+            ),
         )
         or "demo"
     )
@@ -57,7 +60,14 @@ def choose_recipe() -> RecipeChoice:
             (4, 256, base.width, 4),
             explained=t("Channels of the first stage; 64 is the full ResNet-18."),
         )
-        epochs = choose_number(columns[1], t("Dense epochs"), "epochs", preset, (1, 10_000, base.train.epochs, 1))
+        epochs = choose_number(
+            columns[1],
+            t("Dense epochs"),
+            "epochs",
+            preset,
+            (1, 10_000, base.train.epochs, 1),
+            explained=t("Passes over the training pictures before pruning."),
+        )
         finetune = choose_number(
             columns[2],
             t("Fine-tuning epochs"),

@@ -192,7 +192,9 @@ def _intervals(panel: Panel, summary: pd.DataFrame, looks: Mapping[str, Style], 
 
 
 def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
-    """The intervals as bands, and as bars so that a single one shows too."""
+    """The intervals as bands, and as bars so that a single one shows too; nothing where no mean has one."""
+    if intervals["low"].isna().all():
+        return []
     ends = {"x": encode.x(encode.axis.column), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": encode.color}
     chart = alt.Chart(intervals)
     return [

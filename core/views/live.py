@@ -68,7 +68,7 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
             ),
             y=alt.Y(f"{measure}:Q", scale=_around(curves[measure]), axis=title),
             color=alt.Color("run:N", title=None, legend=legend),
-            strokeDash=alt.StrokeDash("run:N", legend=None),
+            strokeDash=alt.StrokeDash("run:N", title=None, legend=legend),
             tooltip=hover,
         )
         .properties(height=380 + 20 * curves["run"].nunique())  # the legend is a part of it

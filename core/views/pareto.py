@@ -60,12 +60,13 @@ def pareto_chart(
         alt.Tooltip("test_accuracy:Q", title=t("Mean test accuracy (%)"), format=".2f"),
         alt.Tooltip(f"{cost.metric}:Q", title=cost.title(t), format=".3~g"),
     ]
+    intervals = base.mark_rule(opacity=0.55, tooltip=None).encode(x, alt.Y("low:Q"), alt.Y2("high"), color)
     layers = [
         base.mark_line(strokeWidth=1.25, opacity=0.4, tooltip=None).encode(x, y, color, alt.Order("sparsity:Q")),
         front.mark_line(color=_GRAY, strokeDash=[4, 3], strokeWidth=1.5, tooltip=None).encode(
             x, y, alt.Order(f"{cost.metric}:Q")
         ),
-        base.mark_rule(opacity=0.55, tooltip=None).encode(x, alt.Y("low:Q"), alt.Y2("high"), color),
+        *([] if half.isna().all() else [intervals]),  # of one seed there are none
         *_runs(runs, cost, looks, x, y, color, shape, select, t),
         base.mark_point(size=80, filled=True, opacity=1).encode(x, y, color, shape, tooltip=hover),
         # Only these are labelled: of several methods at one sparsity the labels would lie upon one another.

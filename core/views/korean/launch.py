@@ -15,6 +15,8 @@ SENTENCES = {
     "Give the folder that holds train/ and test/.": "train/과 test/가 들어 있는 폴더를 입력하세요.",
     "Advanced settings": "고급 설정",
     "Width": "너비",
+    "How large the study is: pictures, network and epochs. The larger, the longer and the more it says.": "연구의 규모: 이미지, 네트워크, 에포크. 클수록 오래 걸리고 결과가 더 믿을 만합니다.",
+    "Passes over the training pictures before pruning.": "가지치기 전에 학습 이미지를 훑는 횟수.",
     "Channels of the first stage; 64 is the full ResNet-18.": "첫 스테이지의 채널 수. 온전한 ResNet-18은 64입니다.",
     "Dense epochs": "밀집 학습 에포크",
     "Fine-tuning epochs": "미세 조정 에포크",
