@@ -16,7 +16,7 @@ from core.study.files import LATEST_TIME, replacing
 from core.study.methods import DENSE
 from core.study.record import Home, RunFolder
 from core.study.results import METRICS, Results, studies, study_frame, summarise
-from core.study.spec import Recipe
+from core.study.spec import Recipe, RunSpec
 from core.study.status import curves
 from core.views import tables
 from core.views.drawing import KINDS, draw, draws_hangul
@@ -233,12 +233,12 @@ def _layers(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run_id", "layer", "density"])
 
 
-def _dead_layers(runs: Sequence[Finished]) -> dict[str, list[str]]:
-    dead: dict[str, list[str]] = {}
+def _dead_layers(runs: Sequence[Finished]) -> dict[RunSpec, list[str]]:
+    dead: dict[RunSpec, list[str]] = {}
     for run in runs:
         noted = run.result.get("dead_layers")
         if isinstance(noted, list) and noted:
-            dead[run.spec.label] = [str(name) for name in noted]
+            dead[run.spec] = [str(name) for name in noted]
     return dead
 
 

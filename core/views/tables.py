@@ -79,11 +79,21 @@ def to_csv(frame: pd.DataFrame) -> str:
     return safe.to_csv(index=False, float_format="%.10g", lineterminator="\r\n")
 
 
-def to_markdown(table: pd.DataFrame, headings: Mapping[str, str] | None = None) -> str:
-    """The efficiency table for a text: a Markdown table of the columns that matter most. ``headings``: in another
-    language, by the English ones."""
+def escape_markdown(text: str) -> str:
+    """``text`` that Markdown, Streamlit's included, shows letter by letter, on one line."""
+    return "".join(f"\\{char}" if char in "\\`*_[]<>|~$:&" else char for char in " ".join(text.split()))
+
+
+def to_markdown(
+    table: pd.DataFrame,
+    headings: Mapping[str, str] | None = None,
+    method: Callable[[str], str] = escape_markdown,
+) -> str:
+    """The efficiency table for a text: a Markdown table of the columns that matter most. For another language:
+    ``headings`` by the English ones, and ``method``, which gives the name of a method as Markdown."""
     head = [headings[name] if headings else name for name in _PRINTED]
-    return markdown_table(head, [[escape_markdown(cell) for cell in row] for row in _printed(table)])
+    rows = [[method(name), *map(escape_markdown, numbers)] for name, *numbers in _printed(table)]
+    return markdown_table(head, rows)
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> str:
@@ -105,11 +115,6 @@ def with_interval(mean: float, half_width: float, digits: int = 2, *, signed: bo
     """``mean ± half_width``, the mean alone where there is no interval, a dash where there is no mean."""
     text = _text(mean, f"{'+' if signed else ''}.{digits}f")
     return text if math.isnan(half_width) or math.isnan(mean) else f"{text} ± {half_width:.{digits}f}"
-
-
-def escape_markdown(text: str) -> str:
-    """``text`` that Markdown, Streamlit's included, shows letter by letter, on one line."""
-    return "".join(f"\\{char}" if char in "\\`*_[]<>|~$:&" else char for char in " ".join(text.split()))
 
 
 def _printed(table: pd.DataFrame) -> list[list[str]]:

@@ -21,7 +21,9 @@ from core.study.results import summarise
 from core.study.spec import RunSpec
 from core.views.report import LANGUAGES, build_report, facts
 from core.views.report.references import references
-from core.views.tables import efficiency_table
+from core.views.tables import efficiency_table, escape_markdown
+from core.views.wording import measured_name, variant_name
+from core.views.words import translator
 from tests.records import write_result
 
 DEMO, STANDARD = build_recipe("demo"), build_recipe("standard")
@@ -145,8 +147,8 @@ def test_methods_stand_beside_their_own_baselines(tmp_path):
 def test_what_is_missing_synthetic_or_dead_is_said(tmp_path):
     cells = grid({("magnitude", 0.5): (89.0, 89.1, 89.2), ("structured", 0.5): (88.0, 88.1)})
     study = fabricate(tmp_path, cells)
-    text = tell(study, dead={"Magnitude 0.5, seed 1": ["layer4.1.conv2"]})
-    assert "1 runs of the full grid are not finished: Structured 0.5, seed 3." in section(text, "Limits")
+    text = tell(study, dead={RunSpec(DEMO, "magnitude", 1, 0.5): ["layer4.1.conv2"]})
+    assert "Runs of the full grid that are not finished: 1 (Structured 0.5, seed 3)." in section(text, "Limits")
     assert "Magnitude 0.5, seed 1: no weight is left in layer4.1.conv2." in section(text, "Layers that died")
     assert text.count("Synthetic data.") == 2
     assert "합성 데이터" in tell(study, "ko")
@@ -154,6 +156,19 @@ def test_what_is_missing_synthetic_or_dead_is_said(tmp_path):
     assert "ynthetic" not in real
     assert "Layers that died" not in real
     assert "full ResNet-18" not in section(real, "Limits")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_methods_and_runs_are_called_as_they_are_in_the_app(tmp_path, language):
+    cells = grid({("magnitude", 0.5): (89.0, 89.1, 89.2), ("random", 0.5): (88.0, 88.1)})
+    t = translator(language)
+    text = tell(fabricate(tmp_path, cells), language, dead={RunSpec(DEMO, "random", 1, 0.5): ["fc"]})
+    for name in ("Magnitude", "Random"):
+        called = escape_markdown(variant_name(name, t))
+        assert text.count(called) > 5
+        assert f"| {called} | 0.5 |" in text
+        assert text.count(name) == text.count(called)  # nowhere by another name
+    assert all(escape_markdown(measured_name("Random", 0.5, seed, t)) in text for seed in (1, 3))  # dead, and missing
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

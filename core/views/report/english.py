@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from core.study.methods import METHODS
 from core.views.report.words import Words
+from core.views.words import english
 
 _TEXT = {
     "title": "Pruning report",
     "about": (
-        "Study: {label}. Written by the program from the records of {runs} finished runs; every number comes from them."
+        "Study: {label}. Finished runs: {runs}. Written by the program from their records; every number comes from them."
     ),
     "synthetic": (
         "**Synthetic data.** The pictures were drawn by the program. The numbers show how the program works; they say "
@@ -47,11 +48,11 @@ _TEXT = {
     "protocol.train": "Dense training",
     "protocol.finetune": "After pruning: {variants}",
     "protocol.schedule": (
-        "{epochs} epochs, SGD, learning rate {lr} falling to 0 as a cosine, momentum {momentum}, weight decay "
+        "epochs: {epochs}; SGD, learning rate {lr} falling to 0 as a cosine, momentum {momentum}, weight decay "
         "{weight_decay}, batch size {batch_size}"
     ),
     "protocol.rewound": (
-        "{epochs} epochs with the learning rates of the dense training's last epochs, momentum {momentum}, weight decay "
+        "epochs: {epochs}; the learning rates of the dense training's last epochs, momentum {momentum}, weight decay "
         "{weight_decay}, batch size {batch_size}"
     ),
     "protocol.rounds": "{schedule}; the epochs are shared by {rounds} rounds, each with a cosine of its own",
@@ -78,7 +79,7 @@ _TEXT = {
     "figure.size_latency": "Compressed size and measured latency against sparsity",
     "figure.pareto": "Accuracy against compressed size; the line joins the means that no other beats in both",
     "figure.layer_density": "Share of the weights that is left in each layer, mean over seeds",
-    "figure.training_curves": "Test accuracy after every epoch, one line a run",
+    "figure.training_curves": "Test accuracy after every epoch, one line a run; epoch 0 is right after pruning",
     "findings": "Findings",
     "win": "Which method is most accurate",
     "win.rule": (
@@ -135,7 +136,7 @@ _TEXT = {
         "Intervals are Student-t intervals over at most {n} seeds and assume results that scatter normally. They are not "
         "corrected for the number of comparisons."
     ),
-    "limits.missing": "{missing} runs of the full grid are not finished: {runs}.",
+    "limits.missing": "Runs of the full grid that are not finished: {missing} ({runs}).",
     "limits.more": "and {count} more",
     "limits.width": "The network has width {width}; the full ResNet-18 has width {full}.",
     "limits.folder": (
@@ -143,7 +144,7 @@ _TEXT = {
     ),
     "limits.hardware": "The runs were executed on different hardware: their latencies in ms are not comparable.",
     "limits.latency": "Latency is that of the hardware named above.",
-    "limits.budget": "Every method had the same {epochs} epochs after pruning. The results hold for this budget.",
+    "limits.budget": "After pruning every method had the same budget (epochs: {epochs}). The results hold for this budget.",
     "references": "References",
     "files": "The table and the records behind it: {files}.",
 }
@@ -167,4 +168,5 @@ WORDS = Words(
         )
     },
     methods={name: method.summary for name, method in METHODS.items()},
+    translate=english,
 )

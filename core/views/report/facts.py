@@ -120,8 +120,8 @@ def duels(study: pd.DataFrame, summary: pd.DataFrame) -> list[Duel]:
     ]
 
 
-def missing_runs(study: pd.DataFrame) -> list[str]:
-    """What a full grid of the study's variants, sparsities and seeds would have and this study has not."""
+def missing_runs(study: pd.DataFrame) -> list[tuple[str, float, int]]:
+    """Variant, sparsity and seed of each run that the full grid of these would have and the study has not."""
     pruned = study[study["method"] != DENSE]
     there = set(zip(pruned["variant"], pruned["sparsity"], pruned["seed"], strict=True))
     grid = (
@@ -130,11 +130,7 @@ def missing_runs(study: pd.DataFrame) -> list[str]:
         for sparsity in sorted(pruned["sparsity"].unique())
         for seed in sorted(study["seed"].unique())
     )
-    return [
-        f"{variant} {sparsity:g}, seed {seed}"
-        for variant, sparsity, seed in grid
-        if (variant, sparsity, seed) not in there
-    ]
+    return [run for run in grid if run not in there]
 
 
 def span(values: Iterable[float]) -> tuple[float, float]:

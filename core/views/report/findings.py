@@ -12,7 +12,7 @@ from core.views.provenance import Provenance
 from core.views.report import facts
 from core.views.report.facts import BREAK_POINTS, Breakdown, Contest
 from core.views.report.words import Words
-from core.views.tables import escape_markdown, markdown_table, with_interval
+from core.views.tables import markdown_table, with_interval
 
 _NO_SPEEDUP = (0.95, 1.05)  # a measured speed-up in this range is none
 
@@ -23,7 +23,7 @@ def highlights(words: Words, study: pd.DataFrame, summary: pd.DataFrame, source:
     dense, pruned = summary[summary["method"] == DENSE], summary[summary["method"] != DENSE]
     yield said["summary.scope"].format(
         runs=source.runs,
-        variants=", ".join(map(escape_markdown, pruned["variant"].unique())) or "—",
+        variants=", ".join(map(words.variant, pruned["variant"].unique())) or "—",
         sparsities=", ".join(f"{sparsity:g}" for sparsity in sorted(pruned["sparsity"].unique())) or "—",
         seeds=", ".join(map(str, source.seeds)),
     )
@@ -33,10 +33,10 @@ def highlights(words: Words, study: pd.DataFrame, summary: pd.DataFrame, source:
         yield said["summary.dense_only"]
         return
     yield " ".join(_contest(words, facts.contests(study, summary)[-1]))
-    yield said["summary.size"].format(**_numbers(pruned.sort_values("model_size_mb").iloc[0]))
+    yield said["summary.size"].format(**_numbers(words, pruned.sort_values("model_size_mb").iloc[0]))
     timed = pruned[(pruned["mac_ratio"] > 1) & pruned["speedup"].notna()]
     if len(timed):
-        yield said["summary.speed"].format(**_numbers(timed.sort_values("speedup").iloc[-1]))
+        yield said["summary.speed"].format(**_numbers(words, timed.sort_values("speedup").iloc[-1]))
 
 
 def contests(words: Words, study: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
@@ -48,13 +48,13 @@ def contests(words: Words, study: pd.DataFrame, summary: pd.DataFrame) -> Iterat
 def _contest(words: Words, contest: Contest) -> Iterator[str]:
     said = words.text
     yield said["win.head" if contest.n > 1 else "win.single"].format(
-        sparsity=f"{contest.sparsity:g}", leader=escape_markdown(contest.leader), accuracy=f"{contest.accuracy:.2f}"
+        sparsity=f"{contest.sparsity:g}", leader=words.variant(contest.leader), accuracy=f"{contest.accuracy:.2f}"
     )
     if not contest.gaps:
         yield said["win.alone"]
     for verdict in ("ahead", "level", "behind", "unknown"):
         others = [
-            f"{escape_markdown(name)} ({with_interval(gap.mean, gap.half, signed=True)})"
+            f"{words.variant(name)} ({with_interval(gap.mean, gap.half, signed=True)})"
             for name, gap in contest.gaps
             if gap.verdict == verdict
         ]
@@ -66,7 +66,7 @@ def breakdowns(words: Words, summary: pd.DataFrame) -> Iterator[str]:
     """Where each variant first loses more than a few points against dense."""
     for found in facts.breakdowns(summary):
         text = words.text["break.broken" if found.broken else "break.kept"].format(
-            variant=escape_markdown(found.variant),
+            variant=words.variant(found.variant),
             limit=f"{BREAK_POINTS:g}",
             sparsity=f"{found.sparsity:g}",
             change=with_interval(found.change, found.half, signed=True),
@@ -88,7 +88,7 @@ def costs(words: Words, summary: pd.DataFrame) -> Iterator[str]:
         rows = group.sort_values("sparsity")
         top = rows.iloc[-1]
         text = words.text["cost.size"].format(
-            variant=escape_markdown(str(variant)),
+            variant=words.variant(str(variant)),
             sparsity=f"{top['sparsity']:g}",
             size=f"{top['model_size_mb']:.3f}",
             dense=f"{dense_size:.3f}",
@@ -133,8 +133,8 @@ def baselines(words: Words, study: pd.DataFrame, summary: pd.DataFrame) -> str:
     said = words.text
     rows = [
         (
-            escape_markdown(duel.variant),
-            escape_markdown(duel.baseline),
+            words.variant(duel.variant),
+            words.variant(duel.baseline),
             f"{duel.sparsity:g}",
             with_interval(duel.gap.mean, duel.gap.half, signed=True),
             said[f"baseline.{duel.gap.verdict}"],
@@ -147,9 +147,9 @@ def baselines(words: Words, study: pd.DataFrame, summary: pd.DataFrame) -> str:
     return markdown_table(head, rows, texts=2)
 
 
-def _numbers(row: pd.Series) -> dict[str, str]:
+def _numbers(words: Words, row: pd.Series) -> dict[str, str]:
     return {
-        "variant": escape_markdown(row["variant"]),
+        "variant": words.variant(row["variant"]),
         "sparsity": f"{row['sparsity']:g}",
         "size": f"{row['model_size_mb']:.3f}",
         "speedup": with_interval(row["speedup"], row["speedup_ci"]),

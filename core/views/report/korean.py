@@ -1,4 +1,4 @@
-"""The report in Korean. Names of methods stay as they are in the tables and on the command line."""
+"""The report in Korean. Names of methods keep the English one in brackets, as the files and the command line have it."""
 
 # ruff: noqa: E501 - the linter counts Korean letters as two columns each
 
@@ -77,7 +77,7 @@ _TEXT = {
     "figure.size_latency": "희소도에 따른 압축 크기와 측정된 지연 시간",
     "figure.pareto": "압축 크기에 따른 정확도; 선은 두 기준 모두에서 더 나은 것이 없는 평균들을 이은 것",
     "figure.layer_density": "층마다 남은 가중치의 비율, 시드 평균",
-    "figure.training_curves": "에포크별 테스트 정확도, 선 하나가 실행 하나",
+    "figure.training_curves": "에포크별 테스트 정확도, 선 하나가 실행 하나; 에포크 0은 가지치기 직후",
     "findings": "분석",
     "win": "가장 정확한 방법",
     "win.rule": (
@@ -159,4 +159,5 @@ WORDS = Words(
         "Speed-up, large batch": "속도 향상, 큰 배치",
     },
     methods={name: korean(method.summary) for name, method in METHODS.items()},
+    translate=korean,
 )

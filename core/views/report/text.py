@@ -23,7 +23,7 @@ _MOST_NAMED = 10  # missing runs
 def build_report(
     study: pd.DataFrame,
     source: Provenance,
-    dead: Mapping[str, Sequence[str]],
+    dead: Mapping[RunSpec, Sequence[str]],
     *,
     language: str = "en",
     figures: Sequence[str] = (),
@@ -68,7 +68,7 @@ def _methods(words: Words, source: Provenance) -> str:
     for name in dict.fromkeys(spec.method for spec in source.variants.values() if not spec.is_dense):
         method = METHODS[name]
         text = said["methods.item"].format(
-            label=method.label,
+            label=words.variant(method.label),
             kind=said[f"methods.{method.kind}"],
             source=said["methods.baseline"] if method.source == "baseline" else method.source,
             summary=words.methods.get(name, method.summary),
@@ -77,7 +77,7 @@ def _methods(words: Words, source: Provenance) -> str:
         settings = [
             "  - "
             + said["methods.setting"].format(
-                variant=escape_markdown(label), settings=", ".join(f"`{key}={value}`" for key, value in spec.settings)
+                variant=words.variant(label), settings=", ".join(f"`{key}={value}`" for key, value in spec.settings)
             )
             for label, spec in variants
         ]
@@ -130,7 +130,7 @@ def _retraining(words: Words, source: Provenance) -> Iterator[tuple[str, str]]:
     rows: dict[str, list[str]] = {}
     for label, spec in source.variants.items():
         if not spec.is_dense:
-            rows.setdefault(_schedule(words, spec), []).append(escape_markdown(label))
+            rows.setdefault(_schedule(words, spec), []).append(words.variant(label))
     for schedule, labels in rows.items():
         yield words.text["protocol.finetune"].format(variants=", ".join(labels)), schedule
 
@@ -159,7 +159,7 @@ def _minutes(words: Words, source: Provenance) -> str:
 
 def _results(words: Words, study: pd.DataFrame, figures: Sequence[str], files: Sequence[str]) -> str:
     said = words.text
-    parts = [to_markdown(efficiency_table(study), words.headings)]
+    parts = [to_markdown(efficiency_table(study), words.headings, words.variant)]
     if files:
         parts.append(said["files"].format(files=", ".join(f"[{name}]({name})" for name in files)) + "\n")
     for name in figures:
@@ -168,7 +168,7 @@ def _results(words: Words, study: pd.DataFrame, figures: Sequence[str], files: S
     return "\n".join(parts)
 
 
-def _findings(words: Words, study: pd.DataFrame, summary: pd.DataFrame, dead: Mapping[str, Sequence[str]]) -> str:
+def _findings(words: Words, study: pd.DataFrame, summary: pd.DataFrame, dead: Mapping[RunSpec, Sequence[str]]) -> str:
     said = words.text
     if (summary["method"] == DENSE).all():
         return said["summary.dense_only"] + "\n"
@@ -183,9 +183,11 @@ def _findings(words: Words, study: pd.DataFrame, summary: pd.DataFrame, dead: Ma
     return "\n".join(f"### {said[name]}\n\n{body()}" for name, body in parts)
 
 
-def _dead(words: Words, dead: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _dead(words: Words, dead: Mapping[RunSpec, Sequence[str]]) -> Iterator[str]:
     for run, layers in dead.items():
-        yield words.text["dead.item"].format(run=escape_markdown(run), layers=escape_markdown(", ".join(layers)))
+        yield words.text["dead.item"].format(
+            run=words.run(run.variant, run.sparsity, run.seed), layers=escape_markdown(", ".join(layers))
+        )
 
 
 def _limits(words: Words, study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> Iterator[str]:
@@ -202,7 +204,7 @@ def _limits(words: Words, study: pd.DataFrame, summary: pd.DataFrame, source: Pr
         yield said["limits.seeds"].format(n=summary["n"].max())
     missing = missing_runs(study)
     if missing:
-        named = [escape_markdown(name) for name in missing[:_MOST_NAMED]]
+        named = [words.run(*run) for run in missing[:_MOST_NAMED]]
         more = [said["limits.more"].format(count=len(missing) - len(named))] if len(missing) > len(named) else []
         yield said["limits.missing"].format(missing=len(missing), runs="; ".join([*named, *more]))
     if source.recipe.finetune is not None:

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.views.tables import escape_markdown
+from core.views.wording import measured_name, variant_name
+from core.views.words import Translate
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """``text``: every sentence by its name, with ``{fields}`` for what is computed. ``headings``: of the efficiency table,
-    by the English ones. ``methods``: a summary of each method of the registry."""
+    by the English ones. ``methods``: a summary of each method of the registry. ``translate``: for names, as in the app."""
 
     text: Mapping[str, str]
     headings: Mapping[str, str]
     methods: Mapping[str, str]
+    translate: Translate
+
+    def variant(self, variant: str) -> str:
+        """A method with its settings, as Markdown that shows it letter by letter."""
+        return escape_markdown(variant_name(variant, self.translate))
+
+    def run(self, variant: str, sparsity: float, seed: int) -> str:
+        """The same of a run."""
+        return escape_markdown(measured_name(variant, sparsity, seed, self.translate))
