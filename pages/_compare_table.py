@@ -11,11 +11,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.study.results import COLUMNS
 from core.views import tables
-from core.views.wording import variant_name
+from core.views.wording import short_variant_name
 from pages._address import read_choice, write_if_chosen
+from pages._columns import method_column
 from pages._language import t
 
-WIDEST_NAME = 260  # pixels
 _FIRST = ("method", "sparsity", "seeds")
 # What fits a window beside each other; the rest is a click away, and in the files.
 VIEWS: Mapping[str, Sequence[str]] = {
@@ -50,10 +50,8 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
     head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
     head.subheader(t("Efficiency table"), anchor=False, width="content")
     view = choose_view(head)
-    names = [variant_name(variant, t) for variant in table["method"]]
-    # As wide as the longest name, within bounds: it never scrolls away. Korean letters count twice.
-    width = min(24 + 7 * max(sum(1 + (letter > "\u1100") for letter in name) for name in names), WIDEST_NAME)
-    columns = {**column_config(), "method": st.column_config.TextColumn(t("Method"), pinned=True, width=width)}
+    names = [short_variant_name(variant, t) for variant in table["method"]]
+    columns = {**column_config(), "method": method_column(names)}
     # Records made before networks were timed as delivered have none of these: four empty columns would say nothing.
     empty = {name for name in table.columns if str(name).startswith("optimised_") and table[name].isna().all()}
     st.dataframe(
@@ -106,7 +104,7 @@ def _number(label: str, form: str, explained: str | None = None) -> Any:
 
 def column_config() -> dict[str, Any]:
     return {
-        "sparsity": st.column_config.NumberColumn(t("Sparsity"), format="%.2f", pinned=True),
+        "sparsity": _number(t("Sparsity"), "%.2f"),
         "seeds": _number(t("Seeds"), "%d"),
         "accuracy_percent": _number(t("Accuracy (%)"), "%.2f", t("Mean test accuracy after the last epoch.")),
         "accuracy_ci95": _number(

@@ -14,6 +14,7 @@ from core.study.status import RunStatus
 from core.views.runs import Filter, group_row, groups, run_row
 from core.views.wording import state_name, variant_name
 from pages._address import read_choice, read_choices, read_flag, write_if_chosen
+from pages._columns import method_column
 from pages._language import t
 from pages._launch_recipe import ANY_TEXT
 
@@ -46,7 +47,10 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
         key=f"runs table {hashlib.sha256(f'{grouped} {ids}'.encode()).hexdigest()[:16]}",
         height="content" if len(rows) <= ROWS_AT_ONCE else 35 * ROWS_AT_ONCE,
         placeholder="—",
-        column_config=columns(max((len(str(run.spec.seed)) for run in shown if run.spec), default=0)),
+        column_config={
+            **columns(max((len(str(run.spec.seed)) for run in shown if run.spec), default=0)),
+            "Method": method_column(set(table["Method"])),
+        },
     )
     return [run for place in event.selection.rows if place < len(rows) for run in rows[place]]
 
@@ -85,7 +89,6 @@ def columns(digits: int) -> dict[str, Any]:
     """How each column is shown; ``digits``: of the longest seed."""
     config = st.column_config
     return {
-        "Method": config.TextColumn(t("Method"), pinned=True),
         "Sparsity": config.NumberColumn(t("Sparsity"), format="%.2f", width=SPARSITY_WIDTH, help=t("As requested.")),
         "Seed": config.NumberColumn(t("Seed"), format="%d", width=max(SEED_WIDTH, 20 + 8 * digits)),
         "Done": config.NumberColumn(t("Seeds done"), width=90),

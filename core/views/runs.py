@@ -13,7 +13,7 @@ from core.study.record import State
 from core.study.results import half_width
 from core.study.spec import RunSpec
 from core.study.status import RunStatus
-from core.views.wording import duration, phase_name, recipe_name, run_name, state_name, variant_name
+from core.views.wording import duration, phase_name, recipe_name, run_name, short_variant_name, state_name
 from core.views.words import Translate, english
 
 # Plain characters, which every font has.
@@ -59,7 +59,7 @@ def run_row(run: RunStatus, t: Translate = english) -> dict[str, Any]:
     if run.seconds_left is not None:
         now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left, t))
     return {
-        "Method": variant_name(spec.variant, t) if spec else run.run_id,
+        "Method": short_variant_name(spec.variant, t) if spec else run.run_id,
         "Sparsity": spec.sparsity if spec else None,
         "Seed": spec.seed if spec else None,
         "Accuracy (%)": run.test_accuracy,

@@ -12,7 +12,7 @@ from core.study.presets import build_recipe
 from core.study.record import State
 from core.study.spec import RunSpec
 from core.study.watch import PHASES
-from core.views.wording import duration, phase_name, recipe_name, run_name, state_name, variant_name
+from core.views.wording import duration, phase_name, recipe_name, run_name, short_variant_name, state_name, variant_name
 from core.views.words import korean
 
 
@@ -62,6 +62,15 @@ def test_every_variant_that_can_be_set_is_called_as_in_the_results_and_in_korean
         assert not untold, (label, told[key])
     assert len(set(told.values())) == len(set(names.values()))
     assert variant_name("of a later version", korean) == "of a later version"
+
+
+def test_a_short_name_leaves_out_the_english_one_and_nothing_else():
+    assert short_variant_name("Lottery ticket (rewind epoch 4)", korean) == "로터리 티켓 · 되감을 에포크 4"
+    assert short_variant_name("Magnitude", korean) == "크기 기준"
+    assert short_variant_name("Dense", korean) == "밀집"
+    for name in ("Lottery ticket (rewind epoch 4)", "SNIP", "Dense", "of a later version (x)"):
+        assert short_variant_name(name) == name
+    assert short_variant_name("SNIP", korean) == "SNIP"
 
 
 def test_a_recipe_is_called_by_its_label_and_in_korean_by_korean_words():
