@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 
 KINDS = ("png", "svg")
 _SCALE = 2.0  # pixels of a PNG for each of the figure's own
-_LONGEST_SECONDS = 120
+_LONGEST_SECONDS = 120  # for a figure
 _LETTER = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">'
     '<text y="30" font-size="24" font-family="sans-serif">{}</text></svg>'
@@ -43,24 +44,25 @@ def packed(spec: Mapping[str, Any]) -> str:
     return json.dumps(spec)
 
 
-def draw_apart(spec: str, kind: str) -> bytes:
-    """As ``draw``, for a packed figure, in another process, so that the other threads of this one go on. OSError if that
-    fails."""
-    command = [sys.executable, "-m", "core.views.drawing", kind]
+def draw_apart(wanted: Sequence[tuple[str, str]]) -> list[bytes]:
+    """As ``draw``, for packed figures each with its kind, in one other process, so that the other threads of this one go on.
+    OSError if one of them cannot be drawn."""
+    command = [sys.executable, "-m", "core.views.drawing"]
+    limit = _LONGEST_SECONDS * len(wanted)
     try:
         done = subprocess.run(
-            command, input=spec.encode(), cwd=_REPOSITORY, capture_output=True, check=True, timeout=_LONGEST_SECONDS
+            command, input=json.dumps(wanted).encode(), cwd=_REPOSITORY, capture_output=True, check=True, timeout=limit
         )
     except subprocess.SubprocessError:
         raise OSError(None, "the figure could not be drawn") from None
-    return done.stdout
+    return [base64.b64decode(line) for line in done.stdout.splitlines()]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Draw the figure that comes in."""
-    sys.stdout.buffer.write(draw(json.load(sys.stdin), arguments[0]))
-    return 0
+def main() -> None:
+    """Draw the figures that come in; a line for each."""
+    for spec, kind in json.load(sys.stdin):
+        sys.stdout.buffer.write(base64.b64encode(draw(json.loads(spec), kind)) + b"\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

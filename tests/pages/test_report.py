@@ -43,9 +43,9 @@ def drawn(monkeypatch):
     """Figures come without a drawing engine; the names of those that were asked for."""
     asked = []
 
-    def draw(spec, kind):
-        asked.append((json.loads(spec)["title"]["text"], kind))
-        return b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
+    def draw(wanted):
+        asked.extend((json.loads(spec)["title"]["text"], kind) for spec, kind in wanted)
+        return [b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"] * len(wanted)
 
     _outputs._drawn.cache_clear()
     monkeypatch.setattr("pages._outputs.draw_apart", draw)
@@ -145,7 +145,7 @@ def test_each_figure_can_be_taken_along_in_both_formats(home, open_page, buttons
 
 
 def test_a_figure_that_cannot_be_drawn_is_a_sentence(home, open_page, monkeypatch):
-    def fail(spec, kind):
+    def fail(wanted):
         raise OSError(None, "the figure could not be drawn")
 
     monkeypatch.setattr("pages._outputs.draw_apart", fail)
@@ -172,9 +172,11 @@ def test_the_study_is_that_of_the_address_and_is_kept(home, open_page, drawn):
 
 def test_drawing_apart_gives_the_picture_and_says_when_it_fails():
     spec = {"data": {"values": [{"x": 1}]}, "mark": "point", "encoding": {"x": {"field": "x", "type": "quantitative"}}}
-    assert draw_apart(packed(spec), "png").startswith(b"\x89PNG")
+    png, svg = draw_apart([(packed(spec), "png"), (packed(spec), "svg")])
+    assert png.startswith(b"\x89PNG")
+    assert svg.startswith(b"<svg")
     with pytest.raises(OSError, match="could not be drawn"):
-        draw_apart("not a figure", "svg")
+        draw_apart([(packed(spec), "png"), ("not a figure", "svg")])
 
 
 def test_a_table_is_split_at_its_own_bars_only():
@@ -208,7 +210,9 @@ def test_figures_are_korean_where_a_font_is_and_else_english_with_a_reason(home,
 
 def test_on_a_dark_page_a_figure_is_drawn_for_it_and_its_files_are_white(home, drawn, monkeypatch):
     seen = []
-    monkeypatch.setattr("pages._outputs.draw_apart", lambda spec, kind: seen.append(json.loads(spec)) or b"")
+    monkeypatch.setattr(
+        "pages._outputs.draw_apart", lambda wanted: [seen.append(json.loads(spec)) or b"" for spec, _ in wanted]
+    )
     write_study(home)
     study = find_study(home)
     figure = outputs(home, study.key, study.frame).figures("en")[0]
