@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from core.study.methods import DENSE, METHODS, variant_label
+from core.views.tooltips import TOLD, range_tooltip, run_tooltip
 from core.views.variants import in_words, looks_in_words
 from core.views.wording import variant_name
 from core.views.words import Translate, english
@@ -258,10 +259,10 @@ def _seeds(
     ranges = []
     if draws_every_run(study, looks):
         told = run_tooltip(encode.t)
-        fields = dict.fromkeys(["run_id", "variant", encode.axis.column, *_TOLD])
+        fields = dict.fromkeys(["run_id", "variant", encode.axis.column, *TOLD])
         points = _placed(shown[list(fields)].assign(mean=shown[panel.metric]), looks, encode.axis)
     else:
-        told, select = _range_tooltip(encode.t), None
+        told, select = range_tooltip(encode.t), None
         groups = shown.assign(along=shown[encode.axis.column]).groupby(["variant", "sparsity"], sort=False)
         means = groups.agg(
             mean=(panel.metric, "mean"),
@@ -297,36 +298,3 @@ def _side_by_side(points: pd.DataFrame, variants: Sequence[str]) -> pd.Series[fl
     step = _SPREAD / max(len(variants) - 1, 1)
     offsets = {variant: (rank - (len(variants) - 1) / 2) * step for rank, variant in enumerate(variants)}
     return points["sparsity"] + points["variant"].map(offsets).astype(float).fillna(0.0)
-
-
-_TOLD = (
-    "sparsity",
-    "reached_sparsity",
-    "seed",
-    "test_accuracy",
-    "model_size_mb",
-    "inference_latency_ms",
-    "batch_latency_ms",
-)
-
-
-def run_tooltip(t: Translate) -> list[alt.Tooltip]:
-    """The numbers of one run, each of _TOLD with its name and form."""
-    names = {
-        "sparsity": (t("Requested sparsity"), "~g"),
-        "reached_sparsity": (t("Reached sparsity"), ".4~f"),
-        "seed": (t("Seed"), "d"),
-        "test_accuracy": (t("Test accuracy (%)"), ".2f"),
-        "model_size_mb": (t("Compressed size (MB)"), ".3~f"),
-        "inference_latency_ms": (t("Latency, batch 1 (ms)"), ".3~f"),
-        "batch_latency_ms": (t("Latency, large batch (ms)"), ".4~f"),
-    }
-    return [alt.Tooltip(f"{field}:Q", title=names[field][0], format=names[field][1]) for field in _TOLD]
-
-
-def _range_tooltip(t: Translate) -> list[alt.Tooltip]:
-    names = {"sparsity": t("Requested sparsity"), "seeds": t("Seeds"), "mean": t("Mean"), "low": t("Lowest")}
-    return [
-        alt.Tooltip(f"{field}:Q", title=title, format=".4~g")
-        for field, title in {**names, "high": t("Highest")}.items()
-    ]

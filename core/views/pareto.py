@@ -11,7 +11,8 @@ import pandas as pd
 
 from core.study.methods import DENSE
 from core.study.pareto import pareto_front
-from core.views.charts import ACCURACY, SIZE, Panel, Style, draws_every_run, run_tooltip, with_dense
+from core.views.charts import ACCURACY, SIZE, Panel, Style, draws_every_run, with_dense
+from core.views.tooltips import run_tooltip
 from core.views.variants import in_words, looks_in_words
 from core.views.words import Translate, english
 
