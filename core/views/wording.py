@@ -55,7 +55,7 @@ def variant_name(variant: str, t: Translate = english) -> str:
 def short_variant_name(variant: str, t: Translate = english) -> str:
     """The same without the English name in brackets that other languages add: for a column of a table."""
     label = variant.partition(" (")[0]
-    return variant_name(variant, t).replace(f" ({label})", "", 1) if t(label) != label else variant_name(variant, t)
+    return variant_name(variant, t).replace(f" ({label})", "", 1)
 
 
 def _setting_in_a_name(setting: str, t: Translate) -> str:
