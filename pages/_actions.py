@@ -50,8 +50,11 @@ def show_actions(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None
             link("model", t("Look into this network"), icon=":material/deployed_code:", run=chosen[0].run_id)
         if any(run.state == State.DONE for run in runs):
             link("compare", t("Compare the results"), icon=":material/stacked_line_chart:")
-    if not chosen and len(runs) > 1:
-        st.caption(t("Select rows to see their curves, or to cancel or retry only those."))
+    hints = [t("Select rows to see their curves, or to cancel or retry only those.")] if len(runs) > 1 else []
+    if any(run.state == State.CANCELLED for run in runs):
+        hints.append(t("A cancelled run goes on when it is selected and retried."))
+    if hints and not chosen:
+        st.caption(" ".join(hints))
 
 
 def attempt(act: Callable[[list[Subject]], None], subjects: list[Subject]) -> None:

@@ -128,6 +128,7 @@ def test_what_was_cancelled_is_retried_only_when_selected(open_page, home, submi
     home.create(DENSE).append("cancelled")
     app = open_page("runs")
     assert labels(app) == []
+    assert any("when it is selected and retried" in caption.value for caption in app.caption)
     click(select_rows(app, 0), "Retry selected (1)")
     assert submitted == [DENSE]
 

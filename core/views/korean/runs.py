@@ -43,6 +43,7 @@ SENTENCES = {
     "The compressed file, known once pruned.": "압축 파일. 가지치기 후에 알 수 있습니다.",
     "Per image at batch 1, known once pruned; measured again at the end.": "배치 1에서 이미지당. 가지치기 후에 알 수 있고, 마지막에 다시 측정합니다.",
     # Actions
+    "A cancelled run goes on when it is selected and retried.": "취소한 실행은 선택해서 다시 시도하면 이어집니다.",
     "Select rows to see their curves, or to cancel or retry only those.": "행을 선택하면 그 실행의 곡선만 보거나, 그 실행만 취소하거나 다시 시도할 수 있습니다.",
     "Cancel selected ({n})": "선택 취소 ({n})",
     "Cancel all ({n})": "모두 취소 ({n})",
