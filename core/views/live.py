@@ -38,6 +38,8 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
     """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
     that no colour has to be told apart alone. Rows without ``measure`` are passed over; some have to have it."""
     epochs = alt.Scale(domain=[int(curves["epoch"].min()), int(curves["epoch"].max())])  # the same for every measure
+    names = sorted(curves["run"].unique())
+    runs = alt.Scale(domain=names)  # a run looks the same in every chart
     curves = curves.dropna(subset=measure)
     legend = alt.Legend(
         orient="bottom", columns=1, labelLimit=640, symbolType="stroke", symbolDash=[1, 0], symbolStrokeWidth=3
@@ -67,11 +69,11 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
                 axis=alt.Axis(tickMinStep=1, format="d", grid=False),
             ),
             y=alt.Y(f"{measure}:Q", scale=_around(curves[measure]), axis=title),
-            color=alt.Color("run:N", title=None, legend=legend),
-            strokeDash=alt.StrokeDash("run:N", title=None, legend=legend),
+            color=alt.Color("run:N", title=None, scale=runs, legend=legend),
+            strokeDash=alt.StrokeDash("run:N", title=None, scale=runs, legend=legend),
             tooltip=hover,
         )
-        .properties(height=380 + 20 * curves["run"].nunique())  # the legend is a part of it
+        .properties(height=380 + 20 * len(names))  # the legend is a part of it
     )
     return chart
 

@@ -44,6 +44,13 @@ def test_what_was_not_measured_at_an_epoch_does_not_break_the_line():
     assert [row["epoch"] for row in drawn["loss"]] == [1, 2]
 
 
+def test_a_run_looks_the_same_in_charts_of_what_not_all_have():
+    frame = pd.DataFrame({"run": ["b", "a", "b"], "epoch": [0, 1, 1], "test_accuracy": 10.0, "loss": [None, None, 1.0]})
+    for name in ("test_accuracy", "loss"):
+        encoding = curve_chart(frame, name).to_dict()["encoding"]
+        assert encoding["color"]["scale"]["domain"] == encoding["strokeDash"]["scale"]["domain"] == ["a", "b"]
+
+
 def test_every_run_has_a_bar_with_its_number():
     costs = pd.DataFrame({"run": ["a", "b"], "size_mb": [1.0, 2.0]})
     chart = cost_chart(costs, "size_mb", "Size (MB)").to_dict()
