@@ -71,15 +71,15 @@ def read_choices(name: str, accepted: Collection[str], default: Iterable[str] = 
     """Some of ``accepted``, or none of them. Of a link that names others too, those that are accepted count."""
 
     def parse(texts: Texts) -> list[str]:
-        known = tuple(text for text in texts if text in accepted)
-        strangers = [text for text in texts if text and text not in accepted]
-        if known and strangers:
-            _pass_over(name, strangers[0])
-        return parse_choices(known or texts, accepted)
+        return parse_choices(tuple(text for text in texts if text in accepted) or texts, accepted)
 
     def holds(value: Any) -> bool:
         return isinstance(value, list) and all(one in accepted for one in value)
 
+    asked = _asked(name, _memory().get(name))
+    strangers = [text for text in asked if text and text not in accepted]
+    if strangers and any(text in accepted for text in asked):
+        _pass_over(name, strangers[0])
     return _read(name, parse, holds, list(default))
 
 

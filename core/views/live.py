@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
@@ -37,7 +38,9 @@ def distinct_labels(specs: Iterable[RunSpec], t: Translate = english) -> dict[st
 def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> alt.Chart:
     """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
     that no colour has to be told apart alone. Rows without ``measure`` are passed over; some have to have it."""
-    epochs = alt.Scale(domain=[int(curves["epoch"].min()), int(curves["epoch"].max())])  # the same for every measure
+    epochs = alt.Scale(
+        domain=[math.floor(curves["epoch"].min()), math.ceil(curves["epoch"].max())]
+    )  # the same for every measure
     names = sorted(curves["run"].unique())
     runs = alt.Scale(domain=names)  # a run looks the same in every chart
     curves = curves.dropna(subset=measure)

@@ -237,6 +237,14 @@ def test_a_choice_that_is_gone_falls_back_to_the_default(home):
     assert not run(app).info  # the address was put right
 
 
+def test_of_several_those_that_are_here_count_and_one_line_says_so(home):
+    app = open_page(several=["a", "nope", "b"])
+    assert app.session_state["read"][1] == ["a", "b"]
+    assert [info.value.split(",")[0] for info in app.info] == ["The link says several = “nope”"]
+    assert not run(app).info  # the address was put right
+    assert open_page(several=["nope"]).session_state["read"][1] == []
+
+
 @pytest.mark.parametrize(
     ("asked", "title", "said"), [("ko", "가지치기 방법 비교", 0), ("tlh", "Compare pruning methods", 1)]
 )

@@ -166,6 +166,16 @@ def test_a_wrong_sparsity_in_the_url_falls_back_with_a_note(home, sparsity):
     assert app.slider(key="sparsity").value == 0.9
 
 
+def test_methods_that_another_study_lacks_are_let_go_without_a_word_about_links(home):
+    other = build_recipe("demo", finetune_epochs=7)
+    write_study(home)
+    write_study(home, recipe=other, methods=["magnitude"])
+    app = open_page(study=RECIPE.key, methods=["Magnitude", "Structured"])
+    app = run(app.selectbox(key="study").set_value(other.key))
+    assert len(accuracies(app)) == 1
+    assert not app.info
+
+
 def test_an_unknown_study_or_method_in_the_url_falls_back_with_a_note(home):
     write_study(home)
     app = open_page(study="../../etc", methods=["Nonsense", "Structured"])

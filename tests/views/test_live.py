@@ -51,6 +51,11 @@ def test_a_run_looks_the_same_in_charts_of_what_not_all_have():
         assert encoding["color"]["scale"]["domain"] == encoding["strokeDash"]["scale"]["domain"] == ["a", "b"]
 
 
+def test_a_cut_in_the_middle_of_the_first_epoch_is_within_the_chart():
+    frame = pd.DataFrame({"run": ["a"], "epoch": [0.5], "test_accuracy": [10.0]})
+    assert curve_chart(frame, "test_accuracy").to_dict()["encoding"]["x"]["scale"]["domain"] == [0, 1]
+
+
 def test_every_run_has_a_bar_with_its_number():
     costs = pd.DataFrame({"run": ["a", "b"], "size_mb": [1.0, 2.0]})
     chart = cost_chart(costs, "size_mb", "Size (MB)").to_dict()
