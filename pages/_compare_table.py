@@ -37,6 +37,9 @@ VIEWS: Mapping[str, Sequence[str]] = {
         "speedup_batch1",
         "latency_large_batch_ms",
         "speedup_large_batch",
+    ),
+    "optimised": (
+        *_FIRST,
         "optimised_latency_batch1_ms",
         "optimised_speedup_batch1",
         "optimised_latency_large_batch_ms",
@@ -47,13 +50,13 @@ VIEWS: Mapping[str, Sequence[str]] = {
 
 
 def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
-    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
-    head.subheader(t("Efficiency table"), anchor=False, width="content")
-    view = choose_view(head)
-    names = [short_variant_name(variant, t) for variant in table["method"]]
-    columns = {**column_config(), "method": method_column(names)}
     # Records made before networks were timed as delivered have none of these: four empty columns would say nothing.
     empty = {name for name in table.columns if str(name).startswith("optimised_") and table[name].isna().all()}
+    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
+    head.subheader(t("Efficiency table"), anchor=False, width="content")
+    view = choose_view(head, [name for name, shown in VIEWS.items() if not shown or set(shown) - empty - set(_FIRST)])
+    names = [short_variant_name(variant, t) for variant in table["method"]]
+    columns = {**column_config(), "method": method_column(names)}
     st.dataframe(
         table.assign(method=names)[[name for name in VIEWS[view] or table.columns if name not in empty]],
         hide_index=True,
@@ -81,13 +84,13 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
         )
 
 
-def choose_view(place: DeltaGenerator) -> str:
-    """Which columns are shown: a key of VIEWS."""
-    words = {"results": t("Results"), "latency": t("Latency"), "all": t("All columns")}
-    read_choice("columns", VIEWS, "results")
+def choose_view(place: DeltaGenerator, offered: Sequence[str]) -> str:
+    """Which columns are shown: one of ``offered``, which are keys of VIEWS."""
+    words = {"results": t("Results"), "latency": t("Latency"), "optimised": t("Optimised"), "all": t("All columns")}
+    read_choice("columns", offered, "results")
     view = place.segmented_control(
         t("Columns"),
-        list(VIEWS),
+        offered,
         format_func=words.__getitem__,
         required=True,
         key="columns",

@@ -33,6 +33,8 @@ def test_a_first_visit_shows_the_sample_study_and_says_what_it_is(open_page):
     assert "commit" in said
     assert len(app.dataframe[0].value) == 1 + 3 * 5  # dense, and each method at each sparsity
     # Its records are older than the timing of networks as delivered: there is no empty column for that.
+    (views,) = (control for control in app.segmented_control if control.key == "columns")
+    assert views.options == ["Results", "Latency", "All columns"]
     for view in ("latency", "all"):
         app.query_params["columns"] = view
         shown = list(app.run().dataframe[0].value)

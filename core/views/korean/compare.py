@@ -105,6 +105,7 @@ SENTENCES = {
     "Percentage points against the dense runs of the same seeds.": "같은 시드의 밀집 실행과 비교한 퍼센트포인트(%p).",
     "Results": "결과",
     "Latency": "지연 시간",
+    "Optimised": "최적화",
     "All columns": "모든 열",
     "Columns": "열",
     "Change ± 95 %": "변화 ± 95 %",
