@@ -59,7 +59,7 @@ def choose(study: Study) -> tuple[str, float]:
     """What is to be as low as possible, and the accuracy in percent that it takes."""
     dense = study.summary.loc[study.summary["method"] == DENSE, "test_accuracy"]
     start = float(dense.iloc[0]) if len(dense) else float(study.summary["test_accuracy"].max())
-    usual = round(max(0.0, start - 1), 1)
+    usual = round(min(max(0.0, start - 1), 100.0), 1)  # an unsealed record may say anything
     read_choice("goal", list(PANELS), "small")
     read_number("accuracy", 0, 100, usual)
     names = {
@@ -82,7 +82,7 @@ def choose(study: Study) -> tuple[str, float]:
     )
     if len(dense) and lowest == usual:
         st.caption(t("{accuracy:g} % is one point less than the dense network has.", accuracy=usual))
-    write_if_chosen(goal=(goal, "small"), accuracy=(round(lowest, 2), usual))
+    write_if_chosen(goal=(goal, "small"), accuracy=(lowest, usual))
     return goal or "small", lowest
 
 

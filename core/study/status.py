@@ -21,6 +21,7 @@ from core.study.watch import PHASES
 # States that only change together with a file in the run's folder; in the others a heartbeat may just stop.
 _STILL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
 _FILES = ("", "events.jsonl", "result.json", "spec.json")  # "": the folder, which tells of all other files
+_LAST_EPOCH = 2**31  # that is believed
 _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seconds")
 
 
@@ -136,11 +137,12 @@ def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
 def _place(event: Mapping[str, Any], folder: RunFolder) -> tuple[str, float] | tuple[None, None]:
     """The phase of an event with measures, and the epochs that were done by then; None for both if it is another one."""
     phase, epoch = event.get("phase"), event.get("epoch")
-    if event["type"] == "epoch" and isinstance(phase, str) and isinstance(epoch, int):
+    if event["type"] == "epoch" and isinstance(phase, str) and type(epoch) is int and 0 < epoch <= _LAST_EPOCH:
         return phase, epoch
     if event["type"] == "pruned":
         try:
-            return "pruned", make_plan(folder.spec).pruned_after
+            if not folder.spec.is_dense:
+                return "pruned", make_plan(folder.spec).pruned_after
         except InputError:  # the spec is unreadable: nobody knows when it was cut
             pass
     return None, None

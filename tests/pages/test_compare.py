@@ -166,6 +166,22 @@ def test_a_wrong_sparsity_in_the_url_falls_back_with_a_note(home, sparsity):
     assert app.slider(key="sparsity").value == 0.9
 
 
+def test_an_accuracy_of_many_decimals_is_asked_for_as_it_is(home):
+    write_study(home)
+    app = open_page(accuracy="90.123")
+    assert app.number_input(key="accuracy").value == 90.123
+    assert app.query_params["accuracy"] == "90.123"
+    app = run(app.number_input(key="accuracy").set_value(80.45678))
+    assert len(app.dataframe) == 1  # the table below the question is there
+
+
+def test_an_impossible_accuracy_does_not_set_the_question_to_nothing(home):
+    write_study(home, test_accuracy=150.0)
+    app = open_page()
+    assert app.number_input(key="accuracy").value == 100.0
+    assert "accuracy" not in app.query_params
+
+
 def test_methods_that_another_study_lacks_are_let_go_without_a_word_about_links(home):
     other = build_recipe("demo", finetune_epochs=7)
     write_study(home)

@@ -157,6 +157,16 @@ def test_the_accuracy_right_after_the_last_cut_is_a_point_of_the_curve(home, sch
     assert len(frame) == 6
 
 
+def test_what_cannot_be_an_epoch_is_no_point_of_a_curve(home):
+    folder = home.create(DENSE)
+    for odd in (10**30, True, 0, -1, 1.5, "2"):
+        folder.append("epoch", phase="train", epoch=odd, test_accuracy=1.0)
+    folder.append("pruned", test_accuracy=1.0)  # of a dense run
+    assert curves([folder]).empty
+    epoch(folder, 1)
+    assert list(curves([folder])["epoch"]) == [1]
+
+
 def test_the_estimate_comes_from_runs_of_the_same_kind(home):
     guess = estimate([DENSE, PRUNED], read_paces(home))
     assert not guess.measured
