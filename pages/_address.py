@@ -71,7 +71,7 @@ def read_choices(name: str, accepted: Collection[str], default: Iterable[str] = 
     """Some of ``accepted``, or none of them. Of a link that names others too, those that are accepted count."""
 
     def parse(texts: Texts) -> list[str]:
-        return parse_choices(tuple(text for text in texts if text in accepted) or texts, accepted)
+        return parse_choices(tuple(dict.fromkeys(text for text in texts if text in accepted)) or texts, accepted)
 
     def holds(value: Any) -> bool:
         return isinstance(value, list) and all(one in accepted for one in value)

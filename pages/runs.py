@@ -19,7 +19,7 @@ from core.views.live import MEASURES, cost_chart, curve_chart, distinct_labels
 from core.views.runs import MARKS
 from core.views.wording import duration, state_name
 from pages._actions import PROBLEM, show_actions, show_failures
-from pages._address import link
+from pages._address import link, read_choice, write_if_chosen
 from pages._head import page_head
 from pages._language import t
 from pages._run_details import show_details, show_load
@@ -119,14 +119,17 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
         st.caption(t("The curves begin with the first epoch that is finished."))
         return
     # Above both charts: above one it would push that one down.
+    others = [name for name in MEASURES if name != "test_accuracy"]
+    read_choice("measure", others, "loss")
     measure = st.container(horizontal=True, horizontal_alignment="right").selectbox(
         t("Second chart"),
-        [name for name in MEASURES if name != "test_accuracy"],
-        1,
+        others,
         format_func=lambda name: MEASURES[name](t),
         key="measure",
+        required=True,
         width=260,
     )
+    write_if_chosen(measure=(measure, "loss"))
     left, right = st.columns(2)
     for place, name, key in ((left, "test_accuracy", "accuracy curve"), (right, measure, "other curve")):
         if frame[name].isna().all():

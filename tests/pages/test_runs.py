@@ -358,3 +358,13 @@ def test_the_load_of_the_machine_is_shown_while_something_runs(open_page, home):
     assert "CPU " not in text(open_page("runs"))
     home.create(PRUNED).enqueue()
     assert "CPU " in text(open_page("runs"))
+
+
+def test_the_second_chart_is_in_the_address(open_page, home):
+    write_result(home, DENSE)
+    app = open_page("runs")
+    assert "measure" not in app.query_params
+    app = app.selectbox(key="measure").set_value("images_per_second").run()
+    assert app.query_params["measure"] == "images_per_second"
+    app = app.switch_page("pages/launch.py").run().switch_page("pages/runs.py").run()
+    assert app.selectbox(key="measure").value == "images_per_second"
