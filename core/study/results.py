@@ -68,6 +68,7 @@ AGAINST_DENSE = (
 METRICS = (*COLUMNS[COLUMNS.index("test_accuracy") : COLUMNS.index("device")], *AGAINST_DENSE)
 # Dense over this: between two sparsities it is the inverse that is linear, as sizes and latencies are.
 _RATIOS = ("mac_ratio", "speedup", "batch_speedup", "optimised_speedup", "optimised_batch_speedup", "size_ratio")
+_LARGEST = 1e15
 _NUMBERS = METRICS[: -len(AGAINST_DENSE)]
 _LONGEST_TEXT = 120
 
@@ -135,9 +136,9 @@ def study_frame(frame: pd.DataFrame, recipe: str) -> pd.DataFrame:
     study = frame[frame["run_id"].isin({*own["run_id"], *own["dense_id"]})].reset_index(drop=True)
     dense = study[study["method"] == DENSE].set_index("run_id")
     study["accuracy_change"] = study["test_accuracy"] - study["dense_id"].map(dense["test_accuracy"])
-    study["size_ratio"] = study["dense_id"].map(dense["model_size_mb"]) / study["model_size_mb"]
-    study["relative_latency"] = 1 / study["speedup"]
-    study["relative_batch_latency"] = 1 / study["batch_speedup"]
+    study["size_ratio"] = study["dense_id"].map(dense["model_size_mb"]) / _above_zero(study["model_size_mb"])
+    study["relative_latency"] = 1 / _above_zero(study["speedup"])
+    study["relative_batch_latency"] = 1 / _above_zero(study["batch_speedup"])
     return study
 
 
@@ -245,12 +246,22 @@ def _row(folder: RunFolder) -> dict[str, Any] | None:
         return None
     return {
         **_identity(spec),
-        **{name: finite(result.get(name)) for name in _NUMBERS},
+        **{name: _believed(result.get(name)) for name in _NUMBERS},
         "device": _device(result),
         "train_seconds": result["train_seconds"],
         "finished": finished.isoformat(timespec="seconds"),
         "dead_layers": _dead_layers(result),
     }
+
+
+def _believed(value: object) -> float | None:
+    """A number with which one can go on: the square of a larger one may be infinite."""
+    number = finite(value)
+    return number if number is not None and abs(number) < _LARGEST else None
+
+
+def _above_zero(values: pd.Series) -> pd.Series:
+    return values.where(values > 0)
 
 
 def _identity(spec: RunSpec) -> dict[str, Any]:

@@ -156,6 +156,16 @@ def test_a_figure_that_cannot_be_drawn_is_a_sentence(home, open_page, monkeypatc
     assert "Pruning report" in text(app)
 
 
+@pytest.mark.parametrize("odd", [{"speedup": 0.0}, {"test_accuracy": 1e308}, {"model_size_mb": 0}])
+def test_impossible_numbers_of_a_record_are_no_end_of_the_page(home, open_page, drawn, odd):
+    """In a record without a seal, as all of these tests have."""
+    write_study(home)
+    write_result(home, RunSpec(build_recipe("demo"), "magnitude", 3, 0.9), **odd)
+    app = open_report(open_page)
+    assert not app.exception
+    assert "Pruning report" in text(app)
+
+
 def test_the_study_is_that_of_the_address_and_is_kept(home, open_page, drawn):
     write_study(home)
     write_study(home, width=12)
