@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.views.words import LANGUAGES
-from pages._address import read_choice
-from pages._language import LANGUAGE, usual_language
-from pages._shared import FRAMED, navigation
+from core.i18n import LANGUAGES
+from ui.shared.i18n import LANGUAGE, browser_language
+from ui.shared.services import FRAMED, navigation
+from ui.shared.url import read_choice
 
 LOOKS = Path(__file__).parent / ".streamlit"
 
@@ -15,5 +15,5 @@ st.session_state[FRAMED] = True
 # Files of our own: an icon by name would be fetched from another server.
 st.set_page_config(page_title="PruneScope", page_icon=str(LOOKS / "icon.svg"), layout="wide")
 st.logo(str(LOOKS / "logo.svg"), size="large")
-read_choice(LANGUAGE, LANGUAGES, usual_language())  # before the first sentence
+read_choice(LANGUAGE, LANGUAGES, browser_language())  # before the first sentence
 navigation().run()

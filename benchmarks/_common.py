@@ -22,21 +22,21 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from core.engine.data.augment import DevicePictures
-from core.engine.data.pictures import Pictures
+from core.engine.data.augment import DeviceImages
+from core.engine.data.pictures import Images
 from core.engine.device import environment, place
 from core.engine.masks import MaskKeeper
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Masks
 from core.engine.step import Capture, Step
 from core.engine.train import make_optimizer
-from core.study.plan import Plan
-from core.study.spec import Schedule
-from core.views.tables import markdown_table
+from core.report.tables import markdown_table
+from core.spec.spec import Schedule
+from core.spec.training_plan import TrainingPlan
 
 MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 SCHEDULE = Schedule(epochs=1_000, lr=0.05)
-PLAN = Plan(SCHEDULE, (SCHEDULE.epochs,))
+PLAN = TrainingPlan(SCHEDULE, (SCHEDULE.epochs,))
 NO_CURVES = "benchmarks._common:no_curves"
 
 
@@ -84,10 +84,10 @@ def ratio(values: Sequence[float], base: Sequence[float]) -> str:
     return f"{statistics.median(v / b for v, b in zip(values, base, strict=True)):.2f}"
 
 
-def pictures(count: int, seed: int = 0) -> Pictures:
+def pictures(count: int, seed: int = 0) -> Images:
     """Noise: what a picture shows does not change how long it takes."""
     images = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return Pictures(torch.from_numpy(images), torch.arange(count) % 10)
+    return Images(torch.from_numpy(images), torch.arange(count) % 10)
 
 
 def picture_folder(path: Path, train: int, test: int) -> str:
@@ -108,7 +108,7 @@ def no_curves(path: Path, seconds: float) -> bool:
 class PlainPictures(Dataset[tuple[torch.Tensor, int]]):
     """Pictures as torchvision hands them out: PIL, transformed one by one."""
 
-    def __init__(self, source: Pictures) -> None:
+    def __init__(self, source: Images) -> None:
         self._images, self._labels = source.images.numpy(), source.labels.tolist()
         self._transform = transforms.Compose(
             [
@@ -127,7 +127,7 @@ class PlainPictures(Dataset[tuple[torch.Tensor, int]]):
 
 
 def plain_training(
-    model: nn.Module, source: Pictures, batch: int, *, workers: int = 0, device: str = "cpu"
+    model: nn.Module, source: Images, batch: int, *, workers: int = 0, device: str = "cpu"
 ) -> Callable[[], float]:
     """An epoch of the textbook's loop on ``source`` at each call; returns images a second."""
     loader = DataLoader(
@@ -159,7 +159,7 @@ def plain_training(
 
 def our_step(
     model: ResNet,
-    source: Pictures,
+    source: Images,
     batch: int,
     *,
     device: str = "cpu",
@@ -170,7 +170,7 @@ def our_step(
 ) -> Step:
     """The engine's training of ``model`` on ``source``."""
     placed = place(model, torch.device(device))
-    there = DevicePictures(source, MEAN, STD, device)
+    there = DeviceImages(source, MEAN, STD, device)
     optimizer, keeper = make_optimizer(placed, SCHEDULE), MaskKeeper(placed, masks or {})
     # A compiler that tries to be general about shapes only loses, and one that gives up must say so.
     network: nn.Module = torch.compile(placed, dynamic=False, fullgraph=True) if compiled else placed  # type: ignore[assignment]

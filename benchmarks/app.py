@@ -32,11 +32,11 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from core.study.grid import study_runs
-from core.study.methods import METHODS
-from core.study.presets import build_recipe
-from core.study.record import Home
-from core.study.results import Results
+from core.results.frame import Results
+from core.runs.folder import Home
+from core.spec.grid import study_runs
+from core.spec.methods import METHODS
+from core.spec.presets import build_recipe
 from tests.records import write_result
 
 ROOT = Path(__file__).resolve().parents[1]

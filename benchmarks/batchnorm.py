@@ -1,4 +1,4 @@
-"""BatchNorm in training on a CPU, PyTorch's own against core.engine.models.norm, by the number of channels.
+"""BatchNorm in training on a CPU, PyTorch's own against core.engine.networks.batch_norm, by the number of channels.
 
     python -m benchmarks.batchnorm [--quick]
 
@@ -18,8 +18,8 @@ from torch import nn
 
 from benchmarks._common import in_turns, machine, options, ratio, show, spread
 from benchmarks.training_cpu import cores
-from core.engine.device import keep_memory, threads
-from core.engine.models.norm import BatchNorm
+from core.engine.device import keep_freed_memory, threads
+from core.engine.networks.batch_norm import BatchNorm
 
 CHANNELS = (3, 8, 12, 16, 17, 24, 31, 32, 40, 64)
 BATCH, SIDE, TURNS = 128, 32, 15
@@ -39,7 +39,7 @@ def one_step(norm: nn.Module, x: torch.Tensor, grad: torch.Tensor) -> Callable[[
 def main() -> int:
     chosen = options(__doc__)
     channels, batch, side, turns = QUICK if chosen.quick else (CHANNELS, BATCH, SIDE, TURNS)
-    keep_memory()
+    keep_freed_memory()
     print(f"{machine()}\n", flush=True)
     for used in sorted({1, cores()}):
         rows = []

@@ -25,9 +25,9 @@ from benchmarks._common import NO_CURVES, machine, options, peak_memory, picture
 from core.jobs.cluster import address_path, call, stop_cluster
 from core.jobs.queue import Queue
 from core.jobs.workers import WORKERS_VARIABLE
-from core.study.files import parse_object
-from core.study.record import Home, State
-from core.study.spec import Recipe, RunSpec, Schedule
+from core.runs.atomic_io import parse_object
+from core.runs.folder import Home, State
+from core.spec.spec import Recipe, RunSpec, Schedule
 
 WIDTH, BATCH = 8, 64
 

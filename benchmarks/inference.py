@@ -19,7 +19,7 @@ from benchmarks._common import machine, options, peaks, show
 from core.engine.deploy import folded
 from core.engine.device import choose_device, place, threads
 from core.engine.metrics import PICTURE, Latency, large_batch, macs_per_layer, time_as_delivered, time_latency
-from core.engine.models.resnet import ResNet, resnet18
+from core.engine.networks.resnet18 import ResNet, resnet18
 from core.engine.pruning.structured import structured_prune_filters
 
 SPARSITY, SECONDS, QUICK_SECONDS = 0.9, 4.0, 0.02

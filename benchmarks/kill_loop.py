@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.study.record import Home, RunFolder, State
-from core.study.results import Results
-from core.study.spec import Recipe, RunSpec, Schedule
+from core.results.frame import Results
+from core.runs.folder import Home, RunFolder, State
+from core.spec.spec import Recipe, RunSpec, Schedule
 
 STEPS_OF_A_SAVE = ("fsync", "replace", "link", "unlink", "write")
 # What no two executions of the same run have in common.
@@ -208,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     options = parser.parse_args(arguments)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    _Context.set_forkserver_preload(["core.engine.execute", "core.study.results"])
+    _Context.set_forkserver_preload(["core.engine.execute", "core.results.frame"])
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kill-loop-") as room:
         tallies = kill_loop(max(1, options.kills), options.seed, Path(room))

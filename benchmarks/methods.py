@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.cli import run_on_cluster
-from core.study.checks import InputError
-from core.study.grid import with_dense
-from core.study.methods import METHODS, Scalar
-from core.study.presets import build_recipe
-from core.study.record import Home
-from core.study.results import Results, study_frame, summarise
-from core.study.spec import Recipe, RunSpec
-from core.views.tables import with_interval
+from core.cli.main import run_on_cluster
+from core.report.tables import with_interval
+from core.results.frame import Results, study_frame, summarise
+from core.runs.folder import Home
+from core.spec.grid import with_dense
+from core.spec.methods import METHODS, Scalar
+from core.spec.presets import build_recipe
+from core.spec.spec import Recipe, RunSpec
+from core.spec.validate import InputError
 
 SPARSITIES = (0.9, 0.5, 0.7, 0.95)  # in the order of interest
 SEED, SECOND_SEED = 42, 123

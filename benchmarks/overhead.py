@@ -22,17 +22,17 @@ import psutil
 
 from benchmarks._common import NO_CURVES, PLAN, machine, memory, options, our_step, picture_folder, ratio, show, spread
 from core.engine.data import load_dataset
-from core.engine.data.augment import DevicePictures
-from core.engine.device import keep_memory, threads
+from core.engine.data.augment import DeviceImages
+from core.engine.device import keep_freed_memory, threads
 from core.engine.evaluate import evaluate
-from core.engine.models.resnet import resnet18
+from core.engine.networks.resnet18 import resnet18
 from core.engine.train import train_epoch
 from core.jobs.cluster import stop_cluster
 from core.jobs.queue import Queue
 from core.jobs.workers import WORKERS_VARIABLE
-from core.study.lease import holder
-from core.study.record import Home, State
-from core.study.spec import Recipe, RunSpec, Schedule
+from core.runs.folder import Home, State
+from core.runs.lease import holder
+from core.spec.spec import Recipe, RunSpec, Schedule
 
 WIDTH, TRAIN, TEST, EPOCHS, TURNS = 8, 4_000, 1_000, 15, 3
 QUICK = (4, 64, 16, 4, 1)
@@ -58,9 +58,9 @@ def engine(home: Home, data: str, width: int, epochs: int, seed: int) -> tuple[l
 
 def bare(home: Home, data: str, width: int, epochs: int) -> None:
     """The loop alone; prints the seconds of each epoch but the first."""
-    keep_memory()
+    keep_freed_memory()
     found = load_dataset(data, home, lambda message, fraction: None)
-    test = DevicePictures(found.test, found.mean, found.std, "cpu")
+    test = DeviceImages(found.test, found.mean, found.std, "cpu")
     model = resnet18(width, len(found.classes), seed=0)
     with threads(1):
         step = our_step(model, found.train, 128)

@@ -35,9 +35,9 @@ from benchmarks._common import (
     show,
     spread,
 )
-from core.engine.device import keep_memory, threads
+from core.engine.device import keep_freed_memory, threads
 from core.engine.metrics import macs_per_layer
-from core.engine.models.resnet import resnet18
+from core.engine.networks.resnet18 import resnet18
 from core.engine.train import train_epoch
 
 BATCH = 128
@@ -107,7 +107,7 @@ def _epoch(kind: str, width: int, count: int, batch: int, workers: int) -> Calla
     model, source = resnet18(width, seed=0), pictures(count)
     if kind == PLAIN:
         return plain_training(model, source, batch, workers=workers)
-    keep_memory()
+    keep_freed_memory()
     step = our_step(model, source, batch, compiled=kind == COMPILED)
     return lambda: train_epoch(step, plan=PLAN, seed=0, epoch=0).images_per_second
 

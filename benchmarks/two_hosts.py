@@ -24,7 +24,7 @@ import psutil
 
 from core.jobs.cluster import SCHEDULER_VARIABLE
 from core.jobs.workers import WORKERS_VARIABLE
-from core.study.record import Home, RunFolder, State
+from core.runs.folder import Home, RunFolder, State
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESSES = {"alpha": "10.77.0.1", "beta": "10.77.0.2"}
@@ -38,7 +38,7 @@ STUDY = (
 )
 UNSHARE = ("unshare", "--uts", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 DONE_BEFORE_THE_END = 3  # runs that are done when beta dies
-LONGEST_SECONDS = 900.0
+MAX_SECONDS = 900.0
 
 
 def refusal() -> str:
@@ -137,7 +137,7 @@ def main() -> int:
             time.sleep(15)  # the study would wait for no scheduler
             study = alpha.start(sys.executable, "-m", "core", *STUDY, "--home", shared, **quiet)
             _kill_in_the_middle(home, beta, study)
-            status = study.wait(LONGEST_SECONDS)
+            status = study.wait(MAX_SECONDS)
         _print_table(home.runs())
         if status:
             print((home.cache / "study.log").read_text(), file=sys.stderr)
@@ -146,7 +146,7 @@ def main() -> int:
 
 def _kill_in_the_middle(home: Home, beta: Host, study: subprocess.Popen[str]) -> None:
     began = time.monotonic()
-    while study.poll() is None and time.monotonic() - began < LONGEST_SECONDS:
+    while study.poll() is None and time.monotonic() - began < MAX_SECONDS:
         states = {folder: folder.state() for folder in home.runs()}
         there = [run for run, state in states.items() if state == State.RUNNING and hosts_of(run)[-1:] == [beta.name]]
         if there and list(states.values()).count(State.DONE) >= DONE_BEFORE_THE_END:

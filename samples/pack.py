@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.outputs import find_study, write_everything
-from core.study.checks import InputError
-from core.study.grid import study_runs
-from core.study.methods import DEFAULT_METHODS
-from core.study.presets import SEEDS, SPARSITIES
-from core.study.record import Home, RunFolder
-from core.study.sample import SAMPLE
+from core.report.export import find_study, write_everything
+from core.results.sample import SAMPLE
+from core.runs.folder import Home, RunFolder
+from core.spec.grid import study_runs
+from core.spec.methods import DEFAULT_METHODS
+from core.spec.presets import SEEDS, SPARSITIES
+from core.spec.validate import InputError
 
 RECORDS = ("spec.json", "result.json", "events.jsonl", "examination.json", "sensitivity.json")
 OUTPUTS = SAMPLE.path / "outputs"

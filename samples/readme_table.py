@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from core.study.methods import DENSE
-from core.study.results import Results, study_frame, summarise
-from core.study.sample import SAMPLE
-from core.views.tables import markdown_table, with_interval
+from core.report.tables import markdown_table, with_interval
+from core.results.frame import Results, study_frame, summarise
+from core.results.sample import SAMPLE
+from core.spec.methods import DENSE
 
 # Accuracy (%) of the original experiment: ResNet-18 of width 64, CIFAR-10, 200 + 100 epochs, three seeds.
 ORIGINAL_DENSE = 94.9

@@ -6,9 +6,9 @@ import json
 import random
 from typing import Any
 
-from core.study.methods import METHODS
-from core.study.record import Home, RunFolder
-from core.study.spec import RunSpec
+from core.runs.folder import Home, RunFolder
+from core.spec.methods import METHODS
+from core.spec.spec import RunSpec
 
 HARDWARE = "Test machine, 2 cores"
 _PARAMS = 11_173_962  # ResNet-18 at width 64

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.cli import _parser, main
-from core.study.presets import PRESETS
+from core.cli.main import _parser, main
+from core.spec.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ("README.md", "README.ko.md")

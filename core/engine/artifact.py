@@ -23,9 +23,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from core.engine.models.resnet import ResNet, Shape
-from core.study.checks import InputError, one_of
-from core.study.files import replacing
+from core.engine.networks.resnet18 import ResNet, Shape
+from core.runs.atomic_io import atomic_write
+from core.spec.validate import InputError, check_choice
 
 FORMAT = "prunescope-1"
 _VALUES, _GAPS = ".nonzero", ".gaps"
@@ -40,13 +40,13 @@ def save_model(
     InputError for another dtype, OSError if the file cannot be written; an existing file is replaced whole or not at all.
     """
     content = encode(model, dtype=dtype, notes=notes)
-    with replacing(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(content)
 
 
 def encode(model: ResNet, *, dtype: str = "float32", notes: Mapping[str, str] | None = None) -> bytes:
     """The content of the file that :func:`save_model` writes."""
-    stored_as = _DTYPES[one_of("dtype", dtype, tuple(_DTYPES))]
+    stored_as = _DTYPES[check_choice("dtype", dtype, tuple(_DTYPES))]
     tensors: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         value = tensor.detach().cpu().contiguous()

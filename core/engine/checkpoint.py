@@ -15,8 +15,16 @@ from typing import Any
 
 import torch
 
-from core.study.files import clear_way, parse_object, read_plain, replacing, sealed, set_aside, write_json
-from core.study.lease import Lease
+from core.runs.atomic_io import (
+    atomic_write,
+    clear_path,
+    parse_object,
+    quarantine,
+    read_regular_file,
+    with_checksum,
+    write_json,
+)
+from core.runs.lease import Lease
 
 KEPT = 2
 _PART = re.compile(r"checkpoint-(\d{4}|[1-9]\d{4,})\.(json|pt)", re.ASCII)
@@ -39,13 +47,13 @@ def save_checkpoint(folder: Path, epoch: int, state: dict[str, Any], lease: Leas
     path = folder / f"checkpoint-{epoch:04d}.pt"
     buffer = BytesIO()
     torch.save(state, buffer)
-    clear_way(path)
-    with replacing(path) as file:
+    clear_path(path)
+    with atomic_write(path) as file:
         file.write(buffer.getbuffer())
     # Of what was meant to be written: a hash of what came to lie on the disk would certify a bad write.
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     manifest = {"epoch": epoch, "size": buffer.tell(), "sha256": digest, "attempt": lease.attempt}
-    write_json(path.with_suffix(".json"), sealed(manifest))
+    write_json(path.with_suffix(".json"), with_checksum(manifest))
     kept = _epochs(folder)[-KEPT:]
     _remove(part for part in _parts(folder) if _epoch(part) not in kept)
 
@@ -66,7 +74,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         damaged.append(path.name)
         for part in (path, path.with_suffix(".json")):
             if os.path.lexists(part):
-                set_aside(part)
+                quarantine(part)
     return None, damaged
 
 
@@ -78,7 +86,7 @@ def drop_checkpoints(folder: Path) -> None:
 def _read(path: Path) -> dict[str, Any] | None:
     """The state in the checkpoint at ``path``; None if anything about it is not as it was written."""
     try:
-        manifest = parse_object(read_plain(path.with_suffix(".json")))
+        manifest = parse_object(read_regular_file(path.with_suffix(".json")))
         if path.stat().st_size != manifest["size"]:
             return None
         content = path.read_bytes()
@@ -107,6 +115,6 @@ def _parts(folder: Path) -> list[Path]:
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.is_dir() and not path.is_symlink():  # nothing of ours
-            set_aside(path)
+            quarantine(path)
         else:
             path.unlink(missing_ok=True)

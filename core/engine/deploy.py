@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from core.engine.models.resnet import BLOCKS, STAGES, Block, ResNet, wiring
+from core.engine.networks.resnet18 import BLOCKS, STAGES, Block, ResNet, conv_graph
 
 TOLERANCE = 1e-3  # of the largest logit: what rounding may change
 PROBES, PROBE_SECONDS = 7, 0.2
@@ -38,7 +38,7 @@ class Optimised:
 def folded(model: ResNet) -> ResNet:
     """A copy of ``model`` in evaluation mode that needs no BatchNorm: its convolutions scale and shift by themselves."""
     copy = deepcopy(model).eval().requires_grad_(False)
-    for wire in wiring():
+    for wire in conv_graph():
         conv, norm = copy.get_submodule(wire.conv), copy.get_submodule(wire.norm)
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)

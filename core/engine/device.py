@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of the C library's mallopt()
 
@@ -44,7 +44,7 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def keep_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the process keep what it frees, where the C library can do so.
 
     A training step asks for the same memory as the step before. Memory given back in between has to be cleared by the

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from core.engine.data.augment import DevicePictures
+from core.engine.data.augment import DeviceImages
 
 BATCH = 500
 
@@ -23,7 +23,7 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, pictures: DevicePictures, classes: int, precision: str = "fp32") -> Evaluation:
+def evaluate(model: nn.Module, pictures: DeviceImages, classes: int, precision: str = "fp32") -> Evaluation:
     """``model`` on all of ``pictures``, in evaluation mode; the model's mode is put back afterwards."""
     was_training = model.training
     model.eval()

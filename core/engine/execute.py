@@ -14,23 +14,23 @@ import torch
 
 from core.engine.artifact import load_model, save_model
 from core.engine.checkpoint import drop_checkpoints
+from core.engine.context import CancelledError, RunContext, stop_if_cancelled, train, weights_path
 from core.engine.data import load_dataset
-from core.engine.data.augment import DevicePictures
-from core.engine.device import choose_device, environment, keep_memory, place, resolve_precision
-from core.engine.examine import Bench, examine
-from core.engine.job import CancelledError, Job, stop_if_cancelled, train, weights_path
-from core.engine.models.resnet import ResNet, resnet18
+from core.engine.data.augment import DeviceImages
+from core.engine.device import choose_device, environment, keep_freed_memory, place, resolve_precision
+from core.engine.diagnose import Bench, examine
+from core.engine.measurement_lock import MeasurementLock
+from core.engine.networks.resnet18 import ResNet, resnet18
 from core.engine.pruning import prune
 from core.engine.pruning.base import Context, Masks, Pruned
-from core.engine.quiet import Quiet
 from core.engine.result import Trained, build_result
-from core.study.checks import InputError
-from core.study.examination import write_examination
-from core.study.files import clear_way
-from core.study.lease import Lease, LeaseLostError
-from core.study.methods import REWIND_EPOCHS
-from core.study.plan import make_plan
-from core.study.record import Home, RunFolder, State
+from core.runs.atomic_io import clear_path
+from core.runs.diagnostics import write_diagnostics
+from core.runs.folder import Home, RunFolder, State
+from core.runs.lease import Lease, LeaseLostError
+from core.spec.methods import REWIND_EPOCHS
+from core.spec.training_plan import make_training_plan
+from core.spec.validate import InputError
 
 
 def execute(path: Path) -> State:
@@ -102,7 +102,7 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     home = Home(folder.path.parent.parent)
     device = choose_device()
     precision = resolve_precision(spec.recipe.precision, device)
-    keep_memory()
+    keep_freed_memory()
     surroundings = environment(device, spec.recipe.precision)
     folder.append("started", attempt=lease.attempt, **surroundings)
 
@@ -111,16 +111,16 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
         folder.report_progress(phase=f"{message} ({fraction:.0%})", fraction=0.0)
 
     data = load_dataset(spec.recipe.data, home, report)
-    job = Job(
+    job = RunContext(
         folder,
         spec,
         lease,
         device,
         precision,
         data,
-        train=DevicePictures(data.train, data.mean, data.std, device),
-        test=DevicePictures(data.test, data.mean, data.std, device),
-        quiet=Quiet(home.cache),
+        train=DeviceImages(data.train, data.mean, data.std, device),
+        test=DeviceImages(data.test, data.mean, data.std, device),
+        quiet=MeasurementLock(home.cache),
         origin={"data": data.fingerprint},
     )
     result = (_run_dense if spec.is_dense else _run_pruned)(job)
@@ -133,13 +133,13 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     }
 
 
-def _run_dense(job: Job) -> dict[str, Any]:
+def _run_dense(job: RunContext) -> dict[str, Any]:
     model = resnet18(job.spec.recipe.width, len(job.data.classes), seed=job.spec.seed)
-    trained = train(job, model, make_plan(job.spec), phase="train", keep=REWIND_EPOCHS)
+    trained = train(job, model, make_training_plan(job.spec), phase="train", keep=REWIND_EPOCHS)
     return _measure(job, trained, dense=trained.model)
 
 
-def _run_pruned(job: Job) -> dict[str, Any]:
+def _run_pruned(job: RunContext) -> dict[str, Any]:
     source = RunFolder(job.folder.path.with_name(job.spec.dense.run_id))
     dense_result = source.result()
     if dense_result is None:
@@ -162,11 +162,11 @@ def _run_pruned(job: Job) -> dict[str, Any]:
 
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = job.spec.recipe.train.epochs
-    trained = train(job, dense, make_plan(job.spec), phase="finetune", stream=stream, prune=cut)
+    trained = train(job, dense, make_training_plan(job.spec), phase="finetune", stream=stream, prune=cut)
     return _measure(job, trained, dense=dense)
 
 
-def _measure(job: Job, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
+def _measure(job: RunContext, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
     """Write the compressed model, and measure what was really written."""
     stop_if_cancelled(job.folder)
     job.folder.report_progress(phase="measure", fraction=1.0)
@@ -177,12 +177,12 @@ def _measure(job: Job, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
         "mean": ",".join(map(str, job.data.mean)),
         "std": ",".join(map(str, job.data.std)),
     }
-    clear_way(job.folder.model_path)
+    clear_path(job.folder.model_path)
     save_model(trained.model, job.folder.model_path, notes=notes)
     with job.quiet.timing():
         result = build_result(job.spec, trained, dense, job.folder.model_path)
     with job.quiet.training():
         examination = examine(job.folder, Bench(job.data, job.test, job.device, job.precision, job.sample))
     job.lease.check()
-    write_examination(job.folder, examination)
+    write_diagnostics(job.folder, examination)
     return result

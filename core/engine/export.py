@@ -12,10 +12,10 @@ from safetensors.torch import save
 from core.engine.artifact import encode, load_model, notes_of
 from core.engine.deploy import folded
 from core.engine.metrics import PICTURE
-from core.engine.models.resnet import ResNet
-from core.study.checks import InputError
-from core.study.files import replacing
-from core.study.record import RunFolder
+from core.engine.networks.resnet18 import ResNet
+from core.runs.atomic_io import atomic_write
+from core.runs.folder import RunFolder
+from core.spec.validate import InputError
 
 INPUT, OUTPUT = "images", "logits"
 _INPUT_IS = "float32 [batch, 3, 32, 32], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
@@ -36,7 +36,7 @@ def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> N
     else:
         content = encode(model, dtype="float16" if half else "float32", notes=notes)
     try:
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(content)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): choose another place with --output.") from None

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from core.engine.artifact import encode
 from core.engine.deploy import optimise
 from core.engine.device import place, threads
-from core.engine.models.resnet import ResNet, Shape
+from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import prunable
 
 PICTURE = (3, 32, 32)
@@ -60,7 +60,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeployedLatency:
     """Latency of a network as it is and, if that worked, optimised; ``how`` says what that did, or why it did not."""
 
     eager: Latency
@@ -128,11 +128,11 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
     """
     with threads(_threads_for(batch)):
         calls = {name: _callable(model.eval(), _pictures(model, batch)) for name, model in models.items()}
-        return _take_turns(calls, batch, seconds)
+        return time_interleaved(calls, batch, seconds)
 
 
 @torch.no_grad()
-def time_as_delivered(models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0) -> dict[str, Delivered]:
+def time_as_delivered(models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0) -> dict[str, DeployedLatency]:
     """Latency of each of ``models`` as it is and as ``optimise`` makes it, all taking turns as in :func:`time_latency`."""
     with threads(_threads_for(batch)):
         calls: dict[str, Callable[[], object]] = {}
@@ -146,8 +146,8 @@ def time_as_delivered(models: Mapping[str, ResNet], batch: int, *, seconds: floa
                 how[name] = faster.how
             except RuntimeError as error:
                 how[name] = f"not optimised: {(str(error).splitlines() or [''])[0][:200]}"
-        times = _take_turns(calls, batch, seconds)
-    return {name: Delivered(times[name], times.get(f"{name} optimised"), how[name]) for name in models}
+        times = time_interleaved(calls, batch, seconds)
+    return {name: DeployedLatency(times[name], times.get(f"{name} optimised"), how[name]) for name in models}
 
 
 def _threads_for(batch: int) -> int:
@@ -159,7 +159,7 @@ def _pictures(model: nn.Module, batch: int) -> Tensor:
     return torch.randn(batch, *PICTURE, device=device).contiguous(memory_format=torch.channels_last)
 
 
-def _take_turns(calls: Mapping[str, Callable[[], object]], batch: int, seconds: float) -> dict[str, Latency]:
+def time_interleaved(calls: Mapping[str, Callable[[], object]], batch: int, seconds: float) -> dict[str, Latency]:
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         for _ in range(3):

@@ -11,7 +11,7 @@ import torch
 from core.engine.artifact import encode, plain_size
 from core.engine.evaluate import Evaluation
 from core.engine.metrics import (
-    Delivered,
+    DeployedLatency,
     Latency,
     count,
     dead_layers,
@@ -20,9 +20,9 @@ from core.engine.metrics import (
     time_as_delivered,
     time_latency,
 )
-from core.engine.models.resnet import ResNet
-from core.study.files import sha256
-from core.study.spec import RunSpec
+from core.engine.networks.resnet18 import ResNet
+from core.runs.atomic_io import sha256
+from core.spec.spec import RunSpec
 
 MB = 1e6
 QUICK_SECONDS, FULL_SECONDS = 0.2, 0.4
@@ -116,14 +116,14 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
     }
 
 
-def _latency(model: ResNet, dense: ResNet, batch: int) -> tuple[Delivered, Delivered]:
+def _latency(model: ResNet, dense: ResNet, batch: int) -> tuple[DeployedLatency, DeployedLatency]:
     networks = {"this": model} if model is dense else {"this": model, "dense": dense}
     times = time_as_delivered(networks, batch, seconds=FULL_SECONDS)
     return times["this"], times.get("dense", times["this"])
 
 
 def _optimised(
-    single: Delivered, single_dense: Delivered, batch: Delivered, batch_dense: Delivered
+    single: DeployedLatency, single_dense: DeployedLatency, batch: DeployedLatency, batch_dense: DeployedLatency
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The numbers of the optimised networks, None for those that there are not, and how they came about."""
     timed = {"single": single, "single_dense": single_dense, "batch": batch, "batch_dense": batch_dense}

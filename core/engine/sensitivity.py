@@ -10,33 +10,26 @@ from pathlib import Path
 from torch import Tensor
 
 from core.engine.artifact import load_model
+from core.engine.context import weights_path
 from core.engine.data import load_dataset
-from core.engine.data.augment import DevicePictures, drawn
-from core.engine.data.pictures import Pictures
+from core.engine.data.augment import DeviceImages, sample_indices
+from core.engine.data.pictures import Images
 from core.engine.device import choose_device, place, resolve_precision
+from core.engine.disk_cache import cached
 from core.engine.evaluate import evaluate
-from core.engine.job import weights_path
+from core.engine.measurement_lock import MeasurementLock
 from core.engine.pruning import prune
 from core.engine.pruning.base import Context
-from core.engine.quiet import Quiet
-from core.engine.remembered import remembered
-from core.study.checks import InputError
-from core.study.methods import Scalar
-from core.study.record import Home, RunFolder
-from core.study.sensitivity import (
-    SPARSITIES,
-    Curve,
-    Sensitivity,
-    one_shot_methods,
-    read_sensitivity,
-    write_sensitivity,
-)
+from core.runs.folder import Home, RunFolder
+from core.runs.sensitivity import SPARSITIES, Curve, Sensitivity, one_shot_methods, read_sensitivity, write_sensitivity
+from core.spec.methods import Scalar
+from core.spec.validate import InputError
 
-MOST_PICTURES = 2_000
+MAX_IMAGES = 2_000
 VERSION = 1  # raise it when pruning or evaluation comes to give other numbers for the same inputs
 
 
-def compute(path: Path, seconds: float = math.inf, say: Callable[[str], None] = lambda line: None) -> bool:
+def measure_sensitivity(path: Path, seconds: float = math.inf, say: Callable[[str], None] = lambda line: None) -> bool:
     """Measure what is missing of the curves of the finished dense run in the folder ``path`` and write them there.
 
     False if ``seconds`` were over before all was measured: call again to go on. ``say`` is told of each method that is
@@ -92,9 +85,9 @@ class _Points:
         self.measured = 0  # points that were not known before
         self._device = choose_device()
         self._precision = resolve_precision(spec.recipe.precision, self._device)
-        self._quiet = Quiet(home.cache)
+        self._quiet = MeasurementLock(home.cache)
         self._dense = place(load_model(folder.model_path), self._device)
-        self._test = self._on_device(data.test, drawn(len(data.test), MOST_PICTURES, seed=0))
+        self._test = self._on_device(data.test, sample_indices(len(data.test), MAX_IMAGES, seed=0))
         self._known = home.cache / "sensitivity"
 
     def accuracy(self, method: str, settings: Mapping[str, Scalar], sparsity: float) -> float:
@@ -110,7 +103,7 @@ class _Points:
             "version": VERSION,
         }
 
-        return remembered(self._known, key, lambda: self._measure(method, settings, sparsity))
+        return cached(self._known, key, lambda: self._measure(method, settings, sparsity))
 
     def described(self, curves: tuple[Curve, ...]) -> Sensitivity:
         """``curves`` with all that they were measured on."""
@@ -138,9 +131,9 @@ class _Points:
 
     def _sample(self, n: int) -> tuple[Tensor, Tensor]:
         """``n`` training pictures, those that a run of this seed would be given."""
-        pictures = self._on_device(self._data.train, drawn(len(self._data.train), n, self._folder.spec.seed))
+        pictures = self._on_device(self._data.train, sample_indices(len(self._data.train), n, self._folder.spec.seed))
         return pictures.eval_batch(0, len(pictures))
 
-    def _on_device(self, pictures: Pictures, chosen: Tensor) -> DevicePictures:
-        part = Pictures(pictures.images[chosen], pictures.labels[chosen])
-        return DevicePictures(part, self._data.mean, self._data.std, self._device)
+    def _on_device(self, pictures: Images, chosen: Tensor) -> DeviceImages:
+        part = Images(pictures.images[chosen], pictures.labels[chosen])
+        return DeviceImages(part, self._data.mean, self._data.std, self._device)

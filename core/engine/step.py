@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.engine.data.augment import DevicePictures, Plan
+from core.engine.data.augment import DeviceImages, EpochAugmentation
 from core.engine.masks import MaskKeeper
 
 WARM_UP = 3  # steps before capturing, as PyTorch asks for: libraries make their choices in them
@@ -40,7 +40,7 @@ class Step:
         model: nn.Module,
         optimizer: torch.optim.SGD,
         keeper: MaskKeeper,
-        pictures: DevicePictures,
+        pictures: DeviceImages,
         batch: int,
         *,
         precision: str = "fp32",
@@ -57,7 +57,7 @@ class Step:
         self._rates: Sequence[float] = ()
         self._rates_there = torch.zeros(0, device=device)
         self._rate = torch.zeros((), device=device)  # what the optimizer reads, where it must not be told by the host
-        self._drawn: Plan | None = None
+        self._drawn: EpochAugmentation | None = None
         self._at = torch.zeros(1, dtype=torch.int64, device=device)
         self._places = torch.arange(self.batch, device=device)
         self._loss, self._hits = torch.zeros((), device=device), torch.zeros((), device=device)
@@ -66,7 +66,7 @@ class Step:
     def per_epoch(self) -> int:
         return steps_per_epoch(len(self.pictures), self.batch)
 
-    def begin(self, drawn: Plan, rates: Sequence[float]) -> None:
+    def begin(self, drawn: EpochAugmentation, rates: Sequence[float]) -> None:
         """Start an epoch of the pictures as ``drawn``, with a learning rate for each step."""
         self.model.train()
         self._rates = rates

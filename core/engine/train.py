@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from core.engine.data.augment import epoch_plan
+from core.engine.data.augment import draw_epoch
 from core.engine.step import Step
-from core.study.checks import InputError
-from core.study.plan import Plan
-from core.study.spec import Schedule
+from core.spec.spec import Schedule
+from core.spec.training_plan import TrainingPlan
+from core.spec.validate import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
 def train_epoch(
     step: Step,
     *,
-    plan: Plan,
+    plan: TrainingPlan,
     seed: int,
     epoch: int,
     stream: int = 0,
@@ -53,7 +53,7 @@ def train_epoch(
     """
     began = time.perf_counter()
     pictures, steps = step.pictures, step.per_epoch
-    drawn = epoch_plan(len(pictures), seed, stream + epoch, pictures.labels.device)
+    drawn = draw_epoch(len(pictures), seed, stream + epoch, pictures.labels.device)
     step.begin(drawn, [plan.learning_rate(epoch, number, steps) for number in range(steps)])
     for number in range(steps):
         on_step(number, steps)

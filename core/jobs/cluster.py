@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
-from core.study.checks import InputError, refuse
-from core.study.lease import is_alive
-from core.study.record import Home
+from core.runs.folder import Home
+from core.runs.lease import is_alive
+from core.spec.validate import InputError, invalid_value
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -44,13 +44,13 @@ def call(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
     """
     named = named_scheduler()
     if named:
-        _require_answer(named)
+        _check_answers(named)
     address = named or _home_scheduler(home)
 
     async def open_and_work() -> _T:
         async with asyncio.timeout(CALL_SECONDS), _client(address) as client:
             if named:
-                await _check_surroundings(client, home.checkpoints)
+                await _check_environment(client, home.checkpoints)
             return await work(client)
 
     return _run(open_and_work())
@@ -60,14 +60,14 @@ def check_scheduler() -> None:
     """InputError if PRUNESCOPE_SCHEDULER names a scheduler that does not answer."""
     named = named_scheduler()
     if named:
-        _require_answer(named)
+        _check_answers(named)
 
 
 def named_scheduler() -> str:
     """The address in PRUNESCOPE_SCHEDULER, empty if there is none; InputError if it is malformed."""
     address = os.environ.get(SCHEDULER_VARIABLE, "").strip()
     if address and not _ADDRESS.fullmatch(address):
-        raise refuse(SCHEDULER_VARIABLE, address, "an address such as tcp://host:8786")
+        raise invalid_value(SCHEDULER_VARIABLE, address, "an address such as tcp://host:8786")
     return address
 
 
@@ -92,7 +92,7 @@ def address_path(home: Home) -> Path:
     return home.cache / "cluster.json"
 
 
-def _require_answer(address: str) -> None:
+def _check_answers(address: str) -> None:
     if not _answers(address):
         raise InputError(
             f"No scheduler answers at {SCHEDULER_VARIABLE} = {address}: start it (python -m core.jobs.serve scheduler), "
@@ -122,7 +122,7 @@ def _start(home: Home, log: Path) -> subprocess.Popen[bytes]:
     home.prepare()
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "core.jobs.home_cluster", str(home.path.resolve())],
+            [sys.executable, "-m", "core.jobs.local_cluster", str(home.path.resolve())],
             cwd=_ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -134,7 +134,7 @@ def _start(home: Home, log: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-async def _check_surroundings(client: Client, folder: Path) -> None:
+async def _check_environment(client: Client, folder: Path) -> None:
     """InputError unless the scheduler can load what it is sent, and the workers see ``folder`` too."""
     remedy = "start it in PruneScope's folder, with the packages of requirements.txt"
     try:

@@ -7,11 +7,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.study.checks import InputError
-from core.study.files import sha256
-from core.study.record import Home, RunFolder
+from core.runs.atomic_io import sha256
+from core.runs.folder import Home, RunFolder
+from core.spec.validate import InputError
 
-LONGEST_SECONDS = 900.0
+MAX_SECONDS = 900.0
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -63,11 +63,11 @@ def _run(command: str, folder: RunFolder, *options: str) -> None:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=LONGEST_SECONDS,
+            timeout=MAX_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise InputError(f"The command {command} took longer than {LONGEST_SECONDS / 60:.0f} minutes.") from None
+        raise InputError(f"The command {command} took longer than {MAX_SECONDS / 60:.0f} minutes.") from None
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise InputError(lines[-1][:300] if lines else f"The command {command} was killed, perhaps for want of memory.")

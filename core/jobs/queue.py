@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from core.jobs.cluster import call
 from core.jobs.task import CURVES, EXECUTOR, curves_task, run_task
-from core.study.checks import InputError
-from core.study.grid import with_dense
-from core.study.record import UNFINISHED, Home, RunFolder, State
-from core.study.sensitivity import read_sensitivity
-from core.study.spec import RunSpec
+from core.runs.folder import UNFINISHED, Home, RunFolder, State
+from core.runs.sensitivity import read_sensitivity
+from core.spec.grid import with_dense
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError
 
 if TYPE_CHECKING:
     from distributed import Client, Scheduler
 
 ACCEPT_SECONDS = 30.0
-LONGEST_QUEUE = 5_000
+MAX_QUEUE = 5_000
 CURVES_PRIORITY = -1  # a dense run has 1, a pruned one 0
 WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
 
@@ -79,9 +79,9 @@ class Queue:
     def _refuse_too_many(self, wanted: Iterable[RunSpec]) -> None:
         unfinished = {folder.run_id for folder in self.home.runs() if not folder.result_path.exists()}
         count = len(unfinished.union(spec.run_id for spec in wanted if not self.home.run(spec.run_id).path.exists()))
-        if count > LONGEST_QUEUE:
+        if count > MAX_QUEUE:
             raise InputError(
-                f"{count:,} runs would be unfinished: launch at most {LONGEST_QUEUE:,} at a time, or delete some first."
+                f"{count:,} runs would be unfinished: launch at most {MAX_QUEUE:,} at a time, or delete some first."
             )
 
     def cancel(self, run_id: str) -> None:

@@ -17,9 +17,9 @@ import dask
 
 from core.jobs.cluster import SCHEDULER_VARIABLE, named_scheduler
 from core.jobs.workers import open_workers, own_devices, settings
-from core.study.checks import InputError, refuse
+from core.spec.validate import InputError, invalid_value
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 300.0  # a scheduler may be started after its workers
 NO_DASHBOARD = "127.0.0.1:0"  # its web server is started all the same: on a free port, for this machine only
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 def _checked(arguments: Sequence[str]) -> tuple[str, str]:
     role = " ".join(arguments)
     if role not in ("scheduler", "worker"):
-        raise refuse("part", role, "scheduler or worker")
+        raise invalid_value("part", role, "scheduler or worker")
     address = named_scheduler()
     if not address:
         raise InputError(f"Set {SCHEDULER_VARIABLE} to the scheduler's address, such as tcp://host:8786.")
@@ -82,7 +82,7 @@ async def _work(address: str, devices: Sequence[str]) -> None:
         where = f"GPU {', '.join(devices)}" if devices[0] else f"{len(devices)} at once on the CPU"
         print(f"Executes what {address} hands out: {where}.", flush=True)
         while not any(nanny.status in leaving for nanny in nannies):
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

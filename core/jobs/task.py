@@ -10,17 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from core.study.checks import InputError
-from core.study.lease import LeaseHeldError
-from core.study.record import UNFINISHED, RunFolder, State
+from core.runs.folder import UNFINISHED, RunFolder, State
+from core.runs.lease import LeaseHeldError
+from core.spec.validate import InputError
 
 EXECUTOR = "core.engine.execute:execute"
-CURVES = "core.engine.sensitivity:compute"
-LOOK_SECONDS = 1.0
+CURVES = "core.engine.sensitivity:measure_sensitivity"
+POLL_SECONDS = 1.0
 SLICE_SECONDS = 20.0  # what a run may have to wait while sensitivity curves are computed
-MOST_LOST_SLICES = 3
+MAX_LOST_SLICES = 3
 # A run that takes its process down again and again, as for want of memory, must end somewhere.
-MOST_STARTS_WITHOUT_PROGRESS = 5
+MAX_STARTS_WITHOUT_PROGRESS = 5
 
 Executor = Callable[[Path], Any]
 
@@ -68,7 +68,7 @@ def _slice(folder: RunFolder, compute: Callable[[Path, float], bool]) -> bool:
     begun = folder.path / "sensitivity.slices"  # a byte for each slice that was begun and never ended
     lost = begun.stat().st_size if begun.exists() else 0
     try:
-        if lost >= MOST_LOST_SLICES:
+        if lost >= MAX_LOST_SLICES:
             raise InputError(f"The process that computed sensitivity curves was killed {lost} times.")
         with begun.open("ab") as file:
             file.write(b".")
@@ -94,10 +94,10 @@ def _execute_unless_ended(folder: RunFolder, execute: Executor) -> State:
     while True:
         state = folder.state()
         if state in (State.QUEUED, State.INTERRUPTED):
-            if _starts_without_progress(folder) >= MOST_STARTS_WITHOUT_PROGRESS:
+            if _starts_without_progress(folder) >= MAX_STARTS_WITHOUT_PROGRESS:
                 return _fail(
                     folder,
-                    f"The process that executed it was killed {MOST_STARTS_WITHOUT_PROGRESS} times before an epoch was "
+                    f"The process that executed it was killed {MAX_STARTS_WITHOUT_PROGRESS} times before an epoch was "
                     "over, perhaps for want of memory.",
                 )
             with suppress(LeaseHeldError):
@@ -105,7 +105,7 @@ def _execute_unless_ended(folder: RunFolder, execute: Executor) -> State:
                 continue
         elif state in (State.DONE, State.FAILED, State.CANCELLED):
             return state
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _starts_without_progress(folder: RunFolder) -> int:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from dask.system import CPU_COUNT
 
 from core.jobs.cluster import SCHEDULER_VARIABLE
-from core.study.checks import whole_number
+from core.spec.validate import check_int
 
 if TYPE_CHECKING:
     from distributed import Nanny
 
 # Runs at once on a CPU: two trainings with one thread each do more than one with two threads (2,102 images a second
 # together against 1,762 at width 8, 76 against 73 at width 64), and most so where operations are short.
-MOST_CPU_WORKERS = 4
+MAX_CPU_WORKERS = 4
 WORKERS_VARIABLE = "PRUNESCOPE_WORKERS"
 BYTES_PER_CPU_WORKER = 3 * 2**30  # what a run of the full width may take
 
@@ -58,14 +58,14 @@ def cpu_workers() -> int:
     memory for, and four at most. InputError if the variable is not a whole number."""
     named = os.environ.get(WORKERS_VARIABLE, "").strip()
     if named:
-        workers: int = whole_number(WORKERS_VARIABLE, int(named) if named.isdecimal() else named, 1, 256)
+        workers: int = check_int(WORKERS_VARIABLE, int(named) if named.isdecimal() else named, 1, 256)
         return workers
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):  # not every system tells
         memory = BYTES_PER_CPU_WORKER
     cores: int = CPU_COUNT
-    return max(1, min(cores, MOST_CPU_WORKERS, memory // BYTES_PER_CPU_WORKER))
+    return max(1, min(cores, MAX_CPU_WORKERS, memory // BYTES_PER_CPU_WORKER))
 
 
 def settings(workers: int) -> dict[str, Any]:

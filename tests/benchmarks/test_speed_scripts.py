@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import _common, batchnorm, inference, training_gpu
 from benchmarks._common import in_turns, our_step, pictures, plain_training, ratio, spread
-from core.engine.models.resnet import resnet18
+from core.engine.networks.resnet18 import resnet18
 
 
 def command(monkeypatch, script, *arguments):

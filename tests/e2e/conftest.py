@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from core.jobs.cluster import stop_cluster
-from core.study.grid import study_runs
-from core.study.presets import build_recipe
-from core.study.record import Home
-from core.study.spec import RunSpec
+from core.runs.folder import Home
+from core.spec.grid import study_runs
+from core.spec.presets import build_recipe
+from core.spec.spec import RunSpec
 from tests.records import write_result
 
 ROOT = Path(__file__).resolve().parents[2]

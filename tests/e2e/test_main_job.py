@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from core.study.record import State
+from core.runs.folder import State
 from tests.e2e.steps import choose, fill, open_page, settle, wait_until
 
 pytestmark = pytest.mark.e2e

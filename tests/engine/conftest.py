@@ -8,9 +8,9 @@ from PIL import Image
 from core.engine import resnet18
 from core.engine.execute import execute
 from core.engine.pruning.base import Context
-from core.study.methods import METHODS
-from core.study.record import Home, State
-from core.study.spec import Recipe, RunSpec, Schedule
+from core.runs.folder import Home, State
+from core.spec.methods import METHODS
+from core.spec.spec import Recipe, RunSpec, Schedule
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,7 @@ def home(tmp_path, dense_home):
 def impatient(monkeypatch):
     """Look and save at every step and epoch, where a real run does so once in a while; prune and time less thoroughly."""
     monkeypatch.setattr("core.engine.pruning.synflow.ROUNDS", 5)
-    monkeypatch.setattr("core.engine.job.LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("core.engine.job.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("core.engine.context.POLL_SECONDS", 0.0)
+    monkeypatch.setattr("core.engine.context.CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr("core.engine.result.FULL_SECONDS", 0.01)
     monkeypatch.setattr("core.engine.result.QUICK_SECONDS", 0.01)

@@ -1,6 +1,6 @@
 """The registry of methods as test parameters, so that a new method or choice is tested by existing."""
 
-from core.study.methods import METHODS
+from core.spec.methods import METHODS
 
 UNSTRUCTURED = [name for name, method in METHODS.items() if method.kind == "unstructured"]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from core.engine.checkpoint import KEPT, drop_checkpoints, load_checkpoint, save_checkpoint
-from core.study.files import sha256
-from core.study.lease import Lease, LeaseLostError
+from core.runs.atomic_io import sha256
+from core.runs.lease import Lease, LeaseLostError
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from core.engine.data import Dataset, load_dataset
-from core.study.checks import InputError
-from core.study.record import Home
+from core.engine.data import load_dataset
+from core.engine.data.pictures import Dataset
+from core.runs.folder import Home
+from core.spec.validate import InputError
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def test_progress_goes_to_stderr_if_nobody_listens(name: str, home: Home, capsys
 LOAD_AND_DAMAGE = """
 import os, pathlib, sys
 from core.engine.data import load_dataset
-from core.study.record import Home
+from core.runs.folder import Home
 home = Home(pathlib.Path(sys.argv[2]))
 for _ in range(20):
     print(load_dataset(sys.argv[1], home, lambda message, fraction: None).fingerprint)

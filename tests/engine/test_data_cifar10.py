@@ -14,8 +14,8 @@ import pytest
 from torchvision.datasets import CIFAR10
 
 from core.engine.data import load_dataset
-from core.study.checks import InputError
-from core.study.record import Home
+from core.runs.folder import Home
+from core.spec.validate import InputError
 
 CLASSES = [f"class {number}" for number in range(10)]
 

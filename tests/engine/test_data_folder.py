@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.engine.data import folder
 from core.engine.data.pictures import Decoded
-from core.study.checks import InputError
+from core.spec.validate import InputError
 
 
 def colour(shade: int) -> Image.Image:
@@ -201,7 +201,7 @@ def test_a_file_that_vanishes_before_it_is_decoded_is_named(root: Path) -> None:
 
 
 def test_too_many_pictures_are_refused_before_any_is_decoded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "MOST_PICTURES", 5)
+    monkeypatch.setattr(folder, "MAX_IMAGES", 5)
     with pytest.raises(InputError, match="more than 5 pictures"):
         folder.source(root)
 

@@ -8,9 +8,9 @@ import torch
 from core.engine import deploy, resnet18, structured_prune_filters
 from core.engine.deploy import FOLDED, FUSED, folded, optimise
 from core.engine.metrics import time_as_delivered
-from core.engine.models.resnet import ResNet, Shape
+from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning import prune
-from core.study.methods import METHODS
+from core.spec.methods import METHODS
 
 
 def off(network, run, pictures):

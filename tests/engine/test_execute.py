@@ -7,20 +7,21 @@ from dataclasses import replace
 import pytest
 import torch
 
+from core.engine import context as job
 from core.engine import execute as execute_module
-from core.engine import job, load_model, resnet18, save_model
+from core.engine import load_model, resnet18, save_model
 from core.engine.execute import execute
 from core.engine.export import export
 from core.engine.metrics import count
-from core.engine.models.resnet import Shape
+from core.engine.networks.resnet18 import Shape
 from core.jobs.task import run_task
-from core.study.checks import InputError
-from core.study.files import sha256
-from core.study.lease import Lease, LeaseHeldError
-from core.study.methods import METHODS
-from core.study.record import Home, State
-from core.study.spec import RunSpec
-from core.study.status import smaller_batch
+from core.runs.atomic_io import sha256
+from core.runs.folder import Home, State
+from core.runs.lease import Lease, LeaseHeldError
+from core.runs.status import smaller_batch
+from core.spec.methods import METHODS
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -65,13 +66,13 @@ def test_every_method_runs_to_its_record(home, recipe, method):
 
 def test_the_recorded_accuracy_is_that_of_the_file(home, recipe):
     from core.engine.data import load_dataset  # noqa: PLC0415
-    from core.engine.data.augment import DevicePictures  # noqa: PLC0415
+    from core.engine.data.augment import DeviceImages  # noqa: PLC0415
     from core.engine.evaluate import evaluate  # noqa: PLC0415
 
     folder = home.create(RunSpec(recipe, "structured", 1, 0.5))
     execute(folder.path)
     data = load_dataset(recipe.data, home)
-    found = evaluate(load_model(folder.model_path), DevicePictures(data.test, data.mean, data.std, "cpu"), 2)
+    found = evaluate(load_model(folder.model_path), DeviceImages(data.test, data.mean, data.std, "cpu"), 2)
     assert found.accuracy == pytest.approx(folder.result()["test_accuracy"], abs=1e-3)
 
 
@@ -173,7 +174,7 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.engine.job.train_epoch", fail)
+        patch.setattr("core.engine.context.train_epoch", fail)
         assert execute(folder.path) == State.FAILED
     state, reason = folder.describe()
     assert state == State.FAILED

@@ -8,10 +8,10 @@ import torch
 from core.engine import load_model, magnitude_prune_global, save_model, structured_prune_filters
 from core.engine.artifact import notes_of
 from core.engine.export import encode_onnx, export
-from core.study.checks import InputError
-from core.study.presets import build_recipe
-from core.study.record import Home
-from core.study.spec import RunSpec
+from core.runs.folder import Home
+from core.spec.presets import build_recipe
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError
 from tests.records import write_result
 
 NOTES = {"run_id": "x", "classes": "cat,dog", "mean": "0.1,0.2,0.3", "std": "1,1,1"}

@@ -4,7 +4,7 @@ import torch
 from core.engine import get_model_info, magnitude_prune_global, resnet18, structured_prune_filters
 from core.engine.device import threads
 from core.engine.metrics import count, dead_layers, layers, macs_per_layer, time_latency
-from core.engine.models.resnet import Shape
+from core.engine.networks.resnet18 import Shape
 from core.engine.pruning.base import prunable
 
 

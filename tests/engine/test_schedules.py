@@ -7,16 +7,17 @@ from itertools import pairwise
 import pytest
 import torch
 
+from core.engine import context as job
 from core.engine import execute as execute_module
-from core.engine import job, load_model, resnet18
+from core.engine import load_model, resnet18
 from core.engine.execute import execute
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
-from core.engine.trainee import Trainee
-from core.study.methods import METHODS
-from core.study.plan import make_plan
-from core.study.record import Home, State
-from core.study.spec import RunSpec
+from core.engine.training_state import TrainingState
+from core.runs.folder import Home, State
+from core.spec.methods import METHODS
+from core.spec.spec import RunSpec
+from core.spec.training_plan import make_training_plan
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -101,7 +102,7 @@ def test_a_weight_once_removed_never_returns_and_each_cut_is_exact(home, recipe,
     spec = spec_of(recipe, method, chosen, 0.85)
     folder = home.create(spec)
     assert execute(folder.path) == State.DONE
-    asked = list(make_plan(spec).cuts(5).values())  # 80 pictures are five batches of 16
+    asked = list(make_training_plan(spec).cuts(5).values())  # 80 pictures are five batches of 16
     assert [sparsity for _, sparsity, *_ in cuts] == asked
     for before, sparsity, held, masks, after in cuts:
         n = sum(mask.numel() for mask in masks.values())
@@ -157,8 +158,8 @@ def test_a_gradual_cut_goes_on_with_the_optimizer_and_a_round_begins_without_mom
         seed = 1
 
     for chosen, survives in ((GRADUAL, True), (ITERATIVE, False)):
-        plan = make_plan(spec_of(recipe, "magnitude", chosen))
-        trainee = Trainee(resnet18(4, 2, seed=0), plan, 5, torch.device("cpu"), halves)
+        plan = make_training_plan(spec_of(recipe, "magnitude", chosen))
+        trainee = TrainingState(resnet18(4, 2, seed=0), plan, 5, torch.device("cpu"), halves)
         trainee.start_epoch(0)
         optimizer, weight = trainee.optimizer, trainee.model.conv1.weight
         for epoch in range(1, 3):
@@ -182,7 +183,7 @@ def test_the_learning_rate_of_every_step_is_that_of_the_plan(home, recipe, monke
 
     monkeypatch.setattr(torch.optim.SGD, "step", step)
     execute(home.create(spec).path)
-    plan = make_plan(spec)
+    plan = make_training_plan(spec)
     assert used == [plan.learning_rate(epoch, step, 5) for epoch in range(4) for step in range(5)]
 
 

@@ -6,16 +6,16 @@ from PIL import Image
 
 from core.engine import resnet18, save_model, sensitivity
 from core.engine.data import load_dataset
-from core.engine.data.augment import DevicePictures
+from core.engine.data.augment import DeviceImages
 from core.engine.evaluate import evaluate
 from core.engine.pruning import prune
 from core.engine.pruning.base import Context
-from core.engine.sensitivity import compute
-from core.study.checks import InputError
-from core.study.methods import METHODS
-from core.study.record import Home
-from core.study.sensitivity import read_sensitivity, sensitivity_path
-from core.study.spec import Recipe, RunSpec, Schedule
+from core.engine.sensitivity import measure_sensitivity
+from core.runs.folder import Home
+from core.runs.sensitivity import read_sensitivity, sensitivity_path
+from core.spec.methods import METHODS
+from core.spec.spec import Recipe, RunSpec, Schedule
+from core.spec.validate import InputError
 from tests.records import write_result
 
 FEW = [METHODS["magnitude"], METHODS["random"]]
@@ -69,13 +69,13 @@ def measured(monkeypatch):
 
 
 def test_each_point_is_the_accuracy_right_after_pruning(folder, data, tmp_path):
-    assert compute(folder.path)
+    assert measure_sensitivity(folder.path)
     found = read_sensitivity(folder)
     assert (found.pictures, found.test_pictures) == (60, 60)
     names = [curve.method for curve in found.curves]
     assert names == [method.name for method in METHODS.values() if not method.restarts]
     pictures = load_dataset(data, Home(tmp_path))
-    test = DevicePictures(pictures.test, pictures.mean, pictures.std, "cpu")
+    test = DeviceImages(pictures.test, pictures.mean, pictures.std, "cpu")
     dense = resnet18(4, 2, seed=1)
     for curve in found.curves:
         context = Context(1, dict(METHODS[curve.method].complete({})), dict, lambda n: None)
@@ -87,46 +87,46 @@ def test_each_point_is_the_accuracy_right_after_pruning(folder, data, tmp_path):
 
 def test_a_computation_in_slices_measures_each_point_once_and_repeating_it_none(folder, measured):
     slices = 0
-    while not compute(folder.path, seconds=0):
+    while not measure_sensitivity(folder.path, seconds=0):
         slices += 1
         assert read_sensitivity(folder) is None
         if slices == 2:
             break
     assert len(measured) == 2
-    assert compute(folder.path)
+    assert measure_sensitivity(folder.path)
     assert len(measured) == POINTS
-    assert compute(folder.path)
+    assert measure_sensitivity(folder.path)
     sensitivity_path(folder).write_text("{")
-    assert compute(folder.path)
+    assert measure_sensitivity(folder.path)
     assert read_sensitivity(folder) is not None
     assert len(measured) == POINTS
 
 
 def test_another_network_has_curves_of_its_own(folder, measured):
-    compute(folder.path)
+    measure_sensitivity(folder.path)
     before = read_sensitivity(folder)
     save_model(resnet18(4, 2, seed=2), folder.model_path)
-    compute(folder.path)
+    measure_sensitivity(folder.path)
     assert read_sensitivity(folder).model != before.model
     assert len(measured) == 2 * POINTS
 
 
 def test_a_damaged_cache_is_measured_anew(folder, measured, tmp_path):
-    compute(folder.path)
+    measure_sensitivity(folder.path)
     before = read_sensitivity(folder)
     for path in (tmp_path / "cache" / "sensitivity").rglob("*"):
         if path.is_file():
             path.write_bytes(b"damaged")
     sensitivity_path(folder).unlink()
-    compute(folder.path)
+    measure_sensitivity(folder.path)
     assert read_sensitivity(folder) == before
     assert len(measured) == 2 * POINTS
 
 
 def test_only_part_of_many_pictures_is_used_and_the_curves_say_so(folder, monkeypatch):
     monkeypatch.setattr(sensitivity, "one_shot_methods", lambda: FEW)
-    monkeypatch.setattr(sensitivity, "MOST_PICTURES", 10)
-    compute(folder.path)
+    monkeypatch.setattr(sensitivity, "MAX_IMAGES", 10)
+    measure_sensitivity(folder.path)
     found = read_sensitivity(folder)
     assert (found.pictures, found.test_pictures) == (10, 60)
     assert all(accuracy % 10 == 0 for curve in found.curves for accuracy in curve.accuracy)
@@ -135,5 +135,5 @@ def test_only_part_of_many_pictures_is_used_and_the_curves_say_so(folder, monkey
 def test_pictures_that_have_changed_are_a_sentence(folder):
     folder.commit({**folder.result(), "origin": {"data": "another"}})
     with pytest.raises(InputError, match="have changed"):
-        compute(folder.path)
+        measure_sensitivity(folder.path)
     assert read_sensitivity(folder) is None

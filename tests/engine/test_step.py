@@ -5,29 +5,30 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.engine import job, resnet18
-from core.engine.data.augment import DevicePictures
-from core.engine.data.pictures import Pictures
+from core.engine import context as job
+from core.engine import resnet18
+from core.engine.data.augment import DeviceImages
+from core.engine.data.pictures import Images
 from core.engine.execute import execute
 from core.engine.masks import MaskKeeper
 from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks, prunable
 from core.engine.step import EAGER, GRAPH, WARM_UP, Step
 from core.engine.train import make_optimizer, train_epoch
-from core.engine.trainee import Trainee
-from core.study.plan import Plan, make_plan
-from core.study.record import State
-from core.study.spec import RunSpec, Schedule
+from core.engine.training_state import TrainingState
+from core.runs.folder import State
+from core.spec.spec import RunSpec, Schedule
+from core.spec.training_plan import TrainingPlan, make_training_plan
 
 SCHEDULE = Schedule(epochs=2, lr=0.05, batch_size=16)
-PLAN = Plan(SCHEDULE, (2,))
+PLAN = TrainingPlan(SCHEDULE, (2,))
 
 
 @pytest.fixture(scope="module")
 def pictures():
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (100, 32, 32, 3), generator=generator, dtype=torch.uint8)
-    return DevicePictures(Pictures(images, torch.arange(100) % 10), (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "cpu")
+    return DeviceImages(Images(images, torch.arange(100) % 10), (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "cpu")
 
 
 class Graph:
@@ -128,7 +129,7 @@ def test_a_new_round_gets_steps_of_its_own_and_a_cut_within_an_epoch_does_not(pi
     for chosen, same in (({"schedule": "iterative", "rounds": 2}, False), ({"schedule": "gradual"}, True)):
         spec = RunSpec(replace(recipe, finetune=schedule), "magnitude", 1, 0.7, tuple(chosen.items()))
         magnitude = _pruner(spec)
-        trainee = Trainee(resnet18(4, seed=0), make_plan(spec), 6, torch.device("cpu"), magnitude)
+        trainee = TrainingState(resnet18(4, seed=0), make_training_plan(spec), 6, torch.device("cpu"), magnitude)
         trainee.start_epoch(0)
         before = trainee.stepper(pictures, "fp32")
         assert trainee.stepper(pictures, "fp32") is before

@@ -12,14 +12,14 @@ from torch.nn import functional as F
 
 from core.engine import resnet18, structured_prune_filters
 from core.engine.metrics import count, dead_layers, layers, macs_per_layer
-from core.engine.models.resnet import Shape, wiring
+from core.engine.networks.resnet18 import Shape, conv_graph
 from core.engine.pruning import prune
 from core.engine.pruning.channel_allocation import Costs, allocate
 from core.engine.pruning.channel_importance import channel_importance
 from core.engine.pruning.shrink import shrink
 from core.engine.pruning.structured import choose_channels
-from core.study.checks import InputError
-from core.study.methods import METHODS
+from core.spec.methods import METHODS
+from core.spec.validate import InputError
 
 CHOICES = {setting.name: setting.choices for setting in METHODS["structured"].settings}
 CRITERIA, ALLOCATIONS = CHOICES["criterion"], CHOICES["allocation"]
@@ -54,7 +54,7 @@ def silence(model, kept):
     """A copy whose channels that are not in ``kept`` output zero: no weight, no BatchNorm scale and no shift."""
     silenced = deepcopy(model)
     with torch.no_grad():
-        for wire in wiring():
+        for wire in conv_graph():
             gone = torch.ones(model.shape.groups[wire.target], dtype=torch.bool)
             gone[kept[wire.target]] = False
             norm = silenced.get_submodule(wire.norm)
@@ -223,7 +223,7 @@ def test_taylor_is_the_derivative_of_each_pictures_loss_by_a_gate_on_the_channel
 
     def losses(gate):
         gated = deepcopy(model)
-        for wire in wiring():
+        for wire in conv_graph():
             if wire.target == group:
                 factor = torch.ones(model.shape.groups[group], dtype=torch.float64)
                 factor[channel] = gate

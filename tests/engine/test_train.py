@@ -3,18 +3,18 @@ import torch
 from torch.nn import functional as F
 
 from core.engine import resnet18
-from core.engine.data.augment import DevicePictures, epoch_plan
-from core.engine.data.pictures import Pictures
+from core.engine.data.augment import DeviceImages, draw_epoch
+from core.engine.data.pictures import Images
 from core.engine.evaluate import evaluate
 from core.engine.masks import MaskKeeper
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
 from core.engine.step import Step
 from core.engine.train import make_optimizer, train_epoch
-from core.study.checks import InputError
-from core.study.methods import METHODS
-from core.study.plan import Plan
-from core.study.spec import Schedule
+from core.spec.methods import METHODS
+from core.spec.spec import Schedule
+from core.spec.training_plan import TrainingPlan
+from core.spec.validate import InputError
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 SCHEDULE = Schedule(epochs=2, lr=0.05, batch_size=16)
@@ -24,12 +24,12 @@ SCHEDULE = Schedule(epochs=2, lr=0.05, batch_size=16)
 def pictures():
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (70, 32, 32, 3), generator=generator, dtype=torch.uint8)
-    return DevicePictures(Pictures(images, torch.arange(70) % 10), MEAN, STD, "cpu")
+    return DeviceImages(Images(images, torch.arange(70) % 10), MEAN, STD, "cpu")
 
 
 def train(model, pictures, masks, schedule=SCHEDULE, seed=1):
     model = model.to(memory_format=torch.channels_last)
-    plan = Plan(schedule, (schedule.epochs,))
+    plan = TrainingPlan(schedule, (schedule.epochs,))
     step = Step(model, make_optimizer(model, schedule), MaskKeeper(model, masks), pictures, schedule.batch_size)
     stats = [train_epoch(step, plan=plan, seed=seed, epoch=epoch) for epoch in range(schedule.epochs)]
     return model, stats
@@ -67,7 +67,7 @@ def test_it_is_the_plain_loop_of_the_textbook(pictures):
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2 * 4)
     losses = []
     for epoch in range(2):
-        plan = epoch_plan(70, 1, epoch, "cpu")
+        plan = draw_epoch(70, 1, epoch, "cpu")
         for step in range(4):  # 70 pictures are four batches of 16; the rest is left out
             images, labels = pictures.train_batch(plan, 16 * step, 16 * (step + 1))
             loss = F.cross_entropy(model(images), labels)

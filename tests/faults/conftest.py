@@ -7,9 +7,9 @@ import pytest
 from benchmarks.kill_loop import tiny_study
 from core.engine import execute as execute_module
 from core.engine.execute import execute
-from core.study.files import sealed, write_json
-from core.study.lease import identity
-from core.study.record import Home, State
+from core.runs.atomic_io import with_checksum, write_json
+from core.runs.folder import Home, State
+from core.runs.lease import identity
 
 
 class Killed(BaseException):
@@ -38,7 +38,7 @@ def damaged_never(tmp_path_factory, specs):
         with pytest.raises(Killed):
             execute(pruned.path)
     pruned.report_progress(phase="finetune", fraction=0.5)
-    write_json(pruned.path / "attempt-0001", sealed({**identity(), "born": -1.0}))  # of a process that is gone
+    write_json(pruned.path / "attempt-0001", with_checksum({**identity(), "born": -1.0}))  # of a process that is gone
     return home
 
 
@@ -66,6 +66,6 @@ def impatient(monkeypatch):
 
 def be_impatient(patch):
     """Save after every epoch and measure for a moment, where a real run takes its time."""
-    patch.setattr("core.engine.job.CHECKPOINT_SECONDS", -1.0)
+    patch.setattr("core.engine.context.CHECKPOINT_SECONDS", -1.0)
     patch.setattr("core.engine.result.FULL_SECONDS", 0.005)
     patch.setattr("core.engine.result.QUICK_SECONDS", 0.005)

@@ -10,11 +10,11 @@ import torch
 from core.engine import load_model
 from core.engine.checkpoint import _read, load_checkpoint
 from core.engine.execute import execute
-from core.study.checks import InputError
-from core.study.examination import read_examination
-from core.study.record import Home, State
-from core.study.results import Results
-from core.study.status import Statuses, curves
+from core.results.frame import Results
+from core.runs.diagnostics import read_diagnostics
+from core.runs.folder import Home, State
+from core.runs.status import Statuses, curves
+from core.spec.validate import InputError
 
 DENSE_FILES = (
     "spec.json",
@@ -102,7 +102,7 @@ def model(path):
 def examination(folder):
     """What was found out about the network; None if it is refused in one sentence."""
     try:
-        return read_examination(folder)
+        return read_diagnostics(folder)
     except InputError as error:
         assert "\n" not in str(error)
         return None

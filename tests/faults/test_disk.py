@@ -13,12 +13,12 @@ import pytest
 from core.engine import resnet18
 from core.engine.artifact import load_model, save_model
 from core.engine.checkpoint import load_checkpoint, save_checkpoint
-from core.study.checks import InputError
-from core.study.files import append_line, read_lines, write_json
-from core.study.lease import Lease, LeaseHeldError, holder
-from core.study.presets import PRESETS
-from core.study.record import Home, State
-from core.study.spec import RunSpec
+from core.runs.atomic_io import append_line, read_lines, write_json
+from core.runs.folder import Home, State
+from core.runs.lease import Lease, LeaseHeldError, holder
+from core.spec.presets import PRESETS
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError
 from tests.records import plausible_result, write_result
 
 SPEC = RunSpec(PRESETS["demo"].recipe, "dense", 42)
@@ -206,7 +206,7 @@ def test_a_lease_can_be_let_go_on_a_disk_that_fails(tmp_path, each_call):
 
 FILL = """
 import sys; from pathlib import Path
-from core.study.files import append_line, read_lines, write_json
+from core.runs.atomic_io import append_line, read_lines, write_json
 room = Path(sys.argv[1])
 write_json(room / "record.json", {"n": 0})
 append_line(room / "events.jsonl", {"n": 0})

@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import cli
-from core.study.checks import InputError
-from core.study.files import append_line, parse_object, read_lines, sealed
-from core.study.methods import METHODS
-from core.study.presets import PRESETS
-from core.study.record import Home, State
-from core.study.spec import RunSpec
-from core.study.status import Statuses, curves
-from core.study.watch import describe_event
+from core.runs.atomic_io import append_line, parse_object, read_lines, with_checksum
+from core.runs.events import describe_event
+from core.runs.folder import Home, State
+from core.runs.status import Statuses, curves
+from core.spec.methods import METHODS
+from core.spec.presets import PRESETS
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError
 
 CASES = int(os.environ.get("PRUNESCOPE_FUZZ", "200"))
 fuzz = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -76,7 +76,7 @@ def test_a_spec_with_any_field_replaced(field, value):
 @given(JSON)
 def test_what_is_sealed_comes_back_and_any_other_text_is_a_record_or_refused(data):
     try:
-        record = sealed({"data": data})
+        record = with_checksum({"data": data})
     except ValueError:  # NaN and infinity are not JSON
         return
     raw = json.dumps(record).encode()

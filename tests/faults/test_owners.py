@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.study import lease as lease_module
-from core.study.files import sealed, write_json
-from core.study.lease import (
+from core.runs import lease as lease_module
+from core.runs.atomic_io import with_checksum, write_json
+from core.runs.folder import Home, State
+from core.runs.lease import (
     STALE_SECONDS,
     Lease,
     LeaseHeldError,
@@ -21,9 +22,8 @@ from core.study.lease import (
     is_alive,
     latest_attempt,
 )
-from core.study.presets import PRESETS
-from core.study.record import Home, State
-from core.study.spec import RunSpec
+from core.spec.presets import PRESETS
+from core.spec.spec import RunSpec
 from tests.records import plausible_result
 
 SPEC = RunSpec(PRESETS["demo"].recipe, "dense", 42)
@@ -89,7 +89,7 @@ def test_a_machine_that_slept_finds_its_runs_still_owned(folder):
 
 def test_a_heartbeat_from_the_future_does_not_hold_a_run_for_ever(folder):
     path = folder.path / "attempt-0001"
-    write_json(path, sealed({"host": "elsewhere", "machine": "elsewhere/1", "pid": 1, "born": 0}))
+    write_json(path, with_checksum({"host": "elsewhere", "machine": "elsewhere/1", "pid": 1, "born": 0}))
     later = time.time() + HOUR
     os.utime(path, (later, later))
     assert not holder(folder.path).alive
@@ -101,7 +101,7 @@ def test_a_stale_attempt_beside_a_retry_can_commit_nothing(folder, monkeypatch):
 
     monkeypatch.setattr(lease_module, "HEARTBEAT_SECONDS", 1e6)
     with Lease(folder.path) as stale:
-        write_json(folder.path / "attempt-0001", sealed({**identity(), "machine": "elsewhere/1"}))
+        write_json(folder.path / "attempt-0001", with_checksum({**identity(), "machine": "elsewhere/1"}))
         os.utime(folder.path / "attempt-0001", (1.0, 1.0))
         with Lease(folder.path) as retry:
             for forbidden in (stale.check, lambda: save_checkpoint(folder.path, 9, {}, stale)):

@@ -9,8 +9,8 @@ from contextlib import suppress
 import psutil
 
 from core.jobs.cluster import address_path
-from core.study.lease import is_alive
-from core.study.record import Home
+from core.runs.folder import Home
+from core.runs.lease import is_alive
 
 
 def cluster_running(home: Home) -> bool:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from core.jobs.cluster import SCHEDULER_VARIABLE, stop_cluster
-from core.jobs.home_cluster import IDLE_VARIABLE
+from core.jobs.local_cluster import IDLE_VARIABLE
 from core.jobs.workers import WORKERS_VARIABLE
-from core.study.record import Home
+from core.runs.folder import Home
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,10 +10,10 @@ import signal
 import time
 from pathlib import Path
 
-from core.study.lease import Lease
-from core.study.presets import build_recipe
-from core.study.record import RESULT_NUMBERS, RunFolder, State
-from core.study.spec import RunSpec
+from core.runs.folder import RESULT_NUMBERS, RunFolder, State
+from core.runs.lease import Lease
+from core.spec.presets import build_recipe
+from core.spec.spec import RunSpec
 
 EXECUTOR = "tests.jobs.fake_executor:execute"
 HOLD_SECONDS = 60.0  # a test that failed must not leave a worker that waits for ever

@@ -21,13 +21,13 @@ from distributed.comm import CommClosedError
 
 from core.jobs import cluster
 from core.jobs.cluster import SCHEDULER_VARIABLE, address_path, call, stop_cluster
-from core.jobs.home_cluster import IDLE_VARIABLE
+from core.jobs.local_cluster import IDLE_VARIABLE
 from core.jobs.queue import Queue
 from core.jobs.workers import WORKERS_VARIABLE, cpu_workers, visible_gpus
-from core.study.checks import InputError
-from core.study.files import parse_object
-from core.study.lease import STALE_SECONDS
-from core.study.record import Home, State
+from core.runs.atomic_io import parse_object
+from core.runs.folder import Home, State
+from core.runs.lease import STALE_SECONDS
+from core.spec.validate import InputError
 from tests.jobs.clusters import cluster_processes, cluster_running, until_gone
 from tests.jobs.fake_executor import EXECUTOR, dense, tell, wait_until
 
@@ -53,7 +53,7 @@ def fake_gpus(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_that_start_at_once_get_one_cluster_that_nobody_else_can_reach(shared_home: Home) -> None:
     ask = (
-        "import sys; from pathlib import Path; from core.jobs.cluster import call; from core.study.record import Home;"
+        "import sys; from pathlib import Path; from core.jobs.cluster import call; from core.runs.folder import Home;"
         "print(call(Home(Path(sys.argv[1])), lambda client: client.scheduler.identity())['address'])"
     )
     command = [sys.executable, "-W", "error", "-c", ask, str(shared_home.path)]

@@ -28,18 +28,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.engine import execute as engine
-from core.engine.job import stop_if_cancelled
+from core.engine.context import stop_if_cancelled
 from core.jobs import queue as queue_module
 from core.jobs import task as task_module
 from core.jobs.queue import WAITING, Queue
 from core.jobs.task import EXECUTOR, run_task
-from core.study import lease as lease_module
-from core.study.checks import InputError
-from core.study.grid import with_dense
-from core.study.lease import STALE_SECONDS, Lease
-from core.study.record import RESULT_NUMBERS, UNFINISHED, Home, RunFolder, State
-from core.study.spec import RunSpec
-from core.study.trash import move_to_trash, trash_path
+from core.runs import lease as lease_module
+from core.runs.folder import RESULT_NUMBERS, UNFINISHED, Home, RunFolder, State
+from core.runs.lease import STALE_SECONDS, Lease
+from core.runs.trash import move_to_trash, trash_path
+from core.spec.grid import with_dense
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError
 from tests.jobs.fake_executor import dense, pruned
 
 LONG = os.environ.get("PRUNESCOPE_LONG") == "1"

@@ -25,14 +25,14 @@ from benchmarks.two_hosts import (
 )
 from core.jobs.cluster import SCHEDULER_VARIABLE
 from core.jobs.queue import Queue
-from core.study.lease import STALE_SECONDS
-from core.study.record import Home, State
+from core.runs.folder import Home, State
+from core.runs.lease import STALE_SECONDS
 from tests.jobs.clusters import until_gone
 from tests.jobs.fake_executor import EXECUTOR, dense, tell, wait_until
 
 Serve = Callable[[str], psutil.Popen]
 SUBMIT = (
-    "import sys; from pathlib import Path; from core.jobs.queue import Queue; from core.study.record import Home;"
+    "import sys; from pathlib import Path; from core.jobs.queue import Queue; from core.runs.folder import Home;"
     "from tests.jobs.fake_executor import EXECUTOR, dense; queue = Queue(Home(Path(sys.argv[1])), EXECUTOR);"
     "queue.submit([dense(1), dense(2)])"
 )

@@ -10,8 +10,8 @@ import pytest
 
 from core.jobs.cluster import call
 from core.jobs.queue import Queue
-from core.study.checks import InputError
-from core.study.record import Home, State
+from core.runs.folder import Home, State
+from core.spec.validate import InputError
 from tests.jobs.clusters import cluster_running
 from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times, wait_until
 
@@ -42,7 +42,7 @@ def test_pruned_runs_come_after_their_dense_run_which_is_trained_once(queue: Que
 def test_processes_that_launch_the_same_and_are_killed_at_once_lead_to_one_run_each(queue: Queue) -> None:
     submit = (
         "import os, signal, sys; from pathlib import Path; from core.jobs.queue import Queue;"
-        "from core.study.record import Home; from tests.jobs.fake_executor import *;"
+        "from core.runs.folder import Home; from tests.jobs.fake_executor import *;"
         "queue = Queue(Home(Path(sys.argv[1])), EXECUTOR); queue.submit([pruned(2)]);"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -153,7 +153,7 @@ def test_a_run_that_is_not_there_cannot_be_retried(queue: Queue) -> None:
 
 def test_looking_for_work_where_there_is_none_starts_nothing_and_loads_no_dask(home: Home) -> None:
     look = (
-        "import sys; from pathlib import Path; from core.jobs.queue import Queue; from core.study.record import Home;"
+        "import sys; from pathlib import Path; from core.jobs.queue import Queue; from core.runs.folder import Home;"
         "queue = Queue(Home(Path(sys.argv[1]))); assert queue.reconcile() == 0; queue.cancel('dense-seed1-demo-0');"
         "sys.exit(any(name in sys.modules for name in ('distributed', 'dask', 'torch')))"
     )
@@ -171,7 +171,7 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path_factory: pytest.
 def test_a_queue_that_would_grow_too_long_is_refused_and_nothing_is_queued(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.queue.LONGEST_QUEUE", 2)
+    monkeypatch.setattr("core.jobs.queue.MAX_QUEUE", 2)
     with pytest.raises(InputError, match="at most 2 at a time"):
         Queue(home, EXECUTOR).submit([dense(seed) for seed in (1, 2, 3)])
     assert not home.runs()

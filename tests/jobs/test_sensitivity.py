@@ -12,10 +12,10 @@ import pytest
 from core.jobs import task
 from core.jobs.cluster import call
 from core.jobs.queue import Queue
-from core.jobs.task import MOST_LOST_SLICES, curves_task
-from core.study.lease import Lease
-from core.study.record import Home, RunFolder, State
-from core.study.sensitivity import Curve, Sensitivity, read_sensitivity, write_sensitivity
+from core.jobs.task import MAX_LOST_SLICES, curves_task
+from core.runs.folder import Home, RunFolder, State
+from core.runs.lease import Lease
+from core.runs.sensitivity import Curve, Sensitivity, read_sensitivity, write_sensitivity
 from tests.jobs.fake_executor import EXECUTOR, dense, pruned, times, wait_until
 
 CURVES = "tests.jobs.test_sensitivity:compute"
@@ -113,7 +113,7 @@ def test_curves_whose_process_is_killed_again_and_again_are_given_up(shared_home
             assert time.monotonic() < deadline, folder.events()
             time.sleep(0.05)
         assert "killed 3 times" in folder.log_path.read_text()
-        assert len(times(folder, "slice")) == MOST_LOST_SLICES
+        assert len(times(folder, "slice")) == MAX_LOST_SLICES
         assert folder.state() == State.DONE
 
 

@@ -7,15 +7,15 @@ import threading
 import pytest
 
 from core.jobs import task
-from core.jobs.task import MOST_STARTS_WITHOUT_PROGRESS, run_task
-from core.study.lease import Lease
-from core.study.record import Home, State
+from core.jobs.task import MAX_STARTS_WITHOUT_PROGRESS, run_task
+from core.runs.folder import Home, State
+from core.runs.lease import Lease
 from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times
 
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(task, "POLL_SECONDS", 0.02)
 
 
 def test_a_pruned_run_makes_sure_of_its_dense_run(home: Home) -> None:
@@ -86,7 +86,7 @@ def test_a_cancelled_dense_run_cancels_those_that_start_from_it(home: Home) -> N
 
 def test_a_run_that_kills_its_process_every_time_is_given_up_until_it_is_queued_again(home: Home) -> None:
     folder = home.create(dense(1))
-    for attempt in range(MOST_STARTS_WITHOUT_PROGRESS):
+    for attempt in range(MAX_STARTS_WITHOUT_PROGRESS):
         folder.append("started", attempt=attempt)
     assert run_task(str(folder.path), EXECUTOR) == "failed"
     assert "killed 5 times" in folder.describe()[1]
@@ -96,7 +96,7 @@ def test_a_run_that_kills_its_process_every_time_is_given_up_until_it_is_queued_
 
 def test_a_run_that_gets_on_may_be_interrupted_any_number_of_times(home: Home) -> None:
     folder = home.create(dense(1))
-    for attempt in range(2 * MOST_STARTS_WITHOUT_PROGRESS):
+    for attempt in range(2 * MAX_STARTS_WITHOUT_PROGRESS):
         folder.append("started", attempt=attempt)
         folder.append("epoch", epoch=attempt)
     assert run_task(str(folder.path), EXECUTOR) == "done"

@@ -12,12 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from core.engine.data import folder, synthetic
-from core.engine.data.augment import DevicePictures, Plan, epoch_plan
-from core.engine.data.pictures import Dataset, Decoded, Pictures, Report, Source
-from core.engine.remembered import remembered
-from core.study.checks import InputError
-from core.study.record import Home
-from core.study.spec import FOLDER_PREFIX, check_data_name
+from core.engine.data.pictures import Dataset, Decoded, Images, Report, Source
+from core.engine.disk_cache import cached
+from core.runs.folder import Home
+from core.spec.spec import FOLDER_PREFIX, check_data_name
+from core.spec.validate import InputError
 
 CACHE_VERSION = 1  # raise it when a decoder comes to give other pictures for the same files
 REPORT_STEP = 0.05
@@ -43,7 +42,7 @@ def load_dataset(name: str, home: Home, report: Report | None = None) -> Dataset
         source = _source(name, home)
         told = _in_steps(report or _to_stderr)
         key = (name, source.version, CACHE_VERSION)
-        prepared = remembered(home.cache / "data", key, lambda: _prepare(source, told))
+        prepared = cached(home.cache / "data", key, lambda: _prepare(source, told))
     except OSError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
@@ -53,8 +52,8 @@ def load_dataset(name: str, home: Home, report: Report | None = None) -> Dataset
     return Dataset(
         name=name,
         classes=classes,
-        train=Pictures(torch.from_numpy(train_images), torch.from_numpy(train_labels)),
-        test=Pictures(torch.from_numpy(test_images), torch.from_numpy(test_labels)),
+        train=Images(torch.from_numpy(train_images), torch.from_numpy(train_labels)),
+        test=Images(torch.from_numpy(test_images), torch.from_numpy(test_labels)),
         mean=prepared.mean,
         std=prepared.std,
         fingerprint=prepared.fingerprint,
@@ -113,6 +112,3 @@ def _in_steps(report: Report) -> Report:
 
 def _to_stderr(message: str, fraction: float) -> None:
     print(f"{message}: {fraction:.0%}", file=sys.stderr, flush=True)
-
-
-__all__ = ["Dataset", "DevicePictures", "Pictures", "Plan", "epoch_plan", "load_dataset"]

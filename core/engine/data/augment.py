@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.engine.data.pictures import SIDE, Pictures
+from core.engine.data.pictures import SIDE, Images
 
 PAD = 4
 PADDED = SIDE + 2 * PAD
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpochAugmentation:
     """One epoch: the order of the pictures, and for each place in it the crop's corner (0..8) and whether to flip."""
 
     order: Tensor
@@ -25,11 +25,11 @@ class Plan:
     dx: Tensor
     flip: Tensor
 
-    def at(self, places: Tensor) -> Plan:
+    def at(self, places: Tensor) -> EpochAugmentation:
         """Of this plan only ``places`` (int64 [b])."""
-        return Plan(*(part.index_select(0, places) for part in self._parts()))
+        return EpochAugmentation(*(part.index_select(0, places) for part in self._parts()))
 
-    def copy_(self, other: Plan) -> None:
+    def copy_(self, other: EpochAugmentation) -> None:
         """Become ``other``, in the memory of this one."""
         for part, new in zip(self._parts(), other._parts(), strict=True):
             part.copy_(new)
@@ -38,25 +38,25 @@ class Plan:
         return self.order, self.dy, self.dx, self.flip
 
 
-def epoch_plan(n: int, seed: int, epoch: int, device: torch.device | str) -> Plan:
+def draw_epoch(n: int, seed: int, epoch: int, device: torch.device | str) -> EpochAugmentation:
     """The plan for ``n`` pictures. It follows from (seed, epoch) alone and is the same on every device."""
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(n)
     dy, dx = rng.integers(0, 2 * PAD + 1, size=(2, n))
     flip = rng.integers(0, 2, size=n).astype(np.bool_)
-    return Plan(*(torch.from_numpy(drawn).to(device) for drawn in (order, dy, dx, flip)))
+    return EpochAugmentation(*(torch.from_numpy(drawn).to(device) for drawn in (order, dy, dx, flip)))
 
 
-def drawn(of: int, n: int, seed: int) -> Tensor:
+def sample_indices(of: int, n: int, seed: int) -> Tensor:
     """The indices, rising, of ``n`` pictures drawn by ``seed`` from ``of`` (int64 [n], fewer if there are no more)."""
     return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(of)[:n]))
 
 
-class DevicePictures:
+class DeviceImages:
     """The pictures of one split on ``device``, as uint8 with a zero border, and their labels."""
 
     def __init__(
-        self, pictures: Pictures, mean: Sequence[float], std: Sequence[float], device: torch.device | str
+        self, pictures: Images, mean: Sequence[float], std: Sequence[float], device: torch.device | str
     ) -> None:
         images = pictures.images.to(device)
         # Channels are last, and the border is black before normalisation, as if the picture itself had it.
@@ -74,7 +74,7 @@ class DevicePictures:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def train_batch(self, plan: Plan, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def train_batch(self, plan: EpochAugmentation, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Places ``start`` to ``stop`` of the plan, cropped and flipped: normalised float32 [b, 3, 32, 32] in the
         channels_last memory format, and labels int64 [b]."""
         chosen = plan.order[start:stop]

@@ -14,8 +14,8 @@ from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 
 from core.engine.data.pictures import Decoded, Report, Source
-from core.study.checks import InputError
-from core.study.files import replacing
+from core.runs.atomic_io import atomic_write
+from core.spec.validate import InputError
 
 TIMEOUT_SECONDS = 30
 _CHUNK = 1 << 18
@@ -56,7 +56,7 @@ def _download(archive: Path, report: Report) -> None:
     ways_on = f"put {archive.name} into {archive.parent} yourself, or use folder:PATH or synthetic"
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(archive) as file, urllib.request.urlopen(CIFAR10.url, timeout=TIMEOUT_SECONDS) as response:
+        with atomic_write(archive) as file, urllib.request.urlopen(CIFAR10.url, timeout=TIMEOUT_SECONDS) as response:
             size = int(response.headers.get("Content-Length") or 0)
             received = 0
             while chunk := response.read(_CHUNK):

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.engine.data.pictures import SIDE, Decoded, Report, Source
-from core.study.checks import InputError
+from core.spec.validate import InputError
 
 FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 SUFFIXES = tuple(FORMATS)
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  # all with 8 bits a channel or fewer
-LARGEST_FILE = 1 << 20  # bytes; a 32x32 picture has 3 KB of pixels, the rest can only be metadata
-MOST_PICTURES = 300_000  # about 1 GB once decoded
-MOST_CLASSES = 1_000
+MAX_FILE_BYTES = 1 << 20  # bytes; a 32x32 picture has 3 KB of pixels, the rest can only be metadata
+MAX_IMAGES = 300_000  # about 1 GB once decoded
+MAX_CLASSES = 1_000
 LAYOUT = "lay the pictures out as train/<class>/* and test/<class>/*"
 _CHUNK = 256  # files a thread decodes at once
 
@@ -60,7 +60,7 @@ def _scan(root: Path) -> Listing:
             f"{_shown(root)}: train/ and test/ need the same classes, but only one has {', '.join(differing[:3])}."
         )
     splits: list[list[PictureFile]] = []
-    left = MOST_PICTURES
+    left = MAX_IMAGES
     for split in ("train", "test"):
         files: list[PictureFile] = []
         for label, name in enumerate(classes):
@@ -81,8 +81,8 @@ def _class_names(split: Path) -> list[str]:
         if not entry.name.isprintable():
             raise InputError(f"{_shown(entry.path)}: the name of a class needs to be printable text.")
         names.append(entry.name)
-    if not 2 <= len(names) <= MOST_CLASSES:
-        raise InputError(f"{_shown(split)} has {len(names)} class folders: give from 2 to {MOST_CLASSES:,}.")
+    if not 2 <= len(names) <= MAX_CLASSES:
+        raise InputError(f"{_shown(split)} has {len(names)} class folders: give from 2 to {MAX_CLASSES:,}.")
     return names
 
 
@@ -92,9 +92,9 @@ def _picture_files(folder: Path, label: int, most: int) -> list[PictureFile]:
         if not entry.is_file() or not entry.name.lower().endswith(SUFFIXES):
             raise InputError(f"{_shown(entry.path)} is not a picture file: give {', '.join(SUFFIXES)} files only.")
         stat = entry.stat()
-        if stat.st_size > LARGEST_FILE:
+        if stat.st_size > MAX_FILE_BYTES:
             raise InputError(
-                f"{_shown(entry.path)} has {stat.st_size:,} bytes: give pictures of at most {LARGEST_FILE:,} bytes."
+                f"{_shown(entry.path)} has {stat.st_size:,} bytes: give pictures of at most {MAX_FILE_BYTES:,} bytes."
             )
         files.append(PictureFile(entry.path, label, stat.st_size, stat.st_mtime_ns))
     if not files:
@@ -102,7 +102,7 @@ def _picture_files(folder: Path, label: int, most: int) -> list[PictureFile]:
     return files
 
 
-def _visible(folder: Path, most: int = MOST_PICTURES) -> list[os.DirEntry[str]]:
+def _visible(folder: Path, most: int = MAX_IMAGES) -> list[os.DirEntry[str]]:
     """What is in ``folder``, by name, without hidden files. InputError as soon as that is more than ``most``."""
     found: list[os.DirEntry[str]] = []
     try:
@@ -111,7 +111,7 @@ def _visible(folder: Path, most: int = MOST_PICTURES) -> list[os.DirEntry[str]]:
                 if entry.name.startswith("."):
                     continue
                 if len(found) == most:
-                    raise InputError(f"{_shown(folder)}: there are more than {MOST_PICTURES:,} pictures: give fewer.")
+                    raise InputError(f"{_shown(folder)}: there are more than {MAX_IMAGES:,} pictures: give fewer.")
                 found.append(entry)
     except OSError as error:
         raise InputError(f"{_shown(folder)} cannot be read ({error.strerror}): make it readable.") from None

@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Images:
     """One split, on the CPU: ``images`` uint8 [n, 32, 32, 3], ``labels`` int64 [n]."""
 
     images: torch.Tensor
@@ -49,8 +49,8 @@ class Dataset:
 
     name: str
     classes: tuple[str, ...]
-    train: Pictures
-    test: Pictures
+    train: Images
+    test: Images
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str

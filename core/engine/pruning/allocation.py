@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.engine.pruning.base import Masks, lowest_masks, remove_lowest
-from core.study.checks import number, one_of
+from core.spec.validate import check_choice, check_float
 
 ALLOCATIONS = ("global", "uniform", "erk", "lamp")
 
@@ -19,7 +19,7 @@ def allocated_masks(
 ) -> Masks:
     """Masks that remove exactly round(sparsity * n) of the n weights with these ``magnitudes``, the smallest of each layer
     first. What the masks ``held`` have removed counts as removed and stays so."""
-    one_of("allocation", allocation, ALLOCATIONS)
+    check_choice("allocation", allocation, ALLOCATIONS)
     if allocation == "global":
         return lowest_masks(magnitudes, sparsity, held)
     if allocation == "lamp":
@@ -71,7 +71,7 @@ def apportion(total: int, quotas: Sequence[float], least: Sequence[int], most: S
 
 def _layer_counts(magnitudes: Mapping[str, Tensor], sparsity: float, allocation: str, held: Masks) -> dict[str, int]:
     """How many weights of each layer are to be gone."""
-    number("sparsity", sparsity, 0, 1, below_high=True)
+    check_float("sparsity", sparsity, 0, 1, below_high=True)
     sizes = [magnitude.numel() for magnitude in magnitudes.values()]
     gone = [int((~held[name]).sum()) if name in held else 0 for name in magnitudes]
     if allocation == "uniform":

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from core.engine.models.resnet import ResNet
-from core.study.checks import number
-from core.study.methods import Scalar
+from core.engine.networks.resnet18 import ResNet
+from core.spec.methods import Scalar
+from core.spec.validate import check_float
 
 # Parameter name to bool tensor of its shape: True where the weight is kept.
 Masks = dict[str, Tensor]
@@ -52,7 +52,7 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
 def lowest_masks(scores: Mapping[str, Tensor], sparsity: float, held: Masks | None = None) -> Masks:
     """Masks that remove the globally lowest scores: exactly round(sparsity * n) of them, ties in order of position.
     What the masks ``held`` have removed counts as removed and stays so."""
-    number("sparsity", sparsity, 0, 1, below_high=True)
+    check_float("sparsity", sparsity, 0, 1, below_high=True)
     return remove_lowest(scores, round(sparsity * sum(score.numel() for score in scores.values())), held or {})
 
 

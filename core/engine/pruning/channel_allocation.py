@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from core.engine.metrics import macs_per_layer
-from core.engine.models.resnet import ResNet, wiring
+from core.engine.networks.resnet18 import ResNet, conv_graph
 from core.engine.pruning.channel_importance import Importance
 from core.engine.pruning.shrink import Kept
-from core.study.checks import number, one_of, whole_number
+from core.spec.validate import check_choice, check_float, check_int
 
 # What the share of the weights that a channel costs counts in the allocation cost; its share of the computation counts the
 # rest. Weights need little: removal goes on until enough of them are gone anyway. They alone would leave the early layers,
@@ -45,10 +45,10 @@ def allocate(
     least the share ``floor``. A sparsity that all this does not allow is approached as far as it does. InputError for a
     value that is not accepted.
     """
-    number("sparsity", sparsity, 0, 1, below_high=True)
-    whole_number("round_to", round_to, 1, 64)
-    number("floor", floor, 0, 1)
-    rank = _RANKS[one_of("allocation", allocation, tuple(_RANKS))]
+    check_float("sparsity", sparsity, 0, 1, below_high=True)
+    check_int("round_to", round_to, 1, 64)
+    check_float("floor", floor, 0, 1)
+    rank = _RANKS[check_choice("allocation", allocation, tuple(_RANKS))]
     groups = {
         name: _Group.of(name, scores, _levels(len(scores), round_to, floor)) for name, scores in importance.items()
     }
@@ -63,11 +63,11 @@ class Costs:
         macs, shapes = macs_per_layer(model), model.shape.weights
         self.weights = model.shape.prunable
         self.macs = sum(macs.values())
-        self.writers = Counter(wire.target for wire in wiring())
+        self.writers = Counter(wire.target for wire in conv_graph())
         # For each group all it is connected to: another group or a number of channels, and the weights and MACs that
         # each pair of channels costs.
         self._links: dict[str, list[tuple[str | int, int, int]]] = {group: [] for group in model.shape.groups}
-        for wire in wiring():
+        for wire in conv_graph():
             weights = wire.kernel**2
             pair = (weights, weights * macs[wire.conv] // math.prod(shapes[wire.conv]))
             self._links[wire.target].append((3 if wire.source is None else wire.source, *pair))

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.engine.models.resnet import ResNet, Wire, wiring
-from core.study.checks import InputError, one_of
+from core.engine.networks.resnet18 import ConvEdge, ResNet, conv_graph
+from core.spec.validate import InputError, check_choice
 
 # Group name to the importance of its channels, on the CPU.
 Importance = dict[str, Tensor]
@@ -31,19 +31,19 @@ def channel_importance(model: ResNet, criterion: str, sample: Sample | None = No
     (Liu et al., ICCV 2017). taylor: what the loss on ``sample`` (pictures, labels) would change without the channel, to
     first order (Molchanov et al., CVPR 2019). InputError for another criterion, or taylor without a sample.
     """
-    one_of("criterion", criterion, ("taylor", *_OF_WIRE))
+    check_choice("criterion", criterion, ("taylor", *_OF_WIRE))
     if criterion == "taylor":
         if sample is None or not len(sample[1]):
             raise InputError("The criterion taylor looks at pictures: give sample=(images, labels).")
         return _taylor(model, *sample)
     parts: dict[str, list[Tensor]] = {}
-    for wire in wiring():
+    for wire in conv_graph():
         parts.setdefault(wire.target, []).append(_OF_WIRE[criterion](model, wire).detach())
     return {group: torch.stack(found).mean(0).cpu() for group, found in parts.items()}
 
 
-def _norm(order: int) -> Callable[[ResNet, Wire], Tensor]:
-    def norm(model: ResNet, wire: Wire) -> Tensor:
+def _norm(order: int) -> Callable[[ResNet, ConvEdge], Tensor]:
+    def norm(model: ResNet, wire: ConvEdge) -> Tensor:
         filters = model.get_parameter(f"{wire.conv}.weight").detach().flatten(1)
         norms: Tensor = torch.linalg.vector_norm(filters, ord=order, dim=1)
         return norms
@@ -51,11 +51,11 @@ def _norm(order: int) -> Callable[[ResNet, Wire], Tensor]:
     return norm
 
 
-def _bn_scale(model: ResNet, wire: Wire) -> Tensor:
+def _bn_scale(model: ResNet, wire: ConvEdge) -> Tensor:
     return model.get_parameter(f"{wire.norm}.weight").abs()
 
 
-_OF_WIRE: dict[str, Callable[[ResNet, Wire], Tensor]] = {"l1": _norm(1), "l2": _norm(2), "bn_scale": _bn_scale}
+_OF_WIRE: dict[str, Callable[[ResNet, ConvEdge], Tensor]] = {"l1": _norm(1), "l2": _norm(2), "bn_scale": _bn_scale}
 
 
 def _taylor(model: ResNet, images: Tensor, labels: Tensor) -> Importance:
@@ -64,7 +64,7 @@ def _taylor(model: ResNet, images: Tensor, labels: Tensor) -> Importance:
     # A copy, so that hooks and gradients leave nothing behind; in evaluation mode, so that pictures do not mix.
     copy = deepcopy(model).eval().requires_grad_(True)
     values: dict[str, Tensor] = {}
-    for wire in wiring():
+    for wire in conv_graph():
         copy.get_submodule(wire.norm).register_forward_hook(_keep_in(values, wire.norm))
     totals = {group: torch.zeros(channels, device=device) for group, channels in model.shape.groups.items()}
     for chosen_images, chosen_labels in zip(images.split(_BATCH), labels.split(_BATCH), strict=True):
@@ -72,7 +72,7 @@ def _taylor(model: ResNet, images: Tensor, labels: Tensor) -> Importance:
             loss = F.cross_entropy(copy(chosen_images.to(device)), chosen_labels.to(device), reduction="sum")
             gradients = dict(zip(values, torch.autograd.grad(loss, list(values.values())), strict=True))
         changes: dict[str, Tensor] = {}
-        for wire in wiring():
+        for wire in conv_graph():
             change = (gradients[wire.norm] * values[wire.norm].detach()).sum((2, 3))
             changes[wire.target] = changes.get(wire.target, 0) + change
         for group, change in changes.items():

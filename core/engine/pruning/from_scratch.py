@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from core.engine.models.resnet import ResNet, initialised
+from core.engine.networks.resnet18 import ResNet, initialised
 from core.engine.pruning import structured
 from core.engine.pruning.base import Context, Pruned
-from core.study.methods import METHODS
+from core.spec.methods import METHODS
 
 _STREAM = 2  # of the run's seed; the seed itself drew the weights that the dense run started from
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned, masked, rewound
 from core.engine.pruning.magnitude import magnitude_masks
 

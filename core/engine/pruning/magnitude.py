@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.allocation import allocated_masks
 from core.engine.pruning.base import Context, Masks, Pruned, masked, prunable
 

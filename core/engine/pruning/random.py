@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned, lowest_masks, masked, prunable
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned
 from core.engine.pruning.channel_allocation import allocate
 from core.engine.pruning.shrink import shrink

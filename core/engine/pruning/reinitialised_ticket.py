@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.engine.models.resnet import ResNet, resnet18
+from core.engine.networks.resnet18 import ResNet, resnet18
 from core.engine.pruning.base import Context, Pruned, masked
 from core.engine.pruning.magnitude import magnitude_masks
 

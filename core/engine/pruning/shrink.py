@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from core.engine.models.resnet import ResNet, Shape, wiring
+from core.engine.networks.resnet18 import ResNet, Shape, conv_graph
 
 # Group name to the sorted indices of the channels that stay.
 Kept = dict[str, Tensor]
@@ -18,7 +18,7 @@ def shrink(model: ResNet, kept: Mapping[str, Tensor]) -> ResNet:
     device = next(model.parameters()).device
     kept = {group: index.to(device) for group, index in kept.items()}
     state = model.state_dict()
-    for wire in wiring():
+    for wire in conv_graph():
         weight = state[f"{wire.conv}.weight"].index_select(0, kept[wire.target])
         state[f"{wire.conv}.weight"] = weight if wire.source is None else weight.index_select(1, kept[wire.source])
         for name in ("weight", "bias", "running_mean", "running_var"):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned, lowest_masks, masked, prunable, rewound
 
 BATCH = 128  # pictures that the sensitivity is measured on, as in the paper

@@ -6,7 +6,7 @@ and how they are cut out (shrink).
 
 from __future__ import annotations
 
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned
 from core.engine.pruning.channel_allocation import allocate
 from core.engine.pruning.channel_importance import SAMPLE_SIZE, Sample, channel_importance

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.engine.models.resnet import ResNet
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Masks, Pruned, lowest_masks, masked, prunable, rewound
 
 ROUNDS = 100

@@ -1,0 +1,102 @@
+"""Charts of runs that are going on: learning curves, and what the networks cost once they are pruned."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+import altair as alt
+import pandas as pd
+
+from core.i18n import Translate, english
+from core.labels import recipe_name, run_name
+from core.spec.spec import RunSpec
+
+# Column of the curves, axis title.
+MEASURES: Mapping[str, Callable[[Translate], str]] = {
+    "test_accuracy": lambda t: t("Test accuracy (%)"),
+    "train_accuracy": lambda t: t("Training accuracy (%)"),
+    "loss": lambda t: t("Training loss"),
+    "images_per_second": lambda t: t("Images per second"),
+}
+
+
+def distinct_labels(specs: Iterable[RunSpec], t: Translate = english) -> dict[str, str]:
+    """What to call each run in a chart, by run id: its name, and as much more as it takes to tell it from the others."""
+    specs = list(specs)
+    names = [run_name(spec, t) for spec in specs]
+    shared = Counter(names)
+    longer = {
+        spec.run_id: name if shared[name] == 1 else f"{name} · {recipe_name(spec.recipe.label, t)}"
+        for spec, name in zip(specs, names, strict=True)
+    }
+    uses = Counter(longer.values())
+    return {run_id: name if uses[name] == 1 else f"{name} · {run_id[-4:]}" for run_id, name in longer.items()}
+
+
+def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> alt.Chart:
+    """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
+    that no colour has to be told apart alone. Rows without ``measure`` are passed over; some have to have it."""
+    epochs = alt.Scale(
+        domain=[math.floor(curves["epoch"].min()), math.ceil(curves["epoch"].max())]
+    )  # the same for every measure
+    names = sorted(curves["run"].unique())
+    runs = alt.Scale(domain=names)  # a run looks the same in every chart
+    curves = curves.dropna(subset=measure)
+    legend = alt.Legend(
+        orient="bottom", columns=1, labelLimit=640, symbolType="stroke", symbolDash=[1, 0], symbolStrokeWidth=3
+    )
+    title = alt.Axis(
+        title=MEASURES[measure](t),
+        titleAngle=0,
+        titleAlign="left",
+        titleAnchor="start",
+        titleX=0,
+        titleY=-14,
+        tickCount=5,
+    )
+    hover = [
+        alt.Tooltip("run:N", title=t("Run")),
+        alt.Tooltip("epoch:Q", title=t("Epoch")),
+        alt.Tooltip(f"{measure}:Q", title=MEASURES[measure](t), format=".3~f"),
+    ]
+    chart: alt.Chart = (
+        alt.Chart(curves[["run", "epoch", measure]])
+        .mark_line(point=alt.OverlayMarkDef(filled=True, size=36), strokeWidth=2)
+        .encode(
+            x=alt.X(
+                "epoch:Q",
+                title=t("Epoch (of a pruned run: after pruning)"),
+                scale=epochs,
+                axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+            ),
+            y=alt.Y(f"{measure}:Q", scale=_around(curves[measure]), axis=title),
+            color=alt.Color("run:N", title=None, scale=runs, legend=legend),
+            strokeDash=alt.StrokeDash("run:N", title=None, scale=runs, legend=legend),
+            tooltip=hover,
+        )
+        .properties(height=380 + 20 * len(names))  # the legend is a part of it
+    )
+    return chart
+
+
+def _around(values: pd.Series[float]) -> alt.Scale:
+    """A scale with some room about ``values``, also where there is only one of them so far."""
+    low, high = float(values.min()), float(values.max())
+    room = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
+    return alt.Scale(domain=[low - room, high + room], zero=False, nice=True)
+
+
+def cost_chart(costs: pd.DataFrame, measure: str, title: str, t: Translate = english) -> alt.LayerChart:
+    """``measure`` of each run as a bar with its number, in the order of the rows; columns ``run`` and ``measure``."""
+    room = alt.Scale(domain=[0, 1.2 * costs[measure].max()], nice=False)  # for the number of the longest bar
+    base = alt.Chart(costs[["run", measure]]).encode(
+        y=alt.Y("run:N", title=None, sort=None, axis=alt.Axis(labelLimit=380)),
+        x=alt.X(f"{measure}:Q", title=title, scale=room, axis=alt.Axis(grid=False)),
+        tooltip=[alt.Tooltip("run:N", title=t("Run")), alt.Tooltip(f"{measure}:Q", title=title, format=".3~f")],
+    )
+    bars = base.mark_bar(color="#0072B2", opacity=0.75, height={"band": 0.6})
+    numbers = base.mark_text(align="left", dx=4, color="#7A7A7A").encode(text=alt.Text(f"{measure}:Q", format=".3~f"))
+    chart: alt.LayerChart = (bars + numbers).properties(height=alt.Step(26))
+    return chart

@@ -1,0 +1,1 @@
+"""``python -m core``: the same runs, in the same folders, as the app launches."""

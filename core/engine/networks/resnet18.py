@@ -1,0 +1,181 @@
+"""ResNet-18 for 32x32 pictures (He et al., CVPR 2016): 3x3 stem, no max-pooling, any number of channels per layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.engine.networks.batch_norm import BatchNorm
+from core.spec.validate import check_int
+
+BLOCKS = 2  # residual blocks in a stage
+STAGES = 4
+MAX_CHANNELS = 4096  # channels of a layer: more can only come from a file that means harm
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The channels of a network. ``stages``: of each stage's residual stream (the stem belongs to the first);
+    ``inner``: between the two convolutions of each block, stage by stage."""
+
+    stages: tuple[int, ...]
+    inner: tuple[tuple[int, ...], ...]
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        if len(self.stages) != STAGES or [len(blocks) for blocks in self.inner] != [BLOCKS] * STAGES:
+            raise ValueError(f"A shape has {STAGES} stages of {BLOCKS} blocks, not {self.stages} and {self.inner}.")
+        for channels in (*self.stages, *(n for blocks in self.inner for n in blocks), self.classes):
+            check_int("channels", channels, 1, MAX_CHANNELS)
+
+    @classmethod
+    def of_width(cls, width: int, classes: int = 10) -> Shape:
+        """The usual network, whose stages have width, 2 width, 4 width and 8 width channels."""
+        stages = tuple(width << stage for stage in range(STAGES))
+        return cls(stages, tuple((channels,) * BLOCKS for channels in stages), classes)
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Channels of each group: channels that are added or passed on together, and so can only go together."""
+        groups = {f"stage{stage + 1}": channels for stage, channels in enumerate(self.stages)}
+        for stage, blocks in enumerate(self.inner):
+            groups.update({f"layer{stage + 1}.{block}": channels for block, channels in enumerate(blocks)})
+        return groups
+
+    @property
+    def weights(self) -> dict[str, tuple[int, ...]]:
+        """The weight shape of each convolution and of the linear layer, in the order of computation."""
+        groups = self.groups
+        found: dict[str, tuple[int, ...]] = {
+            wire.conv: (
+                groups[wire.target],
+                3 if wire.source is None else groups[wire.source],
+                wire.kernel,
+                wire.kernel,
+            )
+            for wire in conv_graph()
+        }
+        return found | {"fc": (self.classes, groups["stage4"])}
+
+    @property
+    def prunable(self) -> int:
+        """How many weights sparsity counts."""
+        return sum(math.prod(shape) for shape in self.weights.values())
+
+    @property
+    def filters(self) -> int:
+        """How many filters the convolutions have."""
+        return sum(shape[0] for name, shape in self.weights.items() if name != "fc")
+
+    @classmethod
+    def of_groups(cls, groups: Mapping[str, int], classes: int) -> Shape:
+        """The inverse of :attr:`groups`."""
+        stages = tuple(groups[f"stage{stage + 1}"] for stage in range(STAGES))
+        inner = tuple(tuple(groups[f"layer{stage + 1}.{block}"] for block in range(BLOCKS)) for stage in range(STAGES))
+        return cls(stages, inner, classes)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvEdge:
+    """A convolution with its BatchNorm, and the channel groups that it reads and writes (None: the picture)."""
+
+    conv: str
+    norm: str
+    source: str | None
+    target: str
+    kernel: int
+
+
+def conv_graph() -> tuple[ConvEdge, ...]:
+    """Every convolution of the network, in the order of computation."""
+    wires = [ConvEdge("conv1", "bn1", None, "stage1", 3)]
+    for stage in range(1, STAGES + 1):
+        for block in range(BLOCKS):
+            name = f"layer{stage}.{block}"
+            first = block == 0 and stage > 1
+            source = f"stage{stage - 1}" if first else f"stage{stage}"
+            wires.append(ConvEdge(f"{name}.conv1", f"{name}.bn1", source, name, 3))
+            wires.append(ConvEdge(f"{name}.conv2", f"{name}.bn2", name, f"stage{stage}", 3))
+            if first:
+                wires.append(ConvEdge(f"{name}.downsample.0", f"{name}.downsample.1", source, f"stage{stage}", 1))
+    return tuple(wires)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and the residual connection around them."""
+
+    def __init__(self, source: int, inner: int, target: int, stride: int, project: bool) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(source, inner, 3, stride, 1, bias=False)
+        self.bn1 = BatchNorm(inner)
+        self.conv2 = nn.Conv2d(inner, target, 3, 1, 1, bias=False)
+        self.bn2 = BatchNorm(target)
+        # The projection takes every second pixel itself and convolves with stride 1, which is the same thing: the backward
+        # pass of a strided 1x1 convolution of fewer than 8 channels (16 with AVX-512) in channels_last writes beyond its
+        # buffer on x86 CPUs (oneDNN issue 6035), and a thin or pruned network has such channel counts.
+        self.step = stride
+        self.downsample = (
+            nn.Sequential(nn.Conv2d(source, target, 1, bias=False), BatchNorm(target)) if project else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = x if self.downsample is None else self.downsample(x[:, :, :: self.step, :: self.step])
+        # In training in place: much of a step's time goes into moving memory. Elsewhere somebody may look at the values.
+        x = F.relu(self.bn1(self.conv1(x)), inplace=self.training)
+        x = self.bn2(self.conv2(x))
+        return F.relu(x.add_(residual), inplace=True) if self.training else F.relu(x + residual)
+
+
+class ResNet(nn.Module):
+    """The network of a :class:`Shape`: float pictures [N, 3, 32, 32] to logits [N, classes]."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        stem = shape.stages[0]
+        self.conv1 = nn.Conv2d(3, stem, 3, 1, 1, bias=False)
+        self.bn1 = BatchNorm(stem)
+        source = stem
+        for stage, (channels, inner) in enumerate(zip(shape.stages, shape.inner, strict=True)):
+            blocks = []
+            for block in range(BLOCKS):
+                first = block == 0 and stage > 0
+                blocks.append(Block(source, inner[block], channels, 2 if first else 1, first))
+                source = channels
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.fc = nn.Linear(source, shape.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)), inplace=self.training)
+        for stage in range(1, STAGES + 1):
+            x = self.get_submodule(f"layer{stage}")(x)
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+def resnet18(width: int = 64, classes: int = 10, *, seed: int | None = None) -> ResNet:
+    """A fresh ResNet-18; width 64 with 10 classes has 11,173,962 parameters.
+
+    ``seed`` fixes the initial weights without touching the global random generator. InputError for a bad width.
+    """
+    check_int("width", width, 1, MAX_CHANNELS >> (STAGES - 1))
+    check_int("classes", classes, 1, MAX_CHANNELS)
+    if seed is None:
+        return initialised(Shape.of_width(width, classes))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return initialised(Shape.of_width(width, classes))
+
+
+def initialised(shape: Shape) -> ResNet:
+    model = ResNet(shape)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            # He et al., ICCV 2015: keeps the variance of the gradients from layer to layer.
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return model

@@ -1,0 +1,200 @@
+"""Figures for files: the same charts as in the app, with a title and where the numbers come from, and three more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from core.charts.pareto import key, pareto_chart
+from core.charts.tradeoff import (
+    ACCURACY,
+    BATCH_LATENCY,
+    LATENCY,
+    SIZE,
+    Style,
+    styles,
+    tradeoff_chart,
+    with_dense,
+)
+from core.charts.variants import localized_styles, localized_variants
+from core.i18n import Translate, translator
+from core.results.frame import summarise
+
+_WIDTH, _HEIGHT = 720, 420
+_COLUMNS = 3  # small charts beside one another
+_FEW_EPOCHS = 20  # of which each is marked by a point
+_WHOLE = alt.Axis(labelExpr="datum.value % 1 ? '' : format(datum.value, 'd')", ticks=False, tickCount=6, grid=False)
+_LONG = 160  # letters of a subtitle's line that have room
+_FONTS = {
+    "en": "DejaVu Sans, Noto Sans, sans-serif",
+    "ko": "NanumGothic, Noto Sans CJK KR, Noto Sans KR, Apple SD Gothic Neo, Malgun Gothic, DejaVu Sans, sans-serif",
+}
+_CONFIG: dict[str, Any] = {
+    "background": "white",
+    "title": {"subtitleColor": "#555555"},
+    "axis": {"labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal", "gridColor": "#e6e6e6"},
+    "legend": {"labelFontSize": 12, "symbolStrokeWidth": 2, "labelLimit": 340, "columnPadding": 24},
+    "header": {"labelFontSize": 13, "title": None},
+    "view": {"stroke": "#cccccc"},
+}
+_LIGHT, _FAINT, _LINE = "#e6ecf2", "#a3b1bf", "#2c3945"  # letters and lines, as the app has them on its dark page
+_DARK: dict[str, dict[str, Any]] = {
+    "title": {"color": _LIGHT, "subtitleColor": _FAINT},
+    "axis": {
+        "labelColor": _FAINT,
+        "titleColor": _LIGHT,
+        "gridColor": _LINE,
+        "domainColor": _FAINT,
+        "tickColor": _FAINT,
+    },
+    "legend": {"labelColor": _LIGHT},
+    "header": {"labelColor": _LIGHT},
+    "view": {"stroke": _LINE},
+}
+
+
+def figures(
+    study: pd.DataFrame,
+    layers: pd.DataFrame,
+    curves: pd.DataFrame,
+    caption: Sequence[str],
+    language: str = "en",
+) -> dict[str, dict[str, Any]]:
+    """Every figure that ``study`` has numbers for, as Vega-Lite, by the name of its file.
+
+    ``layers``: run_id, layer and density (0 to 1), in the order of computation. ``curves``: run_id, epoch and
+    test_accuracy. ``caption``: the lines under each title, in ``language``, a key of LANGUAGES.
+    """
+    t = translator(language)
+    summary = summarise(study)
+    looks = styles(summary)
+    found = {"tradeoff_curve": _tradeoff(study, summary, looks, t), "size_latency": _costs(study, summary, looks, t)}
+    titles = {"tradeoff_curve": t("Accuracy against sparsity"), "size_latency": t("What is saved against sparsity")}
+    if looks:
+        found["pareto"], titles["pareto"] = _pareto(summary, looks, t), t("Accuracy against size")
+    labels = localized_variants(study[["run_id", "variant", "sparsity", "seed"]], t)
+    looks = localized_styles(looks, t)
+    pruned_layers = layers.merge(labels[labels["variant"].isin(list(looks))], on="run_id")
+    if len(pruned_layers):
+        found["layer_density"] = _density(pruned_layers, looks, t)
+        titles["layer_density"] = t("What is left of each layer")
+    trained = curves.merge(labels, on="run_id").dropna(subset="test_accuracy")
+    if len(trained):
+        found["training_curves"], titles["training_curves"] = _training(trained, looks, t), t("Training")
+    with alt.data_transformers.enable("default", max_rows=None):  # a long study has more epochs than Altair expects
+        return {name: _finish(chart, titles[name], caption, _FONTS[language]) for name, chart in found.items()}
+
+
+def on_dark(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The figure as it looks well on a dark page: what is black on white is light, on nothing."""
+    config = dict(spec["config"])
+    for part, colors in _DARK.items():
+        config[part] = {**config.get(part, {}), **colors}
+    return {**spec, "config": {**config, "background": "transparent"}}
+
+
+def _finish(chart: Any, title: str, caption: Sequence[str], fonts: str) -> dict[str, Any]:
+    lines = [line if len(line) <= _LONG else line[: _LONG - 1] + "…" for line in caption]
+    head = alt.TitleParams(
+        title, subtitle=lines, anchor="start", frame="group", offset=26, fontSize=18, subtitleFontSize=12,
+        subtitlePadding=6,
+    )  # fmt: skip
+    spec: dict[str, Any] = chart.properties(title=head, padding=18).to_dict()
+    # A chart for the app brings settings of its own; these are for paper.
+    return {**spec, "config": {**spec.get("config", {}), **_CONFIG, "font": fonts}}
+
+
+def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.LayerChart:
+    chart = tradeoff_chart(ACCURACY, study, summary, looks, legend=True, height=_HEIGHT, t=t)
+    chart.width = _WIDTH
+    return chart
+
+
+def _costs(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.HConcatChart:
+    """Size and latency side by side, with one legend below all."""
+    panels = (SIZE, LATENCY, BATCH_LATENCY)
+    parts = []
+    for panel in panels:
+        part = tradeoff_chart(panel, study, summary, looks, legend=panel is SIZE, height=260, t=t)
+        part.width = 270
+        part.padding = alt.Undefined  # a part of a larger chart has none of its own
+        parts.append(part)
+    chart: alt.HConcatChart = alt.hconcat(*parts, spacing=34)
+    return chart
+
+
+def _pareto(summary: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.LayerChart:
+    chart = pareto_chart(summary, looks, legend=_legend(), t=t)
+    chart.width, chart.height = _WIDTH, _HEIGHT
+    return chart
+
+
+def _density(layers: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.FacetChart:
+    """A small chart for each sparsity: layers from top to bottom, a line for each variant."""
+    order = list(layers["layer"].drop_duplicates())
+    means = layers.groupby(["variant", "sparsity", "layer"], sort=False)["density"].mean().reset_index()
+    means["rank"] = means["layer"].map(order.index)
+    means = means.sort_values("variant", key=lambda variants: variants.map(list(looks).index), kind="stable")
+    color, shape = _key(looks)
+    y = alt.Y("layer:N", sort=order, title=None, axis=alt.Axis(labelFontSize=10, grid=True))
+    x = alt.X(
+        "density:Q", title=t("Share of the weights left"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".1f")
+    )
+    base = alt.Chart(means)
+    lines = base.mark_line(strokeWidth=1.5, opacity=0.7).encode(x, y, color, alt.Order("rank:Q"))
+    # Smaller and smaller, so that of points at the same place, such as those of equal masks, each can be seen.
+    sizes = alt.Size("variant:N", legend=None, scale=alt.Scale(domain=list(looks), range=_sizes(len(looks))))
+    points = base.mark_point(filled=True, opacity=1).encode(x, y, color, shape, sizes)
+    chart: alt.FacetChart = (
+        alt.layer(lines, points)
+        .properties(width=190, height=15 * len(order))
+        .facet(facet=_panel("sparsity:Q", _at_a_sparsity(t)), columns=_COLUMNS)
+    )
+    return chart
+
+
+def _training(curves: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.FacetChart:
+    """A small chart for the dense runs and for each sparsity: a line for each run."""
+    color, _ = _key(with_dense(looks, t))
+    few = curves["epoch"].max() <= _FEW_EPOCHS
+    chart: alt.FacetChart = (
+        alt.Chart(curves[["run_id", "variant", "sparsity", "seed", "epoch", "test_accuracy"]])
+        .mark_line(strokeWidth=1.5, opacity=0.85, point=alt.OverlayMarkDef(size=14) if few else False)
+        .encode(
+            alt.X("epoch:Q", title=t("Epoch"), axis=_WHOLE),
+            alt.Y("test_accuracy:Q", title=ACCURACY.title(t), scale=alt.Scale(zero=False, nice=True)),
+            color,
+            alt.Detail("run_id:N"),
+        )
+        .properties(width=215, height=200)
+        .facet(
+            facet=_panel("sparsity:Q", f"datum.value == 0 ? '{t('Dense')}' : {_at_a_sparsity(t)}"),
+            columns=_COLUMNS,
+        )
+        .resolve_scale(x="independent")
+    )
+    return chart
+
+
+def _sizes(count: int) -> list[float]:
+    return [30 + 70 * (count - 1 - rank) / max(count - 1, 1) for rank in range(count)]
+
+
+def _at_a_sparsity(t: Translate) -> str:
+    return f"'{t('Sparsity')} ' + format(datum.value, '~g')"
+
+
+def _panel(field: str, label: str) -> alt.Facet:
+    return alt.Facet(field, header=alt.Header(title=None, labelExpr=label, labelAnchor="start"))
+
+
+def _key(looks: Mapping[str, Style]) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape of each variant, with one legend below the chart."""
+    return key(looks, _legend())
+
+
+def _legend() -> alt.Legend:
+    return alt.Legend(title=None, orient="bottom", columns=_COLUMNS, symbolSize=90, symbolOpacity=1)

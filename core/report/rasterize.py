@@ -1,0 +1,68 @@
+"""Vega-Lite as a picture: here, or in a process of its own, as drawing holds up everything else in this one."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+KINDS = ("png", "svg")
+_SCALE = 2.0  # pixels of a PNG for each of the figure's own
+_MAX_SECONDS = 120  # for a figure
+_LETTER = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">'
+    '<text y="30" font-size="24" font-family="sans-serif">{}</text></svg>'
+)
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@functools.cache
+def has_korean_font() -> bool:
+    """Whether a font is here that has Korean letters: without one, all of them come out as the same empty box."""
+    import vl_convert  # noqa: PLC0415 - starts a JavaScript engine
+
+    first, second = (vl_convert.svg_to_png(_LETTER.format(letter)) for letter in ("가", "힣"))
+    return bool(first != second)
+
+
+def draw(spec: Mapping[str, Any], kind: str) -> bytes:
+    """The figure as a file of ``kind``, one of KINDS."""
+    import vl_convert  # noqa: PLC0415 - starts a JavaScript engine
+
+    if kind == "png":
+        return bytes(vl_convert.vegalite_to_png(dict(spec), scale=_SCALE))
+    return str(vl_convert.vegalite_to_svg(dict(spec))).encode()
+
+
+def packed(spec: Mapping[str, Any]) -> str:
+    """The figure as text, for ``draw_apart``."""
+    return json.dumps(spec)
+
+
+def draw_apart(wanted: Sequence[tuple[str, str]]) -> list[bytes]:
+    """As ``draw``, for packed figures each with its kind, in one other process, so that the other threads of this one go on.
+    OSError if one of them cannot be drawn."""
+    command = [sys.executable, "-m", "core.report.rasterize"]
+    limit = _MAX_SECONDS * len(wanted)
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(wanted).encode(), cwd=_REPOSITORY, capture_output=True, check=True, timeout=limit
+        )
+    except subprocess.SubprocessError:
+        raise OSError(None, "the figure could not be drawn") from None
+    return [base64.b64decode(line) for line in done.stdout.splitlines()]
+
+
+def main() -> None:
+    """Draw the figures that come in; a line for each."""
+    for spec, kind in json.load(sys.stdin):
+        sys.stdout.buffer.write(base64.b64encode(draw(json.loads(spec), kind)) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What a language has to bring along for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.i18n import Translate
+from core.labels import measured_name, variant_name
+from core.report.tables import escape_markdown
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``text``: every sentence by its name, with ``{fields}`` for what is computed. ``headings``: of the efficiency table,
+    by the English ones. ``methods``: a summary of each method of the registry. ``translate``: for names, as in the app."""
+
+    text: Mapping[str, str]
+    headings: Mapping[str, str]
+    methods: Mapping[str, str]
+    translate: Translate
+
+    def variant(self, variant: str) -> str:
+        """A method with its settings, as Markdown that shows it letter by letter."""
+        return escape_markdown(variant_name(variant, self.translate))
+
+    def run(self, variant: str, sparsity: float, seed: int) -> str:
+        """The same of a run."""
+        return escape_markdown(measured_name(variant, sparsity, seed, self.translate))

@@ -1,0 +1,1 @@
+"""All finished runs: one frame, statistics over seeds, Pareto fronts, sensitivity curves."""

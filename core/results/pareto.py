@@ -1,0 +1,97 @@
+"""Which network to take: the smallest or the fastest one that is accurate enough, and those that no other one beats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from core.spec.validate import check_choice, check_float
+
+# What is to be as low as possible: columns of a study's runs and of their means.
+COSTS = ("model_size_mb", "relative_batch_latency", "relative_latency")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The row of a ``run``, and the row of the ``mean`` over the seeds of its method and sparsity."""
+
+    run: Mapping[str, Any]
+    mean: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """``taken``: accurate enough by its mean and by its run, with the lowest mean cost. If there is none (``mean_met`` is
+    false), the run with the lowest cost that is accurate enough by itself; without one (``met`` is false) the most accurate.
+    ``lucky``: beside a mean that is met, a run of still lower cost that is accurate enough although its mean is not."""
+
+    taken: Candidate
+    met: bool
+    mean_met: bool
+    lucky: Candidate | None
+
+
+def recommend(study: pd.DataFrame, summary: pd.DataFrame, cost: str, lowest: float) -> Recommendation | None:
+    """Which of the runs of ``study``, whose means are ``summary``, to take for the lowest ``cost``, one of COSTS, with at
+    least ``lowest`` percent accuracy; None if no run has both numbers. InputError for another cost, or a percentage that is
+    none."""
+    check_choice("cost", cost, COSTS)
+    check_float("accuracy", lowest, 0, 100)
+    run, mean = best(study, cost, lowest), best(_with_a_run(summary, study, cost, lowest), cost, lowest)
+    if run is None:
+        run = most_accurate(study, cost)
+        return None if run is None else Recommendation(_candidate(run, summary), met=False, mean_met=False, lucky=None)
+    if mean is None:
+        return Recommendation(_candidate(run, summary), met=True, mean_met=False, lucky=None)
+    taken = best(study[_alike(study, mean)], cost, lowest)
+    assert taken is not None
+    single = _candidate(run, summary)
+    is_lucky = single.mean["test_accuracy"] < lowest and run[cost] < taken[cost]
+    return Recommendation(Candidate(taken, mean), met=True, mean_met=True, lucky=single if is_lucky else None)
+
+
+def _with_a_run(summary: pd.DataFrame, study: pd.DataFrame, cost: str, lowest: float) -> pd.DataFrame:
+    """The rows of ``summary`` with a run in ``study`` that is accurate enough and whose cost is known."""
+    enough = study[(study["test_accuracy"] >= lowest) & study[cost].notna()]
+    keys = ["variant", "sparsity"]
+    return summary[pd.MultiIndex.from_frame(summary[keys]).isin(pd.MultiIndex.from_frame(enough[keys]))]
+
+
+def _candidate(run: Mapping[str, Any], summary: pd.DataFrame) -> Candidate:
+    return Candidate(run, _row(summary[_alike(summary, run)]))
+
+
+def _alike(rows: pd.DataFrame, one: Mapping[str, Any]) -> pd.Series[bool]:
+    alike: pd.Series[bool] = (rows["variant"] == one["variant"]) & (rows["sparsity"] == one["sparsity"])
+    return alike
+
+
+def best(rows: pd.DataFrame, cost: str, lowest: float) -> dict[str, Any] | None:
+    """The row with the lowest ``cost`` among those with at least ``lowest`` percent accuracy;
+    of equals the more accurate one."""
+    enough = rows[rows["test_accuracy"] >= lowest].dropna(subset=cost)
+    ranked = enough.sort_values([cost, "test_accuracy"], ascending=[True, False], kind="stable")
+    return None if ranked.empty else _row(ranked)
+
+
+def most_accurate(rows: pd.DataFrame, cost: str) -> dict[str, Any] | None:
+    """The row with the highest accuracy; of equals the one with the lower ``cost``."""
+    known = rows.dropna(subset=["test_accuracy", cost])
+    ranked = known.sort_values(["test_accuracy", cost], ascending=[False, True], kind="stable")
+    return None if ranked.empty else _row(ranked)
+
+
+def pareto_front(rows: pd.DataFrame, cost: str = "model_size_mb") -> pd.DataFrame:
+    """The rows that no other row beats in ``cost`` without losing accuracy, or the other way round; from the lowest cost
+    to the highest."""
+    known = rows.dropna(subset=["test_accuracy", cost])
+    ranked = known.sort_values([cost, "test_accuracy"], ascending=[True, False], kind="stable")
+    before = ranked["test_accuracy"].cummax().shift(fill_value=float("-inf"))
+    return ranked[ranked["test_accuracy"] > before]
+
+
+def _row(rows: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): value for name, value in rows.iloc[0].items()}

@@ -1,0 +1,14 @@
+"""The sample study: a real one that comes with PruneScope, as records and curves without the networks themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.runs.folder import Home, RunFolder
+
+SAMPLE = Home(Path(__file__).resolve().parents[2] / "samples" / "cifar10-jpeg")
+
+
+def is_sample(folder: RunFolder) -> bool:
+    """Whether ``folder`` belongs to the sample study, whose networks are not shipped."""
+    return folder.path.parent == SAMPLE.checkpoints

@@ -1,0 +1,295 @@
+"""The record of a run: its folder, which is the truth about it and all that pages, commands and workers share."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from core.runs.atomic_io import (
+    append_line,
+    parse_object,
+    quarantine,
+    read_lines,
+    read_regular_file,
+    sha256,
+    with_checksum,
+    write_json,
+)
+from core.runs.lease import Holder, holder
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError, finite, invalid_value
+
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,120}")
+# What every result has, whatever the method; a result without one of these is not valid.
+RESULT_NUMBERS = (
+    "sparsity",
+    "seed",
+    "test_accuracy",
+    "params_millions",
+    "model_size_mb",
+    "inference_latency_ms",
+    "reached_sparsity",
+    "accuracy_before_finetuning",
+    "params_total",
+    "params_nonzero",
+    "macs",
+    "plain_size_mb",
+    "train_seconds",
+)
+
+
+class State(StrEnum):
+    """The state of a run, as a person sees it."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    DONE = "done"
+
+
+UNFINISHED = frozenset({State.QUEUED, State.RUNNING, State.CANCELLING, State.INTERRUPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder that holds ``checkpoints/``, ``cache/`` and ``data/``."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    def prepare(self) -> Home:
+        """Make the folders; InputError with the reason if they cannot be written."""
+        for folder in (self.checkpoints, self.cache):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / f".writable-{secrets.token_hex(6)}"
+                probe.touch()
+                probe.unlink(missing_ok=True)  # another thread may have tried the same
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                raise InputError(
+                    f"{folder} cannot be written ({reason}): choose a folder of your own with --home or PRUNESCOPE_HOME."
+                ) from None
+        return self
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of the run called ``run_id``, which need not exist; InputError for what cannot be a run's name."""
+        if not _RUN_ID.fullmatch(run_id):
+            raise invalid_value("run", run_id, "the id of a run")
+        return RunFolder(self.checkpoints / run_id)
+
+    def runs(self) -> list[RunFolder]:
+        """The folders of all runs, by name. InputError if they cannot be listed."""
+        try:
+            with os.scandir(self.checkpoints) as entries:
+                names = sorted(entry.name for entry in entries if _RUN_ID.fullmatch(entry.name) and entry.is_dir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise InputError(f"{self.checkpoints} cannot be read ({error.strerror}).") from None
+        return [RunFolder(self.checkpoints / name) for name in names]
+
+    def create(self, spec: RunSpec) -> RunFolder:
+        """The folder of ``spec``'s run, made if it is not there yet; a damaged ``spec.json`` is mended.
+
+        InputError if the disk refuses.
+        """
+        folder = self.run(spec.run_id)
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            try:
+                _ = folder.spec
+            except InputError:  # missing or damaged
+                write_json(folder.spec_path, spec.to_json())
+        except OSError as error:
+            raise InputError(f"{folder.path} cannot be written ({error.strerror}).") from None
+        return folder
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder. Reading never fails on a damaged file in another way than InputError."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @property
+    def spec_path(self) -> Path:
+        return self.path / "spec.json"
+
+    @property
+    def result_path(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def events_path(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def log_path(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def _progress_path(self) -> Path:
+        return self.path / "progress.json"
+
+    @property
+    def _cancel_path(self) -> Path:
+        return self.path / "cancel"
+
+    @cached_property
+    def spec(self) -> RunSpec:
+        """What this run is; InputError if ``spec.json`` is missing, damaged or another run's."""
+        data = _read_object(self.spec_path)
+        try:
+            spec = RunSpec.from_json(data)
+        except InputError as error:
+            raise InputError(f"{self.run_id}: spec.json is damaged. {error}") from None
+        if spec.run_id != self.run_id:
+            raise InputError(f"{self.run_id}: spec.json is that of another run, {spec.run_id}.")
+        return spec
+
+    def result(self) -> dict[str, Any] | None:
+        """The result record, None if there is none yet; InputError if it is damaged."""
+        try:
+            data = _read_object(self.result_path)
+        except FileNotFoundError:
+            return None
+        if data.get("run_id") != self.run_id:
+            raise InputError(f"{self.run_id}: result.json is that of another run.")
+        for key in RESULT_NUMBERS:
+            if finite(data.get(key)) is None:
+                raise InputError(f"{self.run_id}: result.json is damaged: {key} is missing or not a number.")
+        return data
+
+    def check_model(self) -> str:
+        """The SHA-256 of the network's file; InputError if it is missing or another one than the result was measured on."""
+        try:
+            found = sha256(self.model_path)
+        except OSError as error:
+            raise InputError(f"{self.run_id}: {self.model_path.name} cannot be read ({error.strerror}).") from None
+        expected = (self.result() or {}).get("model_sha256")
+        if expected not in (None, found):
+            raise InputError(
+                f"{self.run_id}: {self.model_path.name} was altered or is that of another run: put the file back, or delete "
+                "the run and launch it again."
+            )
+        return found
+
+    def commit(self, result: dict[str, Any]) -> None:
+        """Write the result: from here on the run is done."""
+        write_json(self.result_path, with_checksum(result))
+        with suppress(OSError):  # nobody looks at the progress of a finished run
+            self._progress_path.unlink()
+
+    def append(self, kind: str, **data: Any) -> None:
+        """One more line in the journal; OSError if the disk refuses."""
+        if os.path.lexists(self.events_path) and (self.events_path.is_symlink() or not self.events_path.is_file()):
+            quarantine(self.events_path)  # a link may lead to the journal of another run
+        append_line(self.events_path, {"t": round(time.time(), 3), "type": kind, **data})
+
+    def events(self) -> list[dict[str, Any]]:
+        """The journal, oldest first."""
+        return [event for event in read_lines(self.events_path) if isinstance(event.get("type"), str)]
+
+    def report_progress(self, **data: Any) -> None:
+        """Where the run stands within its epoch; overwritten every time, and worth no sync."""
+        write_json(self._progress_path, with_checksum({"t": time.time(), **data}), durable=False)
+
+    def progress(self) -> dict[str, Any]:
+        """What :meth:`report_progress` wrote last, or nothing."""
+        with suppress(FileNotFoundError, InputError):
+            return _read_object(self._progress_path)
+        return {}
+
+    @property
+    def cancel_requested(self) -> bool:
+        return self._cancel_path.exists()
+
+    def request_cancel(self) -> None:
+        """Ask whoever executes the run to stop; a run that nobody executes is cancelled at once."""
+        state = self.state()
+        if state in (State.DONE, State.FAILED, State.CANCELLED):
+            return
+        self._cancel_path.touch()
+        if state not in (State.RUNNING, State.CANCELLING):
+            self.append("cancelled")
+
+    def enqueue(self) -> None:
+        """Note that the run waits to be executed; drop a request to cancel it, and set a damaged result aside."""
+        try:
+            self.result()
+        except InputError:
+            quarantine(self.result_path)
+        self._cancel_path.unlink(missing_ok=True)
+        self.append("queued")
+
+    def holder(self) -> Holder | None:
+        return holder(self.path)
+
+    def state(self) -> State:
+        """The run's state, derived from what is in the folder."""
+        return self.describe()[0]
+
+    def describe(self) -> tuple[State, str]:
+        """The state and, for a run that failed, the reason."""
+        try:
+            _ = self.spec
+            if self.result() is not None:
+                return State.DONE, ""
+        except InputError as error:
+            return State.FAILED, str(error)
+        owner = self.holder()
+        if owner is not None and owner.alive:
+            return (State.CANCELLING if self.cancel_requested else State.RUNNING), ""
+        for event in reversed(self.events()):
+            if event["type"] in ("started", "queued", "cancelled", "failed"):
+                # A request counts whatever happened to the run while it was stopping.
+                if event["type"] == "cancelled" or self.cancel_requested:
+                    return State.CANCELLED, ""
+                if event["type"] == "failed":
+                    return State.FAILED, str(event.get("reason", "no reason was recorded"))
+                return (State.INTERRUPTED if event["type"] == "started" else State.QUEUED), ""
+        return State.QUEUED, ""
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        return parse_object(read_regular_file(path))
+    except FileNotFoundError:
+        if path.name == "spec.json":
+            raise InputError(f"{path.parent.name}: {path.name} is missing.") from None
+        raise
+    except OSError as error:
+        raise InputError(f"{path.parent.name}: {path.name} cannot be read ({error.strerror}).") from None
+    except ValueError as error:
+        raise InputError(f"{path.parent.name}: {path.name} is damaged: {error}.") from None

@@ -1,0 +1,208 @@
+"""How each run stands: state, progress and time left, read again only where something has changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from core.runs.atomic_io import MAX_TIME, modified
+from core.runs.events import PHASES
+from core.runs.folder import UNFINISHED, Home, RunFolder, State
+from core.runs.polling import Signature, ThrottledReader, signature
+from core.spec.spec import RunSpec
+from core.spec.training_plan import make_training_plan
+from core.spec.validate import InputError, finite
+
+# States that only change together with a file in the run's folder; in the others a heartbeat may just stop.
+_STILL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
+_FILES = ("", "events.jsonl", "result.json", "spec.json")  # "": the folder, which tells of all other files
+_LAST_EPOCH = 2**31  # that is believed
+_CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One run at a glance. ``fraction`` of its training that is done; ``seconds_left`` None where nobody knows;
+    ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``latency_ms`` per picture at
+    batch 1, first as measured right after pruning, then as in the result; ``created`` in seconds since 1970."""
+
+    run_id: str
+    spec: RunSpec | None
+    state: State
+    reason: str
+    phase: str
+    fraction: float
+    seconds_left: float | None
+    test_accuracy: float | None
+    size_mb: float | None
+    latency_ms: float | None
+    created: float
+    group: str = ""  # the same for the runs that start from dense runs of one recipe, and those dense runs
+
+
+class Statuses:
+    """The status of every run under a home. Safe to share between threads."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._known: dict[str, tuple[Signature, RunStatus]] = {}
+        self._look = ThrottledReader(self._read)
+
+    def read(self) -> list[RunStatus]:
+        """Every run: the recipe that was launched last first, within a recipe in the order of launching, so that a run
+        keeps its place until something new is launched. InputError if the home cannot be read.
+
+        Where there are hundreds of runs it may be a moment old, two seconds at most.
+        """
+        return list(self._look.get())
+
+    def unfinished(self, finished: Container[str]) -> list[RunStatus]:
+        """The runs that wait or are under way, in no order. ``finished``: ids of runs known to have a result, which are
+        passed over: a page that asks for nothing else does not have to read thousands of records."""
+        left = (self._one(folder)[1] for folder in self.home.runs() if folder.run_id not in finished)
+        return [status for status in left if status.state in UNFINISHED]
+
+    def invalidate(self) -> None:
+        """Let the next call read anew: runs were just launched, cancelled or deleted."""
+        self._look.forget()
+
+    def _read(self) -> tuple[list[RunStatus], int]:
+        seen = {folder.run_id: self._one(folder) for folder in self.home.runs()}
+        self._known = seen
+        return _in_order([status for _, status in seen.values()]), len(seen)
+
+    def _one(self, folder: RunFolder) -> tuple[Signature, RunStatus]:
+        files = signature(folder.path, _FILES)
+        entry = self._known.get(folder.run_id)
+        if entry is None or entry[0] != files or entry[1].state not in _STILL:
+            entry = self._known[folder.run_id] = (files, _status(folder))
+        return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Runs that failed for the same reason, and how many more failed only because these are their dense runs."""
+
+    reason: str
+    run_ids: tuple[str, ...]
+    dependants: int
+
+
+def failures(runs: Iterable[RunStatus]) -> list[Failure]:
+    """The failed ones of ``runs`` by their reasons. A pruned run whose dense run is not among them stands for itself."""
+    failed = {run.run_id: run for run in runs if run.state == State.FAILED}
+    causes: dict[str, list[str]] = {}
+    dependants: Counter[str] = Counter()
+    for run in failed.values():
+        dense = failed.get(run.spec.dense.run_id) if run.spec and not run.spec.is_dense else None
+        # What core.jobs.task notes for a run that was never begun. A failure of its own has another reason.
+        if dense is not None and run.reason.startswith(f"Its dense run {dense.run_id} failed"):
+            dependants[dense.reason] += 1
+        else:
+            causes.setdefault(run.reason, []).append(run.run_id)
+    return [Failure(reason, tuple(run_ids), dependants[reason]) for reason, run_ids in causes.items()]
+
+
+def smaller_batch(folder: RunFolder) -> int | None:
+    """The batch size to try instead, if the run failed for want of memory."""
+    for event in reversed(folder.events()):
+        if event["type"] == "failed":
+            size = event.get("smaller_batch")
+            return size if isinstance(size, int) and size >= 2 else None
+    return None
+
+
+def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
+    """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures. A pruned run has one more, its
+    accuracy right after the last cut: phase ``pruned``, at epoch 0 if it was cut before the first.
+
+    Where a killed run did an epoch again, the later one counts. Garbled events are passed over.
+    """
+    rows: dict[tuple[str, str, float], dict[str, Any]] = {}
+    for folder in folders:
+        for event in folder.events():
+            phase, epoch = _place(event, folder)
+            if phase is not None and epoch is not None:
+                measures = {name: finite(event.get(name)) for name in _CURVES}
+                row = {"run_id": folder.run_id, "phase": phase, "epoch": epoch, **measures}
+                rows[folder.run_id, phase, epoch] = row
+    return pd.DataFrame(list(rows.values()), columns=["run_id", "phase", "epoch", *_CURVES])
+
+
+def _place(event: Mapping[str, Any], folder: RunFolder) -> tuple[str, float] | tuple[None, None]:
+    """The phase of an event with measures, and the epochs that were done by then; None for both if it is another one."""
+    phase, epoch = event.get("phase"), event.get("epoch")
+    if event["type"] == "epoch" and isinstance(phase, str) and type(epoch) is int and 0 < epoch <= _LAST_EPOCH:
+        return phase, epoch
+    if event["type"] == "pruned":
+        try:
+            if not folder.spec.is_dense:
+                return "pruned", make_training_plan(folder.spec).pruned_after
+        except InputError:  # the spec is unreadable: nobody knows when it was cut
+            pass
+    return None, None
+
+
+def _in_order(runs: list[RunStatus]) -> list[RunStatus]:
+    newest: dict[str, float] = {}
+    for run in runs:
+        newest[run.group] = max(run.created, newest.get(run.group, 0.0))
+    return sorted(runs, key=lambda run: (-newest[run.group], run.group, run.created, run.run_id))
+
+
+def _status(folder: RunFolder) -> RunStatus:
+    state, reason = folder.describe()
+    try:
+        spec = folder.spec
+    except InputError:
+        spec = None
+    events = folder.events()
+    progress = folder.progress() if state in (State.RUNNING, State.CANCELLING) else {}
+    phase = str(progress.get("phase", ""))
+    # While data is prepared nothing is trained: what was done before still counts, and nobody knows what is left.
+    training = progress if phase in PHASES else {}
+    epochs = [event for event in events if event["type"] == "epoch"]
+    last = epochs[-1] if epochs else {}
+    costs = _costs(folder, state, events)
+    done = 1.0 if state == State.DONE else _share(last)
+    fraction = finite(training.get("fraction"))
+    return RunStatus(
+        run_id=folder.run_id,
+        spec=spec,
+        state=state,
+        reason=reason,
+        phase=phase,
+        fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
+        seconds_left=finite(training.get("seconds_left")),
+        test_accuracy=finite(last.get("test_accuracy")),
+        size_mb=finite(costs.get("model_size_mb")),
+        latency_ms=finite(costs.get("inference_latency_ms")),
+        created=_created(folder, events),
+        # A dense run's own recipe has no fine-tuning: it goes with the others of its data, network and training.
+        group=spec.dense.recipe.key if spec else "",
+    )
+
+
+def _costs(folder: RunFolder, state: State, events: list[dict[str, Any]]) -> dict[str, Any]:
+    if state == State.DONE:
+        return folder.result() or {}
+    return next((event for event in reversed(events) if event["type"] == "pruned"), {})
+
+
+def _share(event: dict[str, Any]) -> float:
+    epoch, epochs = finite(event.get("epoch")), finite(event.get("epochs"))
+    return min(1.0, epoch / epochs) if epoch and epochs else 0.0
+
+
+def _created(folder: RunFolder, events: list[dict[str, Any]]) -> float:
+    noted = finite(events[0].get("t")) if events else None
+    if noted is not None and 0 < noted < MAX_TIME:
+        return noted
+    try:
+        return modified(folder.path)
+    except OSError:
+        return 0.0

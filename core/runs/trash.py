@@ -1,0 +1,64 @@
+"""Delete runs by moving their folders aside: nothing is erased, and moving a folder back undoes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from contextlib import ExitStack
+from pathlib import Path
+
+from core.runs.folder import UNFINISHED, Home, RunFolder, State
+from core.runs.lease import Lease, LeaseHeldError
+from core.spec.validate import InputError
+
+
+def trash_path(home: Home) -> Path:
+    """Where deleted runs lie."""
+    return home.path / "trash"
+
+
+def move_to_trash(home: Home, run_ids: Collection[str]) -> list[Path]:
+    """Move the runs out of the way, all or none; where each is now.
+
+    InputError for one that is not there or not ended, and for a dense run without which others could not be compared.
+    """
+    folders = [home.run(run_id) for run_id in run_ids]
+    for folder in folders:
+        if not folder.path.is_dir():
+            raise InputError(f"{folder.run_id} is not there: it was deleted already.")
+        if folder.state() in UNFINISHED - {State.INTERRUPTED}:
+            raise InputError(f"{folder.run_id} has not ended: cancel it first.")
+    _refuse_orphans(home, folders)
+    moved = []
+    with ExitStack() as held:
+        for folder in folders:
+            try:
+                held.enter_context(Lease(folder.path))  # nobody may start it while it moves
+            except LeaseHeldError:
+                raise InputError(f"{folder.run_id} has just been started: cancel it first.") from None
+        trash_path(home).mkdir(exist_ok=True)
+        for folder in folders:
+            target = _free(trash_path(home) / f"{folder.run_id}-{time.strftime('%Y%m%d-%H%M%S')}")
+            moved.append(folder.path.rename(target))
+    return moved
+
+
+def _refuse_orphans(home: Home, folders: Collection[RunFolder]) -> None:
+    going = {folder.run_id for folder in folders}
+    for other in home.runs():
+        if other.run_id in going:
+            continue
+        try:
+            dense = other.spec.dense.run_id
+        except InputError:  # a damaged run needs nobody
+            continue
+        if dense in going and other.state() not in (State.FAILED, State.CANCELLED):
+            raise InputError(f"{other.run_id} starts from {dense}: delete both, or keep both.")
+
+
+def _free(path: Path) -> Path:
+    count, free = 1, path
+    while free.exists():
+        count += 1
+        free = path.with_name(f"{path.name}-{count}")
+    return free

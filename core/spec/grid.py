@@ -1,0 +1,63 @@
+"""A study: methods x sparsities x seeds of one recipe, as the list of runs that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from core.spec.methods import DENSE, Scalar
+from core.spec.spec import Recipe, RunSpec
+from core.spec.validate import InputError
+
+MAX_STUDY_RUNS = 2_000
+
+
+def study_runs(
+    recipe: Recipe,
+    methods: Sequence[str],
+    sparsities: Sequence[float],
+    seeds: Sequence[int],
+    settings: Mapping[str, Mapping[str, Scalar]] | None = None,
+) -> list[RunSpec]:
+    """Every run of the study, dense runs first, each once.
+
+    Sparsity 0.0 stands for the dense run, whatever the method. ``settings`` are given per method. InputError for a
+    value that is not accepted, for an empty choice and for more than 2,000 runs.
+    """
+    for name, chosen in (("methods", methods), ("sparsities", sparsities), ("seeds", seeds)):
+        if not chosen:
+            raise InputError(f"{name} is empty: choose at least one.")
+    size = len(methods) * len(sparsities) * len(seeds)
+    if size > MAX_STUDY_RUNS:
+        raise InputError(f"This study has {size:,} runs: choose at most {MAX_STUDY_RUNS:,}.")
+    dense = [RunSpec(recipe, DENSE, seed) for seed in seeds]
+    pruned = [
+        RunSpec(recipe, method, seed, sparsity, tuple((settings or {}).get(method, {}).items()))
+        for method in methods
+        if method != DENSE
+        for sparsity in sparsities
+        for seed in seeds
+        if sparsity != 0
+    ]
+    return with_dense([*dense, *pruned])
+
+
+def with_batch_size(specs: Iterable[RunSpec], batch_size: int) -> list[RunSpec]:
+    """``specs``, as runs of a recipe of their own, with another batch size for all training."""
+    changed = []
+    for spec in specs:
+        recipe = spec.recipe
+        finetune = recipe.finetune and replace(recipe.finetune, batch_size=batch_size)
+        train = replace(recipe.train, batch_size=batch_size)
+        changed.append(replace(spec, recipe=replace(recipe, train=train, finetune=finetune)))
+    return changed
+
+
+def with_dense(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """``specs`` and every dense run that one of them starts from: dense ones first, each run once."""
+    chosen: dict[Any, RunSpec] = {}
+    specs = list(specs)
+    for spec in (*(spec.dense for spec in specs), *specs):
+        chosen.setdefault(spec.run_id, spec)
+    return list(chosen.values())

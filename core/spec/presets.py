@@ -1,0 +1,89 @@
+"""Presets: named recipes, from a minute on a laptop to the two hundred epochs of the original experiment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.spec.spec import FOLDER_PREFIX, Recipe, Schedule, check_data_name
+from core.spec.validate import invalid_value
+
+SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.95)
+SEEDS = (42, 123, 456)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A recipe with a sentence on what it is for."""
+
+    recipe: Recipe
+    summary: str
+
+
+def _preset(name: str, data: str, width: int, epochs: tuple[int, int], summary: str, *, batch: int = 128) -> Preset:
+    train = Schedule(epochs=epochs[0], lr=0.1, batch_size=batch)
+    finetune = Schedule(epochs=epochs[1], lr=0.01, batch_size=batch)
+    return Preset(Recipe(name, data, width, train, finetune), summary)
+
+
+PRESETS: Mapping[str, Preset] = {
+    preset.recipe.preset: preset
+    for preset in (
+        # Half the usual batch: on so few pictures the number of steps counts, and three epochs do what five would.
+        _preset(
+            "demo", "synthetic", 8, (3, 1), "Drawn pictures, a thin network: a few minutes on any computer.", batch=64
+        ),
+        _preset("quick", "cifar10", 16, (12, 4), "A thin network and few epochs: a first impression of real pictures."),
+        _preset(
+            "standard", "cifar10", 64, (80, 40), "The full ResNet-18, long enough for results to trust. Wants a GPU."
+        ),
+        _preset("paper", "cifar10", 64, (200, 100), "The schedule of the original experiment. Wants a GPU."),
+    )
+}
+
+
+def find_preset(name: Any) -> Preset:
+    """The preset called ``name``, else InputError with the names there are."""
+    if not isinstance(name, str) or name not in PRESETS:
+        raise invalid_value("preset", name, "one of " + ", ".join(PRESETS))
+    return PRESETS[name]
+
+
+def build_recipe(
+    preset: str,
+    *,
+    data: str | None = None,
+    width: int | None = None,
+    epochs: int | None = None,
+    finetune_epochs: int | None = None,
+    batch_size: int | None = None,
+) -> Recipe:
+    """The recipe of ``preset`` with what is given put in its place; InputError for a value that is not accepted."""
+    recipe = find_preset(preset).recipe
+    assert recipe.finetune is not None
+    batch = {} if batch_size is None else {"batch_size": batch_size}
+    train = replace(recipe.train, **batch, **({} if epochs is None else {"epochs": epochs}))
+    finetune = replace(recipe.finetune, **batch, **({} if finetune_epochs is None else {"epochs": finetune_epochs}))
+    return replace(
+        recipe,
+        data=recipe.data if data is None else resolve_data(data),
+        width=recipe.width if width is None else width,
+        train=train,
+        finetune=finetune,
+    )
+
+
+def resolve_data(data: str) -> str:
+    """``data`` with the path of a folder made absolute, so that a spec means the same wherever it is read."""
+    check_data_name(data)
+    if not data.startswith(FOLDER_PREFIX):
+        return data
+    path = Path(os.path.abspath(os.path.expanduser(data[len(FOLDER_PREFIX) :].strip())))  # noqa: PTH100, PTH111 - never raises
+    if not all(os.path.isdir(path / split) for split in ("train", "test")):  # noqa: PTH112 - never raises
+        raise invalid_value(
+            "data", data, "folder:PATH with a folder that exists and holds train/<class>/* and test/<class>/*"
+        )
+    return FOLDER_PREFIX + str(path)

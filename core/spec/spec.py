@@ -1,0 +1,177 @@
+"""RunSpec: everything that determines a result, checked when built, with an id that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from core.spec.methods import DENSE, METHODS, Scalar, find_method, variant_label
+from core.spec.validate import check_choice, check_float, check_int, check_keys, invalid_value
+
+PRECISIONS = ("auto", "fp32", "bf16")
+FOLDER_PREFIX = "folder:"
+MAX_SEED = 2**32 - 1
+_LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """SGD with momentum; the learning rate falls from ``lr`` to 0 as a cosine over all steps."""
+
+    epochs: int
+    lr: float
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        check_int("epochs", self.epochs, 1, 10_000)
+        check_int("batch_size", self.batch_size, 2, 65_536)
+        object.__setattr__(self, "lr", check_float("lr", self.lr, 1e-6, 10))
+        object.__setattr__(self, "momentum", check_float("momentum", self.momentum, 0, 1, below_high=True))
+        object.__setattr__(self, "weight_decay", check_float("weight_decay", self.weight_decay, 0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that runs of one comparison share: data, network and schedules.
+
+    ``data``: cifar10, synthetic or folder:PATH. ``width``: channels of the first stage (64 is ResNet-18).
+    ``precision``: auto is bf16 autocast on CUDA and fp32 elsewhere. ``finetune`` is None for a dense run alone.
+    """
+
+    preset: str
+    data: str
+    width: int
+    train: Schedule
+    finetune: Schedule | None
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.preset, str) or not _LABEL.fullmatch(self.preset):
+            raise invalid_value("preset", self.preset, "a name of lower-case letters, digits, - and _")
+        check_data_name(self.data)
+        check_int("width", self.width, 4, 256)
+        check_choice("precision", self.precision, PRECISIONS)
+
+    @property
+    def key(self) -> str:
+        """A short id of the recipe: runs with the same key can be compared."""
+        return _digest(asdict(self))[:10]
+
+    @property
+    def label(self) -> str:
+        """The recipe in a few words."""
+        data = self.data
+        if data.startswith(FOLDER_PREFIX):
+            data = "folder " + data.rstrip("/").rsplit("/", 1)[-1]
+        epochs = f"{self.train.epochs}" + (f"+{self.finetune.epochs}" if self.finetune else "")
+        batch = "" if self.train.batch_size == 128 else f" · batch {self.train.batch_size}"
+        return f"{self.preset} · {data} · width {self.width} · {epochs} epochs{batch}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One training with one seed: dense, or pruned by ``method`` from the dense run of its seed and recipe."""
+
+    recipe: Recipe
+    method: str
+    seed: int
+    sparsity: float = 0.0
+    settings: tuple[tuple[str, Scalar], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_int("seed", self.seed, 0, MAX_SEED)
+        object.__setattr__(self, "sparsity", check_float("sparsity", self.sparsity, 0, 1, below_high=True))
+        if self.method == DENSE:
+            if self.sparsity:
+                raise invalid_value("sparsity of a dense run", self.sparsity, "0")
+            if self.settings:
+                raise invalid_value("settings of a dense run", dict(self.settings), "none")
+            object.__setattr__(self, "recipe", replace(self.recipe, finetune=None))
+            return
+        method = find_method(self.method)
+        object.__setattr__(self, "settings", method.complete(dict(self.settings)))
+        if self.recipe.finetune is None:
+            raise invalid_value("finetune", None, "a schedule: a pruned run needs one")
+        rewind = dict(self.settings).get("rewind_epoch", 0)
+        if isinstance(rewind, int) and rewind > self.recipe.train.epochs:
+            raise invalid_value(
+                "rewind_epoch", rewind, f"an epoch of the dense run, which has {self.recipe.train.epochs}"
+            )
+        rounds, epochs = dict(self.settings).get("rounds"), self.recipe.finetune.epochs
+        if dict(self.settings).get("schedule") == "iterative" and isinstance(rounds, int) and rounds > epochs:
+            raise invalid_value("rounds", rounds, f"at most {epochs}, the epochs of retraining")
+
+    @property
+    def is_dense(self) -> bool:
+        return self.method == DENSE
+
+    @property
+    def dense(self) -> RunSpec:
+        """The dense run that this run starts from (itself, for a dense run)."""
+        return RunSpec(self.recipe, DENSE, self.seed)
+
+    @property
+    def retrain(self) -> Schedule:
+        """The schedule after pruning: the fine-tuning budget, at the dense learning rate if the method restarts or the
+        learning rate is rewound."""
+        schedule = self.recipe.train if self.recipe.finetune is None else self.recipe.finetune
+        restarts = not self.is_dense and METHODS[self.method].restarts
+        rewinds = dict(self.settings).get("retraining") == "lr-rewinding"
+        return replace(schedule, lr=self.recipe.train.lr) if restarts or rewinds else schedule
+
+    @property
+    def variant(self) -> str:
+        """The method with its settings, as a label: runs that differ only in sparsity and seed share it."""
+        return variant_label(self.method, dict(self.settings))
+
+    @property
+    def label(self) -> str:
+        """The run in a few words, for people; unique within a recipe."""
+        sparsity = "" if self.is_dense else f" {self.sparsity:g}"
+        return f"{self.variant}{sparsity}, seed {self.seed}"
+
+    @property
+    def run_id(self) -> str:
+        """A readable slug and the first 12 hex digits of the SHA-256 of the canonical JSON."""
+        sparsity = "" if self.is_dense else f"-{self.sparsity:g}"
+        return f"{self.method}{sparsity}-seed{self.seed}-{self.recipe.preset}-{_digest(self.to_json())[:12]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as plain JSON data, the inverse of :meth:`from_json`."""
+        return {**asdict(self), "settings": dict(self.settings)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> RunSpec:
+        """The spec that ``data`` describes; InputError if any field is missing, unknown or not accepted."""
+        top = check_keys("spec", data, [field.name for field in fields(cls)])
+        recipe = check_keys("recipe", top["recipe"], [field.name for field in fields(Recipe)])
+        schedules = {name: _schedule(name, recipe[name]) for name in ("train", "finetune")}
+        if schedules["train"] is None:
+            raise invalid_value("train", None, "a schedule")
+        if not isinstance(top["settings"], dict):
+            raise invalid_value("settings", top["settings"], "an object")
+        return cls(**{**top, "recipe": Recipe(**{**recipe, **schedules}), "settings": tuple(top["settings"].items())})
+
+
+def check_data_name(data: Any) -> str:
+    """``data`` if it names a data set; whether the data can be read is for the engine to find out."""
+    if isinstance(data, str) and (
+        data in ("cifar10", "synthetic")
+        or (data.startswith(FOLDER_PREFIX) and data[len(FOLDER_PREFIX) :].strip() and data.isprintable())
+    ):
+        return data
+    raise invalid_value("data", data, "cifar10, synthetic or folder:PATH")
+
+
+def _schedule(field: str, data: Any) -> Schedule | None:
+    return None if data is None else Schedule(**check_keys(field, data, [item.name for item in fields(Schedule)]))
+
+
+def _digest(data: dict[str, Any]) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

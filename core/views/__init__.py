@@ -1,1 +1,0 @@
-"""How results are shown: pure functions from a DataFrame to charts, tables and text."""

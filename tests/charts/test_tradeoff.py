@@ -1,0 +1,259 @@
+"""The charts: every seed is there, intervals only where they exist, and a method always looks the same."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from core.charts.slider import slider_data, with_slider
+from core.charts.tradeoff import (
+    ACCURACY,
+    BATCH_LATENCY,
+    LATENCY,
+    MACS,
+    RATIO,
+    SIZE,
+    draws_every_run,
+    styles,
+    tradeoff_chart,
+)
+from core.i18n import english
+from core.results.frame import Results, interpolate, study_frame, summarise
+from core.runs.folder import Home
+from core.spec.grid import study_runs
+from core.spec.methods import METHODS, variant_label
+from core.spec.presets import build_recipe
+from tests.records import write_result
+
+RECIPE = build_recipe("demo")
+
+
+@pytest.fixture
+def study(tmp_path):
+    home = Home(tmp_path).prepare()
+    specs = [
+        *study_runs(RECIPE, ["magnitude", "structured"], [0.0, 0.5, 0.9], [1, 2, 3]),
+        *study_runs(RECIPE, ["structured"], [0.5, 0.9], [1], {"structured": {"allocation": "global"}}),
+    ]
+    for spec in specs:
+        write_result(home, spec)
+    return study_frame(Results(home).frame(), RECIPE.key)
+
+
+def layers_of(chart):
+    """Each layer of the compiled chart as (mark, rows of its data, encoding)."""
+    compiled = chart if isinstance(chart, dict) else chart.to_dict()
+    data = compiled["datasets"]
+    return [
+        (
+            layer["mark"]["type"],
+            pd.DataFrame(layer["data"].get("values") or data[layer["data"]["name"]]),
+            layer["encoding"],
+        )
+        for layer in compiled["layer"]
+    ]
+
+
+def draw(study, panel=ACCURACY, shown=None, **options):
+    summary = summarise(study)
+    looks = styles(summary)
+    return tradeoff_chart(panel, study, summary, {name: looks[name] for name in shown or looks}, **options)
+
+
+def test_every_seed_is_a_point_with_its_numbers(study):
+    (points,) = [(data, encoding) for mark, data, encoding in layers_of(draw(study)) if mark == "point"]
+    data, encoding = points
+    assert len(data) == len(study)
+    assert sorted(data["mean"]) == sorted(study["test_accuracy"])
+    told = {tooltip["field"] for tooltip in encoding["tooltip"]}
+    assert told >= {"seed", "reached_sparsity", "test_accuracy", "model_size_mb", "inference_latency_ms"}
+    assert (data["x"] - data["sparsity"]).abs().max() < 0.01
+
+
+def test_lines_go_through_the_means_and_start_at_dense(study):
+    summary = summarise(study)
+    (line,) = [data for mark, data, _ in layers_of(draw(study)) if mark == "line"]
+    dense = summary["test_accuracy"][0]
+    for variant, group in line.groupby("variant"):
+        means = summary.loc[summary["variant"] == variant, "test_accuracy"]
+        assert list(group["mean"]) == [dense, *means]
+
+
+def test_bands_exist_only_where_there_is_an_interval_and_stay_possible(study):
+    study.loc[study["method"] == "magnitude", "test_accuracy"] = [99.0, 99.9, 60.0] * 2
+    (band,) = [data for mark, data, _ in layers_of(draw(study)) if mark == "area"]
+    single = band["variant"] == "Structured (allocation global)"
+    assert single.sum() == 2
+    assert band.loc[single, ["low", "high"]].isna().all().all()
+    assert band.loc[~single, ["low", "high"]].notna().all().all()
+    assert band["high"].max() == 100
+
+
+def test_dense_is_a_line_of_its_own(study):
+    dense = summarise(study)["test_accuracy"][0]
+    rules = [data for mark, data, encoding in layers_of(draw(study)) if mark == "rule" and "x" not in encoding]
+    assert [list(data["mean"]) for data in rules] == [[dense]]
+
+
+def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
+    summary = summarise(study)
+    looks = styles(summary)
+    marked = interpolate(summary, 0.7)
+    spec = draw(study).to_dict()
+    before = json.dumps(spec)
+    layers = with_slider(spec, ACCURACY)["layer"]
+    assert [(layer["mark"]["type"], layer["data"]["name"]) for layer in layers[-3:-1]] == [
+        ("rule", "slider"),
+        ("point", "rings"),
+    ]
+    data = slider_data(ACCURACY, marked, looks, 0.7)
+    assert data["slider"] == [{"x": 0.7}]
+    assert [ring["mean"] for ring in data["rings"]] == list(marked["test_accuracy"])
+    assert [ring["color"] for ring in data["rings"]] == [looks[variant].color for variant in marked["variant"]]
+    assert {ring["origin"] for ring in data["rings"]} == {"interpolated"}
+    assert json.dumps(spec) == before
+
+
+def test_a_move_of_the_slider_leaves_the_chart_as_it_is(study):
+    spec = draw(study).to_dict()
+    assert with_slider(spec, ACCURACY) == with_slider(spec, ACCURACY)
+    fields = {
+        entry["field"]
+        for layer in with_slider(spec, ACCURACY)["layer"][-3:-1]
+        for channel in layer["encoding"].values()
+        for entry in (channel if isinstance(channel, list) else [channel])
+    }
+    data = slider_data(ACCURACY, interpolate(summarise(study), 0.9), styles(summarise(study)), 0.9)
+    assert fields == {name for rows in data.values() for row in rows for name in row}
+
+
+def test_a_value_that_is_missing_gets_no_ring(study):
+    marked = interpolate(summarise(study), 0.7)
+    marked.loc[0, "test_accuracy"] = float("nan")
+    data = slider_data(ACCURACY, marked, styles(summarise(study)), 0.7)
+    assert len(data["rings"]) == len(marked) - 1
+    json.dumps(data, allow_nan=False)
+
+
+def test_against_a_ratio_dense_stands_at_one_on_a_logarithmic_axis_and_the_slider_is_rings_alone(study):
+    summary = summarise(study)
+    spec = draw(study, axis=RATIO).to_dict()
+    (points, encoding) = next((data, encoding) for mark, data, encoding in layers_of(spec) if mark == "point")
+    assert encoding["x"]["scale"]["type"] == "log"
+    dense = points[points["variant"] == "Dense"]
+    assert list(dense["x"]) == [1.0] * len(dense)
+    assert sorted(points["x"]) == sorted(study["size_ratio"])
+    assert "slider" not in [layer["data"]["name"] for layer in with_slider(spec, ACCURACY, RATIO)["layer"]]
+    marked = interpolate(summary, 0.7)
+    data = slider_data(ACCURACY, marked, styles(summary), 0.7, RATIO)
+    assert list(data) == ["rings"]
+    assert [ring["x"] for ring in data["rings"]] == list(marked["size_ratio"])
+
+
+def test_of_too_many_runs_the_range_is_drawn_with_the_means(study, monkeypatch):
+    assert draws_every_run(study, styles(summarise(study)))
+    monkeypatch.setattr("core.charts.tradeoff.MAX_POINTS", 5)
+    assert not draws_every_run(study, styles(summarise(study)))
+    spec = draw(study, select="run").to_dict()
+    assert "params" not in spec  # a mean is no run that could be opened
+    (means,) = (data for mark, data, _ in layers_of(spec) if mark == "point")
+    summary = summarise(study)
+    assert sorted(means["mean"]) == pytest.approx(sorted(summary["test_accuracy"]))
+    lowest = study.groupby(["variant", "sparsity"])["test_accuracy"].min()
+    assert sorted(means["low"]) == sorted(lowest)
+
+
+def test_a_click_finds_the_run_of_a_point(study):
+    spec = draw(study, select="run").to_dict()
+    (param,) = spec["params"]
+    assert (param["name"], param["select"]["fields"]) == ("run", ["run_id"])
+    (points,) = (data for mark, data, _ in layers_of(spec) if mark == "point")
+    assert set(points["run_id"]) == set(study["run_id"])
+    assert param["views"] == [spec["layer"][-1]["name"]]
+
+
+def test_hiding_a_method_changes_no_other(study):
+    def look(chart):
+        *_, (_, _, encoding) = layers_of(chart)
+        return {
+            name: (color, shape)
+            for name, color, shape in zip(
+                encoding["color"]["scale"]["domain"],
+                encoding["color"]["scale"]["range"],
+                encoding["shape"]["scale"]["range"],
+                strict=True,
+            )
+        }
+
+    everything = look(draw(study))
+    part = look(draw(study, shown=["Structured (allocation global)"]))
+    assert part.items() < everything.items()
+    assert len({color for name, (color, _) in everything.items() if "(" not in name}) == 3
+    assert len({shape for name, (_, shape) in everything.items() if name in ("Magnitude", "Structured")}) == 2
+
+
+def test_variants_of_a_method_share_its_colour_and_differ_otherwise(study):
+    looks = styles(summarise(study))
+    plain, special = looks["Structured"], looks["Structured (allocation global)"]
+    assert (plain.color, plain.shape) == (special.color, special.shape)
+    assert plain.dash != special.dash
+    assert plain.filled != special.filled
+
+
+@pytest.mark.parametrize("panel", [ACCURACY, SIZE, LATENCY, BATCH_LATENCY, MACS])
+def test_the_axis_says_what_it_shows_and_in_which_unit(study, panel):
+    encodings = [encoding for mark, _, encoding in layers_of(draw(study, panel)) if mark == "line"]
+    title = encodings[0]["y"]["axis"]["title"]
+    assert title == panel.title(english)
+    assert title.endswith(")")
+    assert encodings[0]["y"]["scale"]["zero"] is (panel is not ACCURACY)
+
+
+def test_a_study_of_dense_runs_alone_can_be_drawn(study):
+    dense = study[study["method"] == "dense"]
+    assert [len(data) for mark, data, _ in layers_of(draw(dense)) if mark == "point"] == [3]
+
+
+@pytest.fixture
+def before():
+    """Accuracy before fine-tuning, of one variant that is in the study and one that is not."""
+    rows = [(name, x, 94 - 90 * x) for name in ("Magnitude", "Random") for x in (0.0, 0.2, 0.5, 0.98)]
+    return pd.DataFrame(rows, columns=["variant", "sparsity", "accuracy"])
+
+
+def test_accuracy_before_finetuning_is_a_dashed_line_behind_all_else_in_the_methods_colour(study, before):
+    first, *rest = layers_of(draw(study, before=before))
+    mark, data, encoding = first
+    assert mark == "line"
+    assert set(data["variant"]) == {"Magnitude"}
+    assert list(data["accuracy"]) == list(before["accuracy"][:4])
+    assert set(data["when"]) == {"before fine-tuning"}
+    assert {tooltip["field"] for tooltip in encoding["tooltip"]} == {"variant", "when", "sparsity", "accuracy"}
+    (line,) = [other for mark, _, other in rest if mark == "line"]
+    assert encoding["color"] == line["color"]
+    described = draw(study, before=before).to_dict()["layer"][0]["mark"]
+    assert described["strokeDash"]
+    assert described["clip"]
+    assert [mark for mark, _, _ in layers_of(draw(study))] == [mark for mark, _, _ in rest]
+
+
+def test_the_curve_before_finetuning_does_not_squeeze_what_was_measured(study, before):
+    low, high = layers_of(draw(study, before=before))[0][2]["y"]["scale"]["domain"]
+    measured = study["test_accuracy"]
+    assert low < measured.min() < measured.max() < high <= 100
+    assert low > measured.min() - 20 > before["accuracy"].min()
+
+
+def test_the_slider_stands_above_the_curve_before_finetuning(study, before):
+    marks = [layer["mark"]["type"] for layer in with_slider(draw(study, before=before).to_dict(), ACCURACY)["layer"]]
+    assert (marks[0], marks[-1]) == ("line", "point")
+    assert len(marks) == len(layers_of(draw(study))) + 3
+
+
+def test_every_method_has_a_colour_and_a_shape_of_its_own():
+    summary = pd.DataFrame({"method": list(METHODS), "variant": [variant_label(name, {}) for name in METHODS]})
+    looks = styles(summary).values()
+    assert len({look.color for look in looks}) == len({look.shape for look in looks}) == len(METHODS)
+    assert len({look.glyph for look in looks}) == len(METHODS)

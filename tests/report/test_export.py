@@ -1,0 +1,213 @@
+"""The files about a study: whole or not at all, equal to the records, and valid by the schema in the repository."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from core.cli.main import main
+from core.report import export as outputs
+from core.report import rasterize as drawing
+from core.report.text import LANGUAGES
+from core.results.frame import METRICS, Results, study_frame, summarise
+from core.runs.folder import Home
+from core.spec.grid import study_runs
+from core.spec.presets import build_recipe
+from tests.records import write_result
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "results.schema.json").read_text())
+DEMO, OTHER = build_recipe("demo"), build_recipe("demo", epochs=5)
+LAYERS = [{"name": "conv1", "density": 0.5}, {"name": "fc", "density": 0.25}]
+
+
+def write_study(home, recipe=DEMO, seeds=(1, 2), **overrides):
+    for spec in study_runs(recipe, ["magnitude", "structured"], [0.5, 0.9], seeds):
+        write_result(home, spec, layers=LAYERS, **overrides)
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path / "home").prepare()
+    write_study(home)
+    return home
+
+
+def valid(data):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(data, SCHEMA, cls=jsonschema.Draft202012Validator)
+    return True
+
+
+def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
+    assert main(["evaluate", "--home", str(home.path), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert [Path(line).name for line in said.out.splitlines()] == [
+        "all_results.json",
+        "efficiency_table.csv",
+        "efficiency_table.md",
+        "efficiency_table.tex",
+    ]
+    assert said.err == ""
+    data = json.loads((tmp_path / "out" / "all_results.json").read_text())
+    assert valid(data)
+    study = study_frame(Results(home).frame(), DEMO.key)
+    assert {run["run_id"] for run in data["runs"]} == set(study["run_id"])
+    for run in data["runs"]:
+        assert tuple(run)[:7] == outputs.FIRST_KEYS
+        assert run.items() >= home.run(run["run_id"]).result().items()
+    summary = summarise(study)
+    for row, configuration in zip(summary.to_dict("records"), data["configurations"], strict=True):
+        assert configuration["seeds"] == [1, 2]
+        assert configuration["metrics"]["test_accuracy"]["mean"] == row["test_accuracy"]
+        assert configuration["metrics"]["test_accuracy"]["ci95"] == row["test_accuracy_ci"]
+        assert set(configuration["metrics"]) == set(METRICS)
+
+
+def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
+    home = Home(tmp_path).prepare()
+    write_study(home, seeds=(1,), batch_speedup=None)
+    data = outputs.all_results(outputs.find_study(home))
+    assert valid(data)
+    metrics = [configuration["metrics"] for configuration in data["configurations"]]
+    assert {m["test_accuracy"]["ci95"] for m in metrics} == {None}
+    assert {m["batch_speedup"]["mean"] for m in metrics} == {None}
+
+
+def test_the_schema_refuses_what_is_no_result(home):
+    data = outputs.all_results(outputs.find_study(home))
+    for broken in (
+        {**data, "format": "other"},
+        {**data, "runs": []},
+        {**data, "runs": [{**data["runs"][0], "test_accuracy": 101}]},
+        {**data, "study": {**data["study"], "synthetic": "yes"}},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            valid(broken)
+
+
+def test_the_table_is_that_of_the_records(home, tmp_path):
+    outputs.write_results(outputs.find_study(home), tmp_path)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "efficiency_table.csv").read_text())))
+    summary = summarise(study_frame(Results(home).frame(), DEMO.key))
+    for row, expected in zip(rows, summary.to_dict("records"), strict=True):
+        assert float(row["accuracy_percent"]) == pytest.approx(expected["test_accuracy"], abs=1e-8)
+        assert float(row["accuracy_change_ci95"]) == pytest.approx(expected["accuracy_change_ci"], abs=1e-8)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "plot", "report"])
+def test_without_results_it_is_one_line_and_status_2(tmp_path, capsys, command):
+    assert main([command, "--home", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no results" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_several_studies_the_newest_is_taken_and_the_others_are_named(home, capsys):
+    for folder in home.runs():
+        (folder.path / "result.json").touch()
+    write_study(home, OTHER)
+    studies = {recipe: outputs.find_study(home, recipe.key) for recipe in (DEMO, OTHER)}
+    assert {study.source.recipe for study in studies.values()} == {DEMO, OTHER}
+    assert outputs.find_study(home, OTHER.label).key == OTHER.key
+    assert main(["evaluate", "--home", str(home.path), "--recipe", DEMO.key]) == 0
+    out, err = capsys.readouterr()
+    assert all(f"outputs/demo-{DEMO.key}/" in line for line in out.splitlines())
+    assert err == ""
+    newest = outputs.find_study(home)
+    assert main(["evaluate", "--home", str(home.path)]) == 0
+    out, err = capsys.readouterr()
+    assert all(f"outputs/demo-{newest.key}/" in line for line in out.splitlines())
+    assert newest.label in err
+    assert err.count("\n") == 1
+    assert main(["evaluate", "--home", str(home.path), "--recipe", "nothing"]) == 2
+    assert DEMO.key in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_one_line_and_status_2(home, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["evaluate", "--home", str(home.path), "--out", str(tmp_path / "file")]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(home, tmp_path, monkeypatch):
+    study = outputs.find_study(home)
+    outputs.write_results(study, tmp_path)
+    before = (tmp_path / "all_results.json").read_bytes()
+
+    def fail(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        outputs.write_results(study, tmp_path)
+    assert (tmp_path / "all_results.json").read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("hangul", [True, False])
+def test_report_writes_all_that_it_shows_and_links_to(home, tmp_path, capsys, monkeypatch, hangul):
+    monkeypatch.setattr("core.report.export.has_korean_font", lambda: hangul)
+    assert main(["report", "--language", "ko", "--home", str(home.path), "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "report.ko.md").read_text()
+    targets = [part.split(")")[0] for part in text.split("](")[1:]]
+    end = ".ko.png" if hangul else ".png"  # without a font with Korean letters the figures stay English
+    assert {path.name for path in tmp_path.glob("*.png")} == {target for target in targets if target.endswith(".png")}
+    assert {f"tradeoff_curve{end}", f"layer_density{end}", "all_results.json", "efficiency_table.tex"} <= set(targets)
+    for target in targets:
+        assert (tmp_path / target).stat().st_size > 100, target
+    for path in tmp_path.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.with_suffix(".svg").read_text().startswith("<svg")
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1].endswith("report.ko.md")
+    assert ("no font on this computer has Korean letters" in said.err) != hangul
+
+
+def test_a_font_with_korean_letters_is_one_that_draws_two_of_them_differently(monkeypatch):
+    def has_korean_font(draw):
+        monkeypatch.setattr("vl_convert.svg_to_png", draw)
+        drawing.has_korean_font.cache_clear()
+        return drawing.has_korean_font()
+
+    assert has_korean_font(str.encode)
+    assert not has_korean_font(lambda svg: b"the same box")
+    drawing.has_korean_font.cache_clear()
+
+
+def test_a_language_that_there_is_not_is_refused_and_every_other_is_offered(home, capsys):
+    assert main(["report", "--language", "xx", "--home", str(home.path)]) == 2
+    assert all(f"'{language}'" in capsys.readouterr().err for language in list(LANGUAGES)[:1])
+    assert not (home.path / "outputs").exists()
+
+
+def test_garbled_notes_in_a_record_are_left_out(tmp_path):
+    home = Home(tmp_path).prepare()
+    garbage = {"environment": ["x"], "latency": 3, "dead_layers": "all", "train_pictures": "many", "wall_seconds": {}}
+    write_study(home, **garbage)
+    study = outputs.find_study(home)
+    outputs.write_results(study, tmp_path)
+    assert study.source.hardware == ("unknown hardware",)
+    assert study.source.wall_minutes is None
+    assert math.isfinite(study.source.train_minutes)
+
+
+@pytest.mark.skipif(not (shutil.which("pdflatex") or shutil.which("tectonic")), reason="needs LaTeX")
+def test_the_latex_table_compiles(home, tmp_path):
+    outputs.write_results(outputs.find_study(home), tmp_path)
+    page = "\\documentclass{article}\\begin{document}\\small\\input{efficiency_table}\\end{document}\n"
+    (tmp_path / "page.tex").write_text(page)
+    command = ["pdflatex", "-interaction=nonstopmode"] if shutil.which("pdflatex") else ["tectonic"]
+    done = subprocess.run([*command, "page.tex"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -1,0 +1,88 @@
+"""What holds for the whole architecture: which part may import which, and that linter and type checker are content."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# Where a folder's modules may import from, within the project.
+LAYERS = {
+    "core/spec": {"core.spec", "core.i18n"},
+    "core/runs": {"core.runs", "core.spec", "core.i18n"},
+    "core/results": {"core.results", "core.runs", "core.spec", "core.i18n"},
+    "core/charts": {"core.charts", "core.labels", "core.results", "core.runs", "core.spec", "core.i18n"},
+    "core/report": {"core.report", "core.charts", "core.labels", "core.results", "core.runs", "core.spec", "core.i18n"},
+    "core/jobs": {"core.jobs", "core.runs", "core.spec", "core.i18n"},
+    "core/engine": {"core.engine", "core.runs", "core.spec", "core.i18n"},
+    "ui": {"ui", "core.charts", "core.report", "core.labels", "core.results", "core.jobs", "core.runs", "core.spec"}
+    | {"core.i18n"},
+    "pages": {"ui"},
+}
+FOREIGN = {"core": {"streamlit"}}  # never imported there at all
+ONLY_IN_ENGINE = {"torch", "torchvision", "safetensors"}
+
+
+def imports(path):
+    """Every module that ``path`` imports anywhere, also inside functions, apart from what is only for the type checker."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            for part in ast.walk(node):
+                part.names = []
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.names:
+            found.add(node.module)
+    return found
+
+
+SOURCES = [path for folder in ("core", "pages", "ui") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_go_one_way(path):
+    name = str(path.relative_to(ROOT))
+    for folder, allowed in LAYERS.items():
+        if name.startswith(folder + "/"):
+            own = {module for module in imports(path) if module.split(".")[0] in ("core", "pages", "ui")}
+            wrong = {module for module in own if not any(module == a or module.startswith(a + ".") for a in allowed)}
+            # What runs on a worker reaches the engine there, by a name, and not here.
+            assert not wrong, f"{name} imports {wrong}"
+    if name.startswith("core/"):
+        assert not {module.split(".")[0] for module in imports(path)} & FOREIGN["core"]
+    if not name.startswith("core/engine/"):
+        assert not {module.split(".")[0] for module in imports(path)} & ONLY_IN_ENGINE
+
+
+@pytest.mark.parametrize(
+    "module", ["ui.compare.page", "ui.launch.page", "ui.runs.page", "ui.model.page", "core.cli.main", "core.jobs.queue"]
+)
+def test_torch_is_not_loaded_through_something_else(module):
+    """Importing runs a page once, outside Streamlit, which only warns about that."""
+    code = f"import logging; logging.disable(); import {module}, sys; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("tool", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join)
+def test_linter_and_type_checker_are_content(tool):
+    done = subprocess.run([sys.executable, "-m", *tool], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    """The expression with which .ci/run finds the command gives the block under the README's heading."""
+    (expression,) = re.findall(r"command=\$\(awk '(.+)' README\.md\)", (ROOT / ".ci" / "run").read_text())
+    found = subprocess.run(["awk", expression, "README.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    block = re.search(r"## Run the tests\n+```bash\n(.+?)\n```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert found.stdout.strip() == block[1]
+    assert "pytest" in block[1]
+
+
+def test_no_file_is_too_long_for_one_sitting():
+    long = {str(path.relative_to(ROOT)): n for path in SOURCES if (n := len(path.read_text().splitlines())) > 330}
+    assert not long

@@ -1,0 +1,268 @@
+"""The Launch page: what it says will happen is what is submitted, and bad input is a sentence."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.i18n import korean
+from core.jobs.queue import Queue
+from core.runs.atomic_io import read_lines
+from core.runs.folder import State
+from core.spec.methods import DEFAULT_METHODS, METHODS
+from core.spec.presets import PRESETS
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError
+from tests.pages.conftest import ROOT
+from tests.records import write_result
+
+RECIPE = PRESETS["demo"].recipe
+
+
+def click(app, label):
+    (button,) = (button for button in app.button if label in button.label)
+    app = button.click().run()
+    assert not app.exception
+    return app
+
+
+def said(app):
+    return "\n".join(element.value for kind in (app.info, app.error, app.success, app.warning) for element in kind)
+
+
+def test_it_offers_every_method_and_launches_what_it_says(open_page, submitted, home):
+    app = open_page("launch")
+    assert not app.exception
+    offered = [label for pills in app.pills if pills.key.endswith("to launch") for label in pills.options]
+    assert sorted(offered) == sorted(method.label for method in METHODS.values())
+    assert "1 dense run and 6 pruned runs" in said(app)
+    click(app, "Launch 7 runs")
+    assert [spec.is_dense for spec in submitted] == [True] + [False] * 6
+    assert {spec.method for spec in submitted[1:]} == set(DEFAULT_METHODS)
+    assert {spec.recipe.preset for spec in submitted} == {"demo"}
+    assert {folder.state() for folder in home.runs()} == {State.QUEUED}
+
+
+def test_own_sparsities_seeds_and_settings_reach_the_runs(open_page, submitted):
+    app = open_page("launch")
+    app.pills(key="methods to launch").set_value(["lottery_ticket"])
+    app.multiselect(key="sparsities").set_value(["0.85"])
+    app.multiselect(key="seeds").set_value(["7", "8"])
+    app = app.run()
+    app = app.selectbox(key="lottery_ticket rewind_epoch").set_value(1).run()
+    app = app.number_input(key="epochs demo").set_value(6).run()
+    assert "2 dense runs and 2 pruned runs" in said(app)
+    click(app, "Launch 4 runs")
+    pruned = [spec for spec in submitted if not spec.is_dense]
+    assert {(spec.sparsity, spec.seed, dict(spec.settings)["rewind_epoch"]) for spec in pruned} == {
+        (0.85, 7, 1),
+        (0.85, 8, 1),
+    }
+    assert {spec.recipe.train.epochs for spec in submitted} == {6}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=list(METHODS))
+def test_every_method_and_setting_can_be_launched(open_page, submitted, method):
+    app = open_page("launch")
+    app.pills(key="methods to launch").set_value([])
+    keys = {"main": "methods to launch"}
+    app = app.pills(key=keys.get(method.group, f"{method.group} to launch")).set_value([method.name]).run()
+    expected = {}
+    for setting in method.settings:
+        if setting.matters(expected):
+            expected[setting.name] = setting.choices[-1]
+            app = app.selectbox(key=f"{method.name} {setting.name}").set_value(setting.choices[-1]).run()
+    app = app.number_input(key="epochs demo").set_value(20).run()
+    app = app.number_input(key="finetune demo").set_value(20).run()
+    click(app, "Launch 3 runs")
+    assert {spec.method for spec in submitted} == {"dense", method.name}
+    assert dict(submitted[-1].settings) == dict(method.complete(expected))
+
+
+def test_a_setting_without_effect_is_not_offered(open_page):
+    app = open_page("launch")
+    assert "magnitude rounds" not in {box.key for box in app.selectbox}
+    app = app.selectbox(key="magnitude schedule").set_value("iterative").run()
+    assert "magnitude rounds" in {box.key for box in app.selectbox}
+
+
+def test_what_is_done_is_said_and_not_launched_again(open_page, submitted, home):
+    for spec in (RunSpec(RECIPE, "dense", 42), RunSpec(RECIPE, "magnitude", 42, 0.9)):
+        write_result(home, spec)
+    app = open_page("launch")
+    assert "2 are done already" in said(app)
+    click(app, "Launch 5 runs")
+    assert len(submitted) == 5
+
+
+def test_a_study_that_is_all_done_leads_to_compare(open_page, home):
+    write_result(home, RunSpec(RECIPE, "dense", 42))
+    write_result(home, RunSpec(RECIPE, "magnitude", 42, 0.5))
+    app = open_page("launch")
+    app.pills(key="methods to launch").set_value(["magnitude"])
+    app = app.multiselect(key="sparsities").set_value(["0.5"]).run()
+    assert "All of these runs are done" in said(app)
+    assert not any("Launch" in button.label for button in app.button)
+
+
+@pytest.mark.parametrize(
+    ("widget", "value", "says"),
+    [
+        ("sparsities", ["1.0"], "below 1"),
+        ("sparsities", ["-0.5"], "below 1"),
+        ("sparsities", ["nan"], "below 1"),
+        ("sparsities", ["lots"], "not a number"),
+        ("sparsities", ["0.995"], "more than two decimals"),
+        ("sparsities", ["0,875"], "more than two decimals"),
+        ("sparsities", [], "sparsities is empty"),
+        ("seeds", ["-1"], "seed"),
+        ("seeds", ["1.5"], "not a whole number"),
+        ("seeds", ["9" * 30], "seed"),
+        ("seeds", ["9" * 5000], "not a whole number"),
+        ("seeds", [], "seeds is empty"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_nothing_can_be_launched(open_page, home, widget, value, says):
+    app = open_page("launch").multiselect(key=widget).set_value(value).run()
+    assert not app.exception
+    assert says in said(app)
+    assert not any("Launch" in button.label for button in app.button)
+    assert not home.runs()
+
+
+def test_no_method_is_a_sentence(open_page):
+    app = open_page("launch").pills(key="methods to launch").set_value([]).run()
+    assert "methods is empty" in said(app)
+
+
+def test_a_folder_that_is_missing_is_a_sentence(open_page):
+    app = open_page("launch")
+    (data,) = (group for group in app.segmented_control if group.key == "data")
+    app = data.set_value("folder:").run()
+    assert "Give the folder" in said(app)
+    app = app.text_input(key="folder").set_value("/does/not/exist").run()
+    assert not app.exception
+    assert "a folder that exists" in said(app)
+
+
+def test_in_korean_methods_settings_and_mistakes_are_in_korean(open_page):
+    app = open_page("launch")
+    app.session_state["lang"] = "ko"  # as app.py does, in every run
+    app = app.run()
+    offered = [label for pills in app.pills if pills.key.endswith("to launch") for label in pills.options]
+    assert sorted(offered) == sorted(korean(method.label) for method in METHODS.values())
+    assert korean(PRESETS["demo"].summary) in [caption.value for caption in app.caption]
+    settings = [setting for name in DEFAULT_METHODS for setting in METHODS[name].settings if setting.only_with is None]
+    shown = {(box.label, box.help) for box in app.selectbox}
+    assert {(korean(setting.label), korean(setting.help)) for setting in settings} <= shown
+    app.session_state["lang"] = "ko"
+    app = app.pills(key="methods to launch").set_value([]).run()
+    assert said(app) == "방법\\: 선택한 것이 없습니다. 하나 이상 고르세요."
+
+
+def test_a_home_that_cannot_be_written_is_a_sentence(open_page, home, monkeypatch):
+    app = open_page("launch")
+    home.checkpoints.rmdir()
+    home.checkpoints.write_text("")
+    app = click(app, "Launch 7 runs")
+    assert "cannot be written" in said(app)
+
+
+def test_choices_survive_a_wrong_folder_and_a_switch_to_another_page(open_page, submitted, tmp_path):
+    app = open_page("launch")
+    app.pills(key="methods to launch").set_value(["lottery_ticket"])
+    app.multiselect(key="sparsities").set_value(["0.85"])
+    app.multiselect(key="seeds").set_value(["7"])
+    app.number_input(key="width demo").set_value(12)
+    app = app.run()
+    app = app.selectbox(key="lottery_ticket rewind_epoch").set_value(2).run()
+    (data,) = (group for group in app.segmented_control if group.key == "data")
+    app = data.set_value("folder:").run()
+    app = app.text_input(key="folder").set_value("/does/not/exist").run()
+    assert "a folder that exists" in said(app)
+    for split in ("train", "test"):
+        (tmp_path / "pictures" / split).mkdir(parents=True)
+    app = app.text_input(key="folder").set_value(str(tmp_path / "pictures")).run()
+    app = app.switch_page("ui/runs/page.py").run()
+    app = app.switch_page("ui/launch/page.py").run()
+    click(app, "Launch 2 runs")
+    dense, pruned = submitted
+    assert dense.recipe.data == f"folder:{tmp_path / 'pictures'}"
+    assert (pruned.sparsity, pruned.seed, pruned.recipe.width) == (0.85, 7, 12)
+    assert dict(pruned.settings)["rewind_epoch"] == 2
+
+
+def test_the_data_follow_the_preset_until_others_are_chosen(open_page):
+    def data(app):
+        (group,) = (group for group in app.segmented_control if group.key == "data")
+        return group
+
+    def choose_preset(app, name):
+        (group,) = (group for group in app.segmented_control if group.key == "preset")
+        return group.set_value(name).run()
+
+    app = open_page("launch")
+    assert data(app).value == "synthetic"
+    app = choose_preset(app, "quick")
+    assert data(app).value == "cifar10"
+    app = data(app).set_value("folder:").run()
+    app = app.text_input(key="folder").set_value("/some/where").run()
+    app = choose_preset(app, "demo")
+    assert data(app).value == "folder:"
+    assert app.text_input(key="folder").value == "/some/where"
+    app = choose_preset(data(app).set_value("cifar10").run(), "standard")
+    assert data(app).value == "cifar10"
+
+
+def test_a_click_counts_when_the_number_of_runs_changes_before_it_arrives(open_page, submitted, home):
+    app = open_page("launch")
+    write_result(home, RunSpec(RECIPE, "dense", 42))
+    click(app, "Launch 7 runs")
+    assert len(submitted) == 6
+
+
+def test_a_submission_that_fails_leaves_the_runs_queued_and_says_so(open_page, home, monkeypatch):
+    def fail(self, folders):
+        raise InputError("No scheduler answers.")
+
+    monkeypatch.setattr(Queue, "_hand_over", fail)
+    app = click(open_page("launch"), "Launch 7 runs")
+    assert "No scheduler answers." in said(app)
+    assert "The runs stay queued" in said(app)
+    assert "runs" in [link.proto.page for link in app.get("page_link")]
+    assert {folder.state() for folder in home.runs()} == {State.QUEUED}
+    (button,) = (button for button in app.run().button if button.key == "launch")
+    assert button.label == "Everything is under way"
+    assert button.disabled
+
+
+def test_nothing_is_said_to_be_queued_where_nothing_could_be_written(open_page, home):
+    app = open_page("launch")
+    home.checkpoints.rmdir()
+    home.checkpoints.write_text("")
+    assert "stay queued" not in said(click(app, "Launch 7 runs"))
+
+
+def test_what_is_chosen_is_in_the_address_and_a_link_chooses_it(open_page, submitted):
+    app = open_page("launch")
+    app.pills(key="methods to launch").set_value(["magnitude"])
+    app.multiselect(key="sparsities").set_value(["0.85"])
+    app = app.multiselect(key="seeds").set_value(["7", "8"]).run()
+    app = app.number_input(key="epochs demo").set_value(6).run()
+    app = app.selectbox(key="magnitude allocation").set_value("erk").run()
+    query = dict(app.query_params)
+    assert query["sparsities"] == "0.85"
+    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        other.query_params[name] = value
+    other = other.switch_page("ui/launch/page.py").run()
+    assert not other.exception
+    assert said(other) == said(app)
+    click(other, "Launch 4 runs")
+    assert {spec.recipe.train.epochs for spec in submitted} == {6}
+    assert {dict(spec.settings)["allocation"] for spec in submitted if not spec.is_dense} == {"erk"}
+
+
+def test_a_launch_notes_what_was_estimated(open_page, submitted, home):
+    click(open_page("launch"), "Launch 7 runs")
+    (note,) = read_lines(home.cache / "forecasts.jsonl")
+    assert note["seconds"] > 0
+    assert set(note["runs"]) == {spec.run_id for spec in submitted}

@@ -1,0 +1,289 @@
+"""What an address can say, and what it cannot: anything else than what is accepted is passed over with one sentence."""
+
+import os
+from pathlib import Path
+
+import pytest
+import streamlit as st_app
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from core.spec.presets import build_recipe
+from core.spec.spec import RunSpec
+from core.spec.validate import InputError
+from tests.records import write_result
+from ui.shared import url as _address
+from ui.shared.url_values import MAX_LENGTH, MAX_VALUES, parse_choice, parse_choices, parse_flag, parse_number
+
+APP = Path(__file__).parents[2] / "app.py"
+CASES = 1000 if os.environ.get("PRUNESCOPE_LONG") else 50
+fuzz = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+HARSH = st.sampled_from(
+    [
+        "",
+        "..",
+        "../../etc/passwd",
+        "a\0b",
+        "\ud800",
+        "e" * 500,
+        "∞",
+        "Ⅷ",
+        "1_0",
+        "\u202e",
+        "NaN",
+        "-inf",
+        "1e999",
+        "0x1",
+    ]
+)
+VALUES = st.text(max_size=20) | HARSH | st.sampled_from(["a", "b", "0.5", "1", "0", "magnitude", "run"])
+TEXTS = st.lists(VALUES, min_size=1, max_size=4).map(tuple)
+ACCEPTED = ("a", "b", "two words")
+
+
+def script():
+    """A page with one of everything."""
+    import streamlit as st  # noqa: PLC0415
+
+    from pages import _address  # noqa: PLC0415
+
+    if st.session_state.get("away"):
+        st.stop()
+    study = _address.read_choice("study", ("a", "b", "two words"), "a")
+    st.selectbox("Study", ("a", "b", "two words"), key="study")
+    several = _address.read_choices("several", ("a", "b", "two words"))
+    least = _address.read_number("least", 0, 100, 90.0)
+    flag = _address.read_flag("flag", True)
+    st.session_state["read"] = (study, several, least, flag)
+    _address.write(study=st.session_state["study"], several=several, least=least, flag=flag)
+
+
+def open_page(**query):
+    app = AppTest.from_function(script, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return run(app)
+
+
+def run(target):
+    app = target.run()
+    assert not app.exception
+    return app
+
+
+def follow(app, **query):
+    """As a link within the browser's tab, or its way back, some time later."""
+    app.session_state["address"] = {name: late(known) for name, known in app.session_state["address"].items()}
+    for name, value in query.items():
+        app.query_params[name] = value
+    return run(app)
+
+
+def late(known):
+    return type(known)(known.texts)
+
+
+@pytest.mark.parametrize("parse", [parse_choice, parse_choices])
+@fuzz
+@given(texts=TEXTS)
+def test_a_choice_is_one_that_is_accepted(parse, texts):
+    try:
+        found = parse(texts, ACCEPTED)
+    except InputError:
+        return
+    assert set([found] if isinstance(found, str) else found) <= set(ACCEPTED) & set(texts)
+
+
+@pytest.mark.parametrize("parse", [parse_choice, parse_choices])
+def test_more_than_anybody_would_choose_is_refused_whatever_it_says(parse):
+    longest = "a" * MAX_LENGTH
+    assert parse((longest,), (longest, longest + "a"))
+    for texts in ((longest + "a",), (longest,) * (MAX_VALUES + 1)):
+        with pytest.raises(InputError):
+            parse(texts, (longest, longest + "a"))
+
+
+def too_long(texts):
+    return any(len(text) > MAX_LENGTH for text in texts)
+
+
+def within(text, low, high):
+    try:
+        return low <= float(text) <= high
+    except ValueError:
+        return False
+
+
+@fuzz
+@given(texts=TEXTS, low=st.floats(-10, 0), high=st.floats(0, 10))
+def test_a_number_is_finite_and_within_its_limits(texts, low, high):
+    try:
+        assert low <= parse_number(texts, low, high) <= high
+    except InputError:
+        assert too_long(texts) or not within(texts[-1], low, high)
+
+
+@fuzz
+@given(texts=TEXTS)
+def test_a_flag_is_one_or_zero(texts):
+    try:
+        assert parse_flag(texts) is (texts[-1] == "1")
+    except InputError:
+        assert texts[-1] not in ("0", "1") or too_long(texts)
+
+
+NAMES = st.sampled_from(["study", "several", "least", "flag"])
+# What UTF-8 cannot say is never sent.
+SENT = TEXTS.map(lambda texts: [text.encode("utf-8", "replace").decode() for text in texts])
+
+
+def test_any_address_shows_a_page_with_only_clear_sentences(home):
+    app = open_page()
+
+    @fuzz
+    @given(query=st.dictionaries(NAMES, SENT))
+    def holds(query):
+        app.query_params.clear()
+        follow(app, **query)
+        study, several, least, flag = app.session_state["read"]
+        assert study in ACCEPTED
+        assert set(several) <= set(ACCEPTED)
+        assert 0 <= least <= 100
+        assert flag in (True, False)
+        assert not app.error
+        assert len(app.info) <= len(query)
+        for info in app.info:
+            assert info.value.startswith("The link says")
+            assert len(info.value) < 200
+            assert "\n" not in info.value
+
+    holds()
+
+
+def test_the_address_wins_and_then_names_what_is_in_view(home):
+    app = open_page(study="b", several=["a", "two words"], least="50", flag="0")
+    assert app.session_state["read"] == ("b", ["a", "two words"], 50.0, False)
+    assert app.selectbox(key="study").value == "b"
+    app = run(app.selectbox(key="study").set_value("two words"))
+    assert app.session_state["read"][0] == "two words"
+    assert app.query_params["study"] == "two words"
+
+
+def test_the_way_back_is_followed(home):
+    app = open_page()
+    assert app.query_params["study"] == "a"
+    app = run(app.selectbox(key="study").set_value("b"))
+    app = follow(app, study="a")
+    assert app.selectbox(key="study").value == "a"
+
+
+def test_a_request_that_was_on_its_way_changes_nothing_back(home):
+    """A page that refreshes itself asks with the address that it knew before the last click."""
+    app = open_page()
+    app = run(app.selectbox(key="study").set_value("b"))
+    app.query_params["study"] = "a"
+    app = run(app)
+    assert app.selectbox(key="study").value == "b"
+    assert app.query_params["study"] == "b"
+
+
+def test_a_link_says_at_once_what_its_page_would_say(monkeypatch):
+    """Said by the page, it would be an entry of its own in the browser's history, which no way back gets over."""
+    known = {
+        "section": _address._Known(("weights",)),
+        "lang": _address._Known(("ko",)),
+        "study": _address._Known(("a",)),
+    }
+    monkeypatch.setattr(_address, "_memory", lambda: known)
+    assert _address._query("model", {}, {"run": "r"}) == {"run": ["r"], "section": ["weights"], "lang": ["ko"]}
+    assert _address._query("runs", {}, {"run": "r"}) == {"run": ["r"], "lang": ["ko"]}
+
+
+def test_a_link_to_a_run_also_says_what_the_page_shows(monkeypatch):
+    """Streamlit leaves the link's query in the address of the page that is left, and the way back leads there."""
+    monkeypatch.setattr(st_app, "query_params", FakeQuery(goal=["batch"], sparsity=["0.9"]))
+    monkeypatch.setattr(st_app, "session_state", {"sparsity": 0.7})
+    bound = {"sparsity": 0.9}
+    assert _address._query("model", bound, {"run": "r"}) == {"goal": ["batch"], "was.sparsity": ["0.7"], "run": ["r"]}
+    monkeypatch.setattr(st_app, "session_state", {"sparsity": 0.9})
+    assert "was.sparsity" not in _address._query("model", bound, {"run": "r"})
+    assert _address._query("runs", {}, {"run": "r"}) == {"run": ["r"]}
+
+
+class FakeQuery(dict):
+    get_all = dict.get
+
+
+def test_what_was_chosen_is_there_after_a_switch_of_pages(home):
+    """Streamlit empties the address, and forgets the widgets of the page that was left."""
+    app = open_page(study="b", least="50")
+    app.session_state["away"] = True
+    run(app)
+    app.session_state["away"] = False
+    for name in ("study", "several", "least", "flag"):
+        del app.query_params[name]
+    app = run(app)
+    assert app.session_state["read"][:3] == ("b", [], 50.0)
+    assert app.query_params["study"] == "b"
+
+
+def test_a_choice_that_is_gone_falls_back_to_the_default(home):
+    app = open_page(study="c")
+    assert app.session_state["read"][0] == "a"
+    assert [info.value for info in app.info] == [
+        "The link says study = “c”, which there is not here; it was passed over."
+    ]
+    assert not run(app).info  # the address was put right
+
+
+def test_of_several_those_that_are_here_count_and_one_line_says_so(home):
+    app = open_page(several=["a", "nope", "b"])
+    assert app.session_state["read"][1] == ["a", "b"]
+    assert [info.value.split(",")[0] for info in app.info] == ["The link says several = “nope”"]
+    assert not run(app).info  # the address was put right
+    assert open_page(several=["nope"]).session_state["read"][1] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "title", "said"), [("ko", "가지치기 방법 비교", 0), ("tlh", "Compare pruning methods", 1)]
+)
+def test_the_language_is_that_of_the_address(home, asked, title, said):
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params["lang"] = asked
+    run(app)
+    assert app.title[0].value == title
+    assert len([info for info in app.info if "tlh" in info.value]) == said
+
+
+@pytest.fixture
+def compared(home):
+    for sparsity in (0.0, 0.5):
+        write_result(home, RunSpec(build_recipe("demo"), "magnitude" if sparsity else "dense", 1, sparsity))
+    return run(AppTest.from_file(str(APP), default_timeout=60))
+
+
+def goal(app):
+    return next(control for control in app.segmented_control if control.key == "goal")
+
+
+def test_what_is_usual_goes_without_saying_and_the_way_back_restores_it(compared):
+    assert "goal" not in compared.query_params
+    app = run(goal(compared).set_value("batch"))
+    assert app.query_params["goal"] == "batch"
+    del app.query_params["goal"]
+    assert goal(run(app)).value == "batch"  # so soon it is a request that was on its way
+    del app.query_params["goal"]
+    app = follow(app)
+    assert goal(app).value == "small"
+    assert "goal" not in app.query_params
+
+
+def test_another_page_does_not_take_back_what_was_chosen(compared):
+    run(goal(compared).set_value("batch"))
+    compared.query_params.clear()
+    run(compared.switch_page("ui/report/page.py"))
+    compared.query_params.clear()
+    follow(compared.switch_page("ui/compare/page.py"))
+    assert goal(compared).value == "batch"
+    assert compared.query_params["goal"] == "batch"

@@ -1,0 +1,1 @@
+"""What the pages are made of. Beside app.py and pages/ the only place that imports Streamlit."""

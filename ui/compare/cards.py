@@ -1,0 +1,164 @@
+"""The cards of the Compare page: one method at one sparsity, against dense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.charts import tradeoff as charts
+from core.labels import variant_name
+from core.report import tables
+from core.spec.methods import DENSE
+from ui.shared.i18n import t
+from ui.shared.url import link
+
+MAX_CARDS, MAX_CARDS_PER_ROW = 8, 4
+METRIC_WIDTH = 125
+
+
+def before_help() -> str:
+    return t(
+        "Accuracy right after pruning, from a curve that was measured on the dense networks of the study at 20 sparsities "
+        "and more; in between it is interpolated. No run is needed for it."
+    )
+
+
+def show_cards(
+    summary: pd.DataFrame,
+    marked: pd.DataFrame,
+    shown: Mapping[str, charts.Style],
+    sparsity: float,
+    before: Mapping[str, float],
+) -> None:
+    """A card for each variant shown; ``before``: accuracy (percent) here before fine-tuning, as far as known."""
+    dense = summary[summary["method"] == DENSE]
+    if not dense.empty:
+        show_dense(dense.iloc[0])
+    at = {row["variant"]: row for _, row in marked.iterrows()}
+    names = list(shown)
+    if not names:
+        st.info(t("Only dense runs so far: launch a pruning method, and its cards appear here."))
+        return
+    cards, more = names[:MAX_CARDS], names[MAX_CARDS:]
+    in_a_row = math.ceil(len(cards) / math.ceil(len(cards) / MAX_CARDS_PER_ROW))
+    for start in range(0, len(cards), in_a_row):
+        for column, variant in zip(st.columns(in_a_row), cards[start : start + in_a_row], strict=False):
+            with column.container(border=True, height="stretch"):
+                if variant in at:
+                    show_card(variant, shown[variant], at[variant])
+                else:
+                    measured = summary.loc[summary["variant"] == variant, "sparsity"]
+                    show_not_measured(variant, shown[variant], measured, sparsity)
+                if variant in before:
+                    st.caption(t("≈ {accuracy:.1f} % before fine-tuning", accuracy=before[variant]), help=before_help())
+    if more:
+        with st.expander(t("{n} more variants at {sparsity:g}", n=len(more), sparsity=sparsity)):
+            show_table(more, shown, at)
+
+
+def show_table(variants: list[str], shown: Mapping[str, charts.Style], at: Mapping[str, pd.Series[Any]]) -> None:
+    """What cards would show, a row a variant."""
+    rows = []
+    for variant in variants:
+        found = at.get(variant)
+        row = {"variant": f"{shown[variant].glyph} {variant_name(variant, t)}", "origin": t("no data")}
+        if found is not None:
+            row["origin"] = seeds(found["n"]) if found["measured"] else t("interpolated")
+            row |= {name: found[name] for name in ("test_accuracy", "accuracy_change", "model_size_mb")}
+            row |= {name: found[name] for name in ("batch_speedup", "speedup")}
+        rows.append(row)
+    number = st.column_config.NumberColumn
+    columns: dict[str, Any] = {
+        "variant": t("Method"),
+        "origin": t("Value"),
+        "test_accuracy": number(t("Accuracy (%)"), format="%.2f"),
+        "accuracy_change": number(t("Change"), format="%+.2f"),
+        "model_size_mb": number(t("Size (MB)"), format="%.3f"),
+        "batch_speedup": number(t("Speed-up, batch"), format="%.2f×"),
+        "speedup": number(t("Speed-up, 1 image"), format="%.2f×"),
+    }
+    st.dataframe(pd.DataFrame(rows, columns=list(columns)), hide_index=True, column_config=columns, placeholder="—")
+
+
+def show_dense(dense: pd.Series[Any]) -> None:
+    batch = dense["batch_latency_ms"]
+    accuracy = tables.with_interval(dense["test_accuracy"], dense["test_accuracy_ci"])
+    known = not math.isnan(dense["test_accuracy_ci"])
+    parts = [
+        t("accuracy {accuracy} % (95 % interval of the mean)", accuracy=accuracy)
+        if known
+        else t("accuracy {accuracy} %", accuracy=accuracy),
+        f"{dense['model_size_mb']:.3g} MB",
+        t("{ms:.3g} ms per image", ms=dense["inference_latency_ms"])
+        + ("" if math.isnan(batch) else " " + t("({ms:.3g} ms in a large batch)", ms=batch)),
+        seeds(dense["n"]),
+    ]
+    st.markdown(f"{swatch(charts.DENSE_STYLE)} **{t('Dense, the network before pruning:')}** {' · '.join(parts)}")
+
+
+def show_card(variant: str, look: charts.Style, at: pd.Series[Any]) -> None:
+    st.markdown(f"{swatch(look)} **{variant_name(variant, t)}** {origin(at)}")
+    change, interval = at["accuracy_change"], at["test_accuracy_ci"]
+    with st.container(horizontal=True):
+        st.metric(
+            t("Accuracy") if math.isnan(interval) else f"{t('Accuracy')} ± {interval:.2f}",
+            f"{at['test_accuracy']:.2f} %",
+            delta=None if math.isnan(change) else t("{change:+.2f} points", change=change),
+            delta_color="normal" if abs(change) >= 0.005 else "off",
+            width=METRIC_WIDTH,
+        )
+        st.metric(
+            t("Size"),
+            f"{at['model_size_mb']:.3g} MB",
+            delta=None if math.isnan(at["size_ratio"]) else times_smaller(at["size_ratio"]),
+            delta_color="off",
+            delta_arrow="off",
+            width=METRIC_WIDTH,
+        )
+        st.metric(t("Speed-up, batch"), times(at["batch_speedup"]), width=METRIC_WIDTH)
+        st.metric(t("Speed-up, 1 image"), times(at["speedup"]), width=METRIC_WIDTH)
+
+
+def origin(at: pd.Series[Any]) -> str:
+    """Where the numbers of a card come from, as a badge."""
+    if not at["measured"]:
+        return f":orange-badge[{t('interpolated, {low:g} to {high:g}', low=at['below'], high=at['above'])}]"
+    return f":gray-badge[{seeds(at['n']) if at['n'] > 1 else t('1 seed, no interval')}]"
+
+
+def show_not_measured(variant: str, look: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
+    st.markdown(f"{swatch(look)} **{variant_name(variant, t)}**")
+    st.markdown(
+        t(
+            "No data at {sparsity:g}. Measured from {low:g} to {high:g}.",
+            sparsity=sparsity,
+            low=measured.min(),
+            high=measured.max(),
+        )
+    )
+    link(
+        "launch",
+        t("Open Launch with sparsity {sparsity:g}", sparsity=sparsity),
+        icon=":material/rocket_launch:",
+        sparsities=[f"{sparsity:g}"],
+    )
+
+
+def swatch(look: charts.Style) -> str:
+    return f':color[{look.glyph}]{{foreground="{look.color}"}}'
+
+
+def seeds(n: int) -> str:
+    return t("1 seed") if n == 1 else t("{n} seeds", n=n)
+
+
+def times(ratio: float) -> str:
+    return "—" if math.isnan(ratio) else f"{ratio:.2f}×"
+
+
+def times_smaller(ratio: float) -> str:
+    return t("{ratio:.1f}× smaller", ratio=ratio) if ratio >= 1 else t("{ratio:.1f}× larger", ratio=1 / ratio)

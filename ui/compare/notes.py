@@ -1,0 +1,88 @@
+"""What the Compare page says about its results before it shows them: where they come from, and what to beware of."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import streamlit as st
+
+from core.labels import recipe_name, variant_name
+from core.report import tables
+from core.spec.methods import DENSE
+from core.spec.spec import FOLDER_PREFIX
+from ui.shared.i18n import t
+
+MAX_NAMED = 3
+_CONVOLUTION = re.compile(r"layer(\d+)\.(\d+)\.(?:conv(\d+)|downsample\.0)")
+
+
+def show_provenance(study: pd.DataFrame) -> None:
+    devices = sorted(study["device"].unique())
+    runs = t("1 run") if len(study) == 1 else t("{n} runs", n=len(study))
+    recipe = study.loc[study["method"] != DENSE, "recipe_label"]
+    label = recipe.iloc[0] if len(recipe) else study["recipe_label"].iloc[0]
+    data = study["data"].iloc[0]
+    if data == "synthetic":
+        source = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]"
+    elif data.startswith(FOLDER_PREFIX):
+        folder = tables.escape_markdown(data[len(FOLDER_PREFIX) :])
+        source = f":gray[{t('pictures in the folder {folder}', folder=folder)}]"
+    else:
+        source = f":gray[{t('CIFAR-10 photographs')}]"
+    hardware = ", ".join(map(tables.escape_markdown, devices))
+    # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
+    rest = f"· {t('Recipe')}: {tables.escape_markdown(recipe_name(label, t))} · {t('Hardware')}: {hardware} · {runs}"
+    st.markdown(f":small[:gray[{t('Data')}:] {source} :gray[{rest}]]")
+    if len(devices) > 1:
+        st.warning(
+            t("These runs were measured on different hardware: compare their accuracy and size, not their latencies."),
+            icon=":material/warning:",
+        )
+
+
+def show_dead_layers(runs: pd.DataFrame) -> None:
+    """One warning for ``runs``, which have dead layers, the first few by name."""
+    if runs.empty:
+        return
+    named = [
+        "- "
+        + t(
+            "**{variant} {sparsity:g}, seed {seed}** lost every weight of {layers}.",
+            variant=tables.escape_markdown(variant_name(run["variant"], t)),
+            sparsity=run["sparsity"],
+            seed=run["seed"],
+            layers=_in_words(run["dead_layers"].split()),
+        )
+        for _, run in runs.head(MAX_NAMED).iterrows()
+    ]
+    more = len(runs) - len(named)
+    if more:
+        named.append(
+            "- " + (t("1 more run has such layers.") if more == 1 else t("{n} more runs have such layers.", n=more))
+        )
+    st.warning(
+        t("Nothing gets through some layers any more: the accuracy of these runs says little about the method.")
+        + "\n\n"
+        + "\n".join(named),
+        icon=":material/warning:",
+    )
+
+
+def _in_words(layers: list[str]) -> str:
+    more = len(layers) - MAX_NAMED
+    words = [_layer_in_words(layer) for layer in layers[:MAX_NAMED]]
+    listed = ", ".join(words)
+    return t("{layers} and {n} more layers", layers=listed, n=more) if more > 0 else listed
+
+
+def _layer_in_words(layer: str) -> str:
+    match = _CONVOLUTION.fullmatch(layer)
+    if match:
+        stage, block = match[1], int(match[2]) + 1
+        if match[3]:
+            return t("convolution {number} in stage {stage}, block {block}", number=match[3], stage=stage, block=block)
+        return t("the shortcut in stage {stage}, block {block}", stage=stage, block=block)
+    return {"conv1": t("the first convolution"), "fc": t("the last, linear layer")}.get(
+        layer, tables.escape_markdown(layer)
+    )

@@ -1,0 +1,102 @@
+"""The Download section of the Model page: the network in every form, and the code that loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from core.jobs.command import FORMS, export_path, make_export
+from core.results.sample import is_sample
+from core.runs.folder import RunFolder
+from ui.model import snippets
+from ui.shared.i18n import t
+from ui.shared.services import USER_ERRORS, describe, home, show_error
+from ui.shared.url import link
+
+
+def show_downloads(folder: RunFolder) -> None:
+    if not folder.model_path.is_file():
+        show_missing_file(folder)
+        return
+    folder.check_model()
+    compressed, *others = st.columns(4)
+    with compressed.container(border=True, height="stretch", vertical_alignment="distribute"):
+        _describe(
+            t("Compressed"), t("The file as it was measured, safetensors in float32. PruneScope's load_model reads it.")
+        )
+        _offer(folder.model_path, f"{folder.run_id}.safetensors", primary=True)
+    descriptions = {
+        "half": (t("Compressed, half precision"), t("The same in float16: about half as large.")),
+        "plain": (t("Plain weights"), t("Safetensors without compression, zeros included: any program reads it.")),
+        "onnx": (t("ONNX"), t("For ONNX Runtime and others; needs nothing of PruneScope.")),
+    }
+    for column, (form, (title, explained)) in zip(others, descriptions.items(), strict=True):
+        with column.container(border=True, height="stretch", vertical_alignment="distribute"):
+            _describe(title, explained)
+            _offer_made(folder, form)
+    show_code(folder)
+
+
+def show_missing_file(folder: RunFolder) -> None:
+    if is_sample(folder):
+        sentence = t("The sample study comes without its network files. Train a network of your own to take one away.")
+        st.info(sentence, icon=":material/inventory_2:")
+        link("launch", t("Open Launch"), icon=":material/rocket_launch:")
+        return
+    sentence = t("The file of this network, model.safetensors, is not in its run's folder any more: train it again.")
+    st.warning(sentence, icon=":material/folder_off:")
+    link("runs", t("Open Runs"), run=folder.run_id)
+
+
+def show_code(folder: RunFolder) -> None:
+    # In one colour: those of Streamlit's syntax highlighting are too faint for weak eyes.
+    st.subheader(t("Code to load it"), anchor=False)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.caption(t("The compressed file, in PruneScope's folder:"))
+        st.code(snippets.load_with_prunescope(f"{folder.run_id}.safetensors"), language=None)
+    with right:
+        st.caption(t("The ONNX file, anywhere:"))
+        st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language=None)
+
+
+def _describe(title: str, explained: str) -> None:
+    with st.container():
+        st.markdown(f"**{title}**")
+        st.caption(explained)
+
+
+def _offer_made(folder: RunFolder, form: str) -> None:
+    """The network in another form, which is made on request: that needs a process of its own and some seconds."""
+    path = export_path(home(), folder, form)
+    if path.is_file():
+        _offer(path, f"{folder.run_id}.{FORMS[form].ending}")
+        return
+    if st.button(t("Make the file"), key=f"make {form}", icon=":material/settings:"):
+        try:
+            with st.spinner(t("Making the file …")):
+                make_export(home(), folder, form)
+        except USER_ERRORS as error:
+            show_error(describe(error))
+            return
+        st.rerun()
+
+
+def _offer(path: Path, name: str, *, primary: bool = False) -> None:
+    data: Callable[[], bytes] = path.read_bytes
+    st.download_button(
+        t("Download, {size}", size=_size(path.stat().st_size)),
+        data=data,
+        file_name=name,
+        mime="application/octet-stream",
+        key=f"download {name}",
+        on_click="ignore",
+        icon=":material/download:",
+        type="primary" if primary else "secondary",
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.3g} MB" if size >= 1e5 else f"{size / 1e3:.3g} kB"

@@ -1,0 +1,207 @@
+"""The sections of the Model page: each shows one side of a network from its examination."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.charts import model as charts
+from core.report.tables import escape_markdown
+from core.runs.diagnostics import MAX_CLASSES, Diagnostics, Layer
+from core.spec.spec import RunSpec
+from ui.shared.i18n import t
+from ui.shared.url import read_choice, write_if_chosen
+
+PICTURE_WIDTH = 104
+
+
+def show_layers(spec: RunSpec, found: Diagnostics) -> None:
+    left, right = st.columns([5, 6], gap="medium")
+    with left:
+        st.subheader(t("How much of each layer is left"), anchor=False)
+        st.altair_chart(charts.density_chart(found, t), key="density", alt=t("Weights left of each layer, in percent"))
+        if not spec.is_dense:
+            most, least = _ends(found)
+            sentence = t(
+                "From the picture (top) to the classes (bottom). Most is left of {most}, least of {least}.",
+                most=f"`{most.name}` ({100 * most.density:.3g} %)",
+                least=f"`{least.name}` ({100 * least.density:.3g} %)",
+            )
+            st.markdown(f":small[{sentence}]")
+    with right:
+        st.subheader(t("Shapes before and after"), anchor=False)
+        table = charts.layer_table(found, t)
+        name, before, after, weights, share = table.columns
+        st.dataframe(
+            table,
+            hide_index=True,
+            height="content",
+            column_config={
+                name: st.column_config.TextColumn(pinned=True),
+                before: st.column_config.TextColumn(help=t("Filters × channels × height × width.")),
+                after: st.column_config.TextColumn(
+                    help=t("Unstructured pruning keeps the shape and sets weights to zero.")
+                ),
+                weights: st.column_config.NumberColumn(format="localized"),
+                share: st.column_config.NumberColumn(format="%.2f"),
+            },
+        )
+
+
+def show_filters(spec: RunSpec, found: Diagnostics) -> None:
+    known = all(layer.filters is not None for layer in charts.convolutions(found))
+    left, right = st.columns([5, 6], gap="medium")
+    with left:
+        st.subheader(t("Filters left in each layer"), anchor=False)
+        st.altair_chart(
+            charts.filter_chart(found, t), key="filters left", alt=t("Filters left of each layer, in percent")
+        )
+        st.caption(t("A filter counts as left as long as one of its weights is not zero."))
+    with right:
+        st.subheader(t("Which filters went"), anchor=False)
+        if not known:
+            sentence = t(
+                "This network was trained from new weights: none of its filters is one of the dense network's."
+            )
+            st.info(sentence, icon=":material/restart_alt:")
+            return
+        st.altair_chart(
+            charts.filter_map(found, t), key="filter map", alt=t("Every filter of each layer: gone or left")
+        )
+        sentence = t(
+            "One cell for each filter of the dense network: {gone} gone, {left} left, the fainter the fewer of its weights.",
+            gone=_dot("■", charts.GONE),
+            left=_dot("■", charts.LEFT),
+        )
+        st.markdown(f":small[{sentence}]")
+
+
+def show_weights(spec: RunSpec, found: Diagnostics) -> None:
+    layers = {layer.name: layer for layer in found.layers}
+    largest = max(found.layers, key=lambda layer: layer.zeros + sum(layer.counts))
+    read_choice("layer", layers, largest.name)
+    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
+    head.subheader(t("The weights of one layer"), anchor=False, width="content")
+    chosen = head.selectbox(
+        t("Layer"), list(layers), key="layer", required=True, label_visibility="collapsed", width=240
+    )
+    write_if_chosen(layer=(chosen, largest.name))
+    layer = layers[chosen]
+    total = layer.zeros + sum(layer.counts)
+    if not sum(layer.counts):
+        st.info(t("All {n} weights of this layer are zero.", n=f"{total:,}"), icon=":material/block:")
+        return
+    st.altair_chart(charts.weight_chart(layer, t), key="weights", alt=t("How many weights have which value"))
+    sentence = t(
+        "{left} weights of {shape} that are not zero; {zeros} more are zero. The largest is {limit}.",
+        left=f"{sum(layer.counts):,}",
+        shape=charts.shape_text(layer.shape),
+        zeros=f"{layer.zeros:,}",
+        limit=f"±{layer.limit:.3g}",
+    )
+    st.caption(sentence)
+
+
+def show_classes(spec: RunSpec, found: Diagnostics) -> None:
+    classes = charts.class_table(found)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.subheader(t("Accuracy of each class"), anchor=False)
+        shown = classes.head(charts.MAX_CLASSES)
+        chart = charts.class_chart(shown, dense=spec.is_dense, t=t)
+        st.altair_chart(chart, key="classes", alt=t("Test accuracy of each class, in percent"))
+        if not spec.is_dense:
+            sentence = t(
+                "{dense} dense network, {better} {worse} this one, with the change in points; the largest loss is on top.",
+                dense=_dot("●", charts.GREY),
+                better=_dot("◆", charts.LEFT),
+                worse=_dot("◆", charts.GONE),
+            )
+            st.markdown(f":small[{sentence}]")
+        if len(classes) > len(shown):
+            st.caption(t("The first {n} of {all} classes.", n=len(shown), all=len(classes)))
+    with right:
+        st.subheader(t("What is taken for what"), anchor=False)
+        if not found.confusion:
+            st.info(t("There is no such table for more than {n} classes.", n=MAX_CLASSES), icon=":material/grid_off:")
+            return
+        st.altair_chart(
+            charts.confusion_chart(found, t), key="confusion", alt=t("Confusion matrix of the test pictures")
+        )
+        sentence = t(
+            "A row for each class: {right} right, {wrong} taken for another. Point at a cell for its numbers.",
+            right=_dot("■", charts.LEFT),
+            wrong=_dot("■", charts.GONE),
+        )
+        st.markdown(f":small[{sentence}]")
+
+
+def show_mistakes(spec: RunSpec, found: Diagnostics) -> None:
+    total = sum(found.pictures)
+    if spec.is_dense:
+        st.subheader(t("What this network gets wrong"), anchor=False)
+        wrong = total - sum(found.correct)
+        st.markdown(t("{n} of {total} test pictures.", n=f"**{wrong:,}**", total=f"{total:,}"))
+    else:
+        st.subheader(t("What pruning made wrong"), anchor=False)
+        sentence = t(
+            "Of {total} test pictures the dense network got {lost} right that are wrong now, "
+            "and {gained} wrong that are right now.",
+            total=f"{total:,}",
+            lost=f"**{found.lost:,}**",
+            gained=f"**{found.gained:,}**",
+        )
+        st.markdown(sentence)
+    if not found.mistakes:
+        st.success(t("No picture to show: not one went wrong."), icon=":material/check_circle:")
+        return
+    with st.container(horizontal=True, gap="small"):
+        for mistake in found.mistakes:
+            truth, predicted = found.classes[mistake.truth], found.classes[mistake.predicted]
+            with st.container(width=PICTURE_WIDTH, gap="small"):
+                st.image(
+                    mistake.picture,
+                    width=PICTURE_WIDTH,
+                    alt=t(
+                        "Test picture {n}: {truth}, taken for {predicted}",
+                        n=mistake.index,
+                        truth=truth,
+                        predicted=predicted,
+                    ),
+                )
+                words = f"{escape_markdown(truth)}  \n→ **{escape_markdown(predicted)}** {mistake.confidence:.0f} %"
+                st.caption(words)
+    sentence = t(
+        "Class → what it is taken for, and with what confidence; the most confident mistakes, with fewer colours."
+    )
+    st.caption(sentence)
+
+
+def show_size(spec: RunSpec, found: Diagnostics) -> None:
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.subheader(t("What the file takes"), anchor=False)
+        st.altair_chart(
+            charts.size_chart(found, t), key="sizes", alt=t("Size of the network's file and of the dense one")
+        )
+        sentence = t(
+            "Plain weights are what `torch.save` writes. "
+            "The compressed file is {ratio}× smaller than the plain weights of the dense network.",
+            ratio=f"{found.dense_plain_size / found.size:.1f}",
+        )
+        st.markdown(f":small[{sentence}]")
+    with right:
+        st.subheader(t("What it consists of"), anchor=False)
+        parts = charts.size_table(found, t)
+        for (_, row), color in zip(parts.iterrows(), charts.part_colors(), strict=True):
+            with st.container(horizontal=True, horizontal_alignment="distribute"):
+                st.markdown(f"{_dot('■', color)} {row['part']}", width="content")
+                st.markdown(f"{row['bytes']:,} B :gray[({row['share']:.1f} %)]", width="content")
+
+
+def _ends(found: Diagnostics) -> tuple[Layer, Layer]:
+    ranked = sorted(found.layers, key=lambda layer: layer.density)
+    return ranked[-1], ranked[0]
+
+
+def _dot(glyph: str, color: str) -> str:
+    return f':color[{glyph}]{{foreground="{color}"}}'

@@ -1,0 +1,174 @@
+"""Runs: what goes on, how far it is, how it learns."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.charts.live import MEASURES, cost_chart, curve_chart, distinct_labels
+from core.jobs.workers import runs_at_once
+from core.labels import duration, state_name
+from core.runs.estimate import time_left
+from core.runs.folder import UNFINISHED, Home, State
+from core.runs.forecast import Outcome, last_outcome
+from core.runs.status import RunStatus, curves
+from ui.runs.actions import PROBLEM, show_actions, show_failures
+from ui.runs.details import show_details, show_load
+from ui.runs.rows import MARKS
+from ui.runs.table import choose
+from ui.shared.head import page_head
+from ui.shared.i18n import t
+from ui.shared.services import home, paces, reconcile_in_background, show_error, show_errors, statuses
+from ui.shared.url import link, read_choice, write_if_chosen
+
+LIVE_SECONDS = 2
+OUTCOME_SECONDS = 5
+MAX_CURVES = 6
+MAX_BARS = 20
+
+
+def page() -> None:
+    page_head(t("Runs"))
+    runs = statuses().read()
+    if not runs:
+        with st.container(border=True):
+            st.markdown("#### " + t("Nothing has run yet"))
+            st.markdown(t("Launch a study, and its runs appear here while they train."))
+            link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
+        return
+    going = any_going(runs)
+    # The clock only ticks while something can change: a page of finished runs costs nothing.
+    st.fragment(show_errors(show_runs), run_every=LIVE_SECONDS if going else None)(going)
+
+
+def show_runs(was_going: bool) -> None:
+    """The part of the page that is alive."""
+    runs = statuses().read()
+    if not runs or any_going(runs) != was_going:
+        st.rerun()
+    reconcile_in_background()
+    if PROBLEM in st.session_state:
+        show_error(st.session_state[PROBLEM])
+    show_state_counts(runs)
+    if was_going:
+        show_load()
+    else:
+        show_last_forecast()
+    chosen = choose(runs)
+    show_actions(runs, chosen)
+    show_failures(chosen or runs)
+    show_details(chosen)
+    show_curves(runs, chosen)
+    show_costs(runs, chosen)
+
+
+def any_going(runs: Sequence[RunStatus]) -> bool:
+    return any(run.state in UNFINISHED for run in runs)
+
+
+def show_state_counts(runs: Sequence[RunStatus]) -> None:
+    counts = Counter(run.state for run in runs)
+    line = " · ".join(f"{MARKS[state]} {counts[state]} {state_name(state, t)}" for state in State if counts[state])
+    left = time_left(runs, paces(), runs_at_once())
+    if left.seconds:
+        remaining = duration(left.seconds, t)
+        line += " · " + (
+            t("about **{time}** left", time=remaining)
+            if left.measured
+            else t("about **{time}** left (a rough guess)", time=remaining)
+        )
+    st.markdown(line)
+
+
+def show_last_forecast() -> None:
+    """Whether the estimate for the last launch was right."""
+    outcome = _outcome(home().path, time.time() // OUTCOME_SECONDS)
+    if outcome is not None:
+        n = len(outcome.forecast.runs)
+        runs = t("1 run") if n == 1 else t("{n} runs", n=n)
+        estimated, took = duration(outcome.forecast.seconds, t), duration(outcome.took, t)
+        if outcome.forecast.measured:
+            told = t(
+                "The last launch, {runs}: estimated about {time}, took {took}.", runs=runs, time=estimated, took=took
+            )
+        else:
+            told = t(
+                "The last launch, {runs}: guessed about {time}, took {took}.", runs=runs, time=estimated, took=took
+            )
+        st.caption(told)
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _outcome(path: Path, period: float) -> Outcome | None:
+    """Read again every few seconds at most."""
+    return last_outcome(Home(path))
+
+
+def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
+    """Learning curves of the selected runs; else of those that are running, else of the newest."""
+    shown = list(chosen) or [run for run in runs if run.state == State.RUNNING] or list(runs)
+    names = distinct_labels((run.spec for run in shown[:MAX_CURVES] if run.spec), t)
+    frame = curves(home().run(run_id) for run_id in names)
+    frame["run"] = frame["run_id"].map(names)
+    if frame.empty:
+        st.caption(t("The curves begin with the first epoch that is finished."))
+        return
+    # Above both charts: above one it would push that one down.
+    others = [name for name in MEASURES if name != "test_accuracy"]
+    read_choice("measure", others, "loss")
+    measure = st.container(horizontal=True, horizontal_alignment="right").selectbox(
+        t("Second chart"),
+        others,
+        format_func=lambda name: MEASURES[name](t),
+        key="measure",
+        required=True,
+        width=260,
+    )
+    write_if_chosen(measure=(measure, "loss"))
+    left, right = st.columns(2)
+    for place, name, key in ((left, "test_accuracy", "accuracy curve"), (right, measure, "other curve")):
+        if frame[name].isna().all():
+            place.caption(t("The curves begin with the first epoch that is finished."))
+        else:
+            place.altair_chart(curve_chart(frame, name, t), key=key)
+    if len(shown) > MAX_CURVES:
+        st.caption(t("Curves of the first {n} runs; select others in the table.", n=MAX_CURVES))
+
+
+def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
+    """Size and latency of the selected runs, else of the study that was launched last, as soon as each is pruned."""
+    shown = list(chosen) or newest_study(runs)
+    names = distinct_labels((run.spec for run in shown if run.spec), t)
+    costs = pd.DataFrame(
+        [
+            {"run": names[run.run_id], "size_mb": run.size_mb, "latency_ms": run.latency_ms}
+            for run in shown
+            if run.run_id in names and run.size_mb is not None and run.latency_ms is not None
+        ][:MAX_BARS]
+    )
+    if costs.empty:
+        return
+    left, right = st.columns(2)
+    left.altair_chart(cost_chart(costs, "size_mb", t("Compressed size (MB)"), t), key="sizes")
+    right.altair_chart(cost_chart(costs, "latency_ms", t("Latency (ms per image, batch 1)"), t), key="latencies")
+    st.caption(
+        t(
+            "Latencies of different runs were measured at different times, and a machine is not equally fast all day. "
+            "*Compare* shows each beside the dense network that was timed in turns with it."
+        )
+    )
+
+
+def newest_study(runs: Sequence[RunStatus]) -> list[RunStatus]:
+    """The runs of the recipe that was launched last, with the dense runs that they start from."""
+    launched = [(run.created, not run.spec.is_dense, run.spec.recipe) for run in runs if run.spec]
+    if not launched:
+        return []
+    *_, recipe = max(launched, key=lambda entry: entry[:2])
+    needed = {run.spec.dense.run_id for run in runs if run.spec and run.spec.recipe == recipe}
+    return [run for run in runs if run.run_id in needed or (run.spec and run.spec.recipe == recipe)]

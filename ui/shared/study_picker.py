@@ -1,0 +1,123 @@
+"""The studies that can be looked at: those of the home and, after them, the sample study that comes with PruneScope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.labels import recipe_name
+from core.report.export import find_study
+from core.report.provenance import Provenance
+from core.report.tables import escape_markdown
+from core.results.frame import Results, studies
+from core.results.sample import SAMPLE
+from core.runs.folder import Home
+from ui.shared.i18n import t
+from ui.shared.services import home, results
+from ui.shared.url import read_choice, write
+
+
+@dataclass(frozen=True)
+class Studies:
+    """What was finished under the home and what is shipped; ``labels`` of the recipes by key, the newest first."""
+
+    own: pd.DataFrame
+    shipped: pd.DataFrame
+    labels: Mapping[str, str]
+
+    def is_sample(self, key: str) -> bool:
+        """Whether only the sample study is of the recipe ``key``: somebody may have done it again."""
+        return not (self.own["recipe"] == key).any()
+
+    def frame(self, key: str) -> pd.DataFrame:
+        """All finished runs of the home that has the recipe ``key``."""
+        return self.shipped if self.is_sample(key) else self.own
+
+    def home(self, key: str) -> Home:
+        return SAMPLE if self.is_sample(key) else home()
+
+
+def find_studies() -> Studies:
+    """Every study that there is; without one of the home's own, the sample study alone."""
+    own, shipped = results().frame(), _shipped(SAMPLE.path).frame()
+    labels = {key: recipe_name(label, t) for key, label in studies(own).items()}
+    for key, label in studies(shipped).items():
+        labels.setdefault(key, t("Sample study: {label}", label=recipe_name(label, t)))
+    return Studies(own, shipped, labels)
+
+
+def choose_study(found: Studies, head: DeltaGenerator) -> str:
+    """The recipe of the study in view: the address's, else the one chosen last, else the newest.
+
+    The address always names it, so that it stays there when another study appears. Only the sample study gives way to the
+    first one that is not it: nobody has chosen it.
+    """
+    names = list(found.labels)
+    chosen = read_choice("study", names, names[0])
+    if len(names) > 1:
+        chosen = head.selectbox(
+            t("Study"),
+            names,
+            format_func=found.labels.__getitem__,
+            key="study",
+            required=True,
+            label_visibility="collapsed",
+            width=420,
+        )
+    write(study=None if found.own.empty else chosen)
+    return chosen
+
+
+def show_sample_banner(recipe: str, alone: bool) -> None:
+    """What the sample study is and where its numbers come from; ``alone``: nothing was trained here yet."""
+    source = _provenance(SAMPLE.path, recipe)
+    with st.container(border=True):
+        st.markdown(
+            t(
+                "PruneScope trains a network (*dense*), takes weights or whole filters out of it (*pruning*), trains it on, "
+                "and measures what is left: accuracy, size and speed. *Sparsity* is the share of weights that was taken out."
+            )
+        )
+        st.markdown(
+            t(
+                ":material/inventory_2: **This is the sample study that comes with PruneScope**, not trained by you: "
+                "{runs} runs, {seeds} seeds, {pictures} training pictures of a JPEG copy of CIFAR-10 (lossy, not the "
+                "original files), a network of width {width}, {epochs} epochs and {finetune} after pruning.",
+                runs=source.runs,
+                seeds=len(source.seeds),
+                pictures=f"{source.train_pictures or 0:,}",
+                width=source.recipe.width,
+                epochs=source.recipe.train.epochs,
+                finetune=source.recipe.finetune.epochs if source.recipe.finetune else 0,
+            )
+        )
+        st.caption(
+            t(
+                "{hardware} · {minutes} minutes of training in all · finished {date} · commit {commit}",
+                hardware=escape_markdown(", ".join(source.hardware)),
+                minutes=f"{source.train_minutes:.0f}",
+                date=source.dates[-1] if source.dates else "—",
+                commit=", ".join(source.commits),
+            )
+        )
+        if alone:
+            st.page_link(
+                "ui/launch/page.py",
+                label=t("**Launch a study of your own**"),
+                icon=":material/rocket_launch:",
+            )
+
+
+@st.cache_resource(show_spinner=False)
+def _shipped(path: Path) -> Results:
+    return Results(Home(path))
+
+
+@st.cache_data(show_spinner=False)
+def _provenance(path: Path, recipe: str) -> Provenance:
+    return find_study(Home(path), recipe).source
