@@ -19,11 +19,11 @@ from core.cli.main import run_on_cluster
 from core.report.tables import with_interval
 from core.results.frame import Results, study_frame, summarise
 from core.runs.folder import Home
+from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.methods import METHODS, Scalar
 from core.spec.presets import build_recipe
 from core.spec.spec import Recipe, RunSpec
-from core.spec.validate import InputError
 
 SPARSITIES = (0.9, 0.5, 0.7, 0.95)  # in the order of interest
 SEED, SECOND_SEED = 42, 123

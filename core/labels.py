@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from core.i18n import Translate, english
+from core.i18n import t
 from core.runs.folder import State
 from core.spec.methods import DENSE, METHODS, Scalar, variant_label
 from core.spec.spec import RunSpec
@@ -15,13 +15,13 @@ _METHODS = {method.label: method for method in METHODS.values()}
 _COUNT = re.compile(r"width (?P<width>\d+)|(?P<epochs>[\d+]+) epochs|batch (?P<batch>\d+)|folder (?P<folder>.+)")
 
 
-def recipe_name(label: str, t: Translate = english) -> str:
+def recipe_name(label: str) -> str:
     """A recipe that results call ``label``."""
     preset, *parts = label.split(" · ")
-    return " · ".join([preset, *(_recipe_part(part, t) for part in parts)])
+    return " · ".join([preset, *(_recipe_part(part) for part in parts)])
 
 
-def _recipe_part(part: str, t: Translate) -> str:
+def _recipe_part(part: str) -> str:
     if part == "synthetic":
         return t("synthetic")
     found = _COUNT.fullmatch(part)
@@ -35,7 +35,7 @@ def _recipe_part(part: str, t: Translate) -> str:
     }[str(found.lastgroup)]
 
 
-def variant_name(variant: str, t: Translate = english) -> str:
+def variant_name(variant: str) -> str:
     """A method with its settings that results call ``variant``."""
     if variant == _DENSE:
         return t("Dense")
@@ -48,17 +48,17 @@ def variant_name(variant: str, t: Translate = english) -> str:
     return t(
         "{method} ({settings})",
         method=t(method.label),
-        settings=", ".join(_setting_in_a_name(setting, t) for setting in settings.split(", ")),
+        settings=", ".join(_setting_in_a_name(setting) for setting in settings.split(", ")),
     )
 
 
-def short_variant_name(variant: str, t: Translate = english) -> str:
+def short_variant_name(variant: str) -> str:
     """The same without the English name in brackets that other languages add: for a column of a table."""
     label = variant.partition(" (")[0]
-    return variant_name(variant, t).replace(f" ({label})", "", 1)
+    return variant_name(variant).replace(f" ({label})", "", 1)
 
 
-def _setting_in_a_name(setting: str, t: Translate) -> str:
+def _setting_in_a_name(setting: str) -> str:
     name, _, value = setting.rpartition(" ")
     called = {
         "allocation": t("allocation"),
@@ -70,10 +70,10 @@ def _setting_in_a_name(setting: str, t: Translate) -> str:
         "rounds": t("rounds"),
         "schedule": t("schedule"),
     }.get(name, name)
-    return f"{called} {value_name(value, t)}"
+    return f"{called} {value_name(value)}"
 
 
-def value_name(value: Scalar, t: Translate = english) -> str:
+def value_name(value: Scalar) -> str:
     """A setting's value; what is a name of the field, such as l1, is the same in every language."""
     called = {
         "cost": t("cost"),
@@ -88,20 +88,20 @@ def value_name(value: Scalar, t: Translate = english) -> str:
     return called.get(str(value), str(value))
 
 
-def run_name(spec: RunSpec, t: Translate = english) -> str:
+def run_name(spec: RunSpec) -> str:
     """A run in a few words: its label, in other languages too."""
-    return measured_name(spec.variant, spec.sparsity, spec.seed, t)
+    return measured_name(spec.variant, spec.sparsity, spec.seed)
 
 
-def measured_name(variant: str, sparsity: float, seed: int, t: Translate = english) -> str:
+def measured_name(variant: str, sparsity: float, seed: int) -> str:
     """The same of a run that is known by its row in the results."""
-    name = variant_name(variant, t)
+    name = variant_name(variant)
     if variant == _DENSE:
         return t("{variant}, seed {seed}", variant=name, seed=seed)
     return t("{variant} {sparsity:g}, seed {seed}", variant=name, sparsity=sparsity, seed=seed)
 
 
-def state_name(state: State, t: Translate = english) -> str:
+def state_name(state: State) -> str:
     """A run's state within a sentence."""
     return {
         State.QUEUED: t("queued"),
@@ -114,12 +114,12 @@ def state_name(state: State, t: Translate = english) -> str:
     }[state]
 
 
-def phase_name(phase: str, t: Translate = english) -> str:
+def phase_name(phase: str) -> str:
     """What a run is at; a phase of another kind, such as the preparing of data, tells of itself."""
     return {"train": t("Training"), "finetune": t("Fine-tuning"), "measure": t("Measuring")}.get(phase, phase)
 
 
-def duration(seconds: float, t: Translate = english) -> str:
+def duration(seconds: float) -> str:
     """A duration as a person would say it."""
     if not math.isfinite(seconds):
         return t("an unknown time")

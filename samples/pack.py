@@ -16,10 +16,10 @@ from pathlib import Path
 from core.report.export import find_study, write_everything
 from core.results.sample import SAMPLE
 from core.runs.folder import Home, RunFolder
+from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.methods import DEFAULT_METHODS
 from core.spec.presets import SEEDS, SPARSITIES
-from core.spec.validate import InputError
 
 RECORDS = ("spec.json", "result.json", "events.jsonl", "examination.json", "sensitivity.json")
 OUTPUTS = SAMPLE.path / "outputs"

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import altair as alt
 import pandas as pd
 
-from core.i18n import Translate, english
+from core.i18n import N_, t
 from core.labels import recipe_name, run_name
 from core.spec.spec import RunSpec
 
 # Column of the curves, axis title.
-MEASURES: Mapping[str, Callable[[Translate], str]] = {
-    "test_accuracy": lambda t: t("Test accuracy (%)"),
-    "train_accuracy": lambda t: t("Training accuracy (%)"),
-    "loss": lambda t: t("Training loss"),
-    "images_per_second": lambda t: t("Images per second"),
+MEASURES: Mapping[str, str] = {
+    "test_accuracy": N_("Test accuracy (%)"),
+    "train_accuracy": N_("Training accuracy (%)"),
+    "loss": N_("Training loss"),
+    "images_per_second": N_("Images per second"),
 }
 
 
-def distinct_labels(specs: Iterable[RunSpec], t: Translate = english) -> dict[str, str]:
+def distinct_labels(specs: Iterable[RunSpec]) -> dict[str, str]:
     """What to call each run in a chart, by run id: its name, and as much more as it takes to tell it from the others."""
     specs = list(specs)
-    names = [run_name(spec, t) for spec in specs]
+    names = [run_name(spec) for spec in specs]
     shared = Counter(names)
     longer = {
-        spec.run_id: name if shared[name] == 1 else f"{name} · {recipe_name(spec.recipe.label, t)}"
+        spec.run_id: name if shared[name] == 1 else f"{name} · {recipe_name(spec.recipe.label)}"
         for spec, name in zip(specs, names, strict=True)
     }
     uses = Counter(longer.values())
     return {run_id: name if uses[name] == 1 else f"{name} · {run_id[-4:]}" for run_id, name in longer.items()}
 
 
-def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> alt.Chart:
+def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
     """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
     that no colour has to be told apart alone. Rows without ``measure`` are passed over; some have to have it."""
     epochs = alt.Scale(
@@ -48,7 +48,7 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
         orient="bottom", columns=1, labelLimit=640, symbolType="stroke", symbolDash=[1, 0], symbolStrokeWidth=3
     )
     title = alt.Axis(
-        title=MEASURES[measure](t),
+        title=t(MEASURES[measure]),
         titleAngle=0,
         titleAlign="left",
         titleAnchor="start",
@@ -59,7 +59,7 @@ def curve_chart(curves: pd.DataFrame, measure: str, t: Translate = english) -> a
     hover = [
         alt.Tooltip("run:N", title=t("Run")),
         alt.Tooltip("epoch:Q", title=t("Epoch")),
-        alt.Tooltip(f"{measure}:Q", title=MEASURES[measure](t), format=".3~f"),
+        alt.Tooltip(f"{measure}:Q", title=t(MEASURES[measure]), format=".3~f"),
     ]
     chart: alt.Chart = (
         alt.Chart(curves[["run", "epoch", measure]])
@@ -88,7 +88,7 @@ def _around(values: pd.Series[float]) -> alt.Scale:
     return alt.Scale(domain=[low - room, high + room], zero=False, nice=True)
 
 
-def cost_chart(costs: pd.DataFrame, measure: str, title: str, t: Translate = english) -> alt.LayerChart:
+def cost_chart(costs: pd.DataFrame, measure: str, title: str) -> alt.LayerChart:
     """``measure`` of each run as a bar with its number, in the order of the rows; columns ``run`` and ``measure``."""
     room = alt.Scale(domain=[0, 1.2 * costs[measure].max()], nice=False)  # for the number of the longest bar
     base = alt.Chart(costs[["run", measure]]).encode(

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from core.i18n import Translate, english
+from core.i18n import t
 from core.runs.diagnostics import BINS, Diagnostics, Layer
 
 # Okabe and Ito's, as in the other charts. How much there is, is told by opacity: that reads on white and on black alike.
@@ -20,7 +20,7 @@ _ROW = alt.Step(26)
 _PERCENT_AXIS = [0, 25, 50, 75, 100]
 
 
-def layer_table(found: Diagnostics, t: Translate = english) -> pd.DataFrame:
+def layer_table(found: Diagnostics) -> pd.DataFrame:
     """One row a layer: its weights before and after pruning, and the percentage that is left; headings in the language."""
     return pd.DataFrame(
         {
@@ -38,7 +38,7 @@ def shape_text(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
-def density_chart(found: Diagnostics, t: Translate = english) -> alt.LayerChart:
+def density_chart(found: Diagnostics) -> alt.LayerChart:
     """How much of each layer is left, as bars in the order of computation."""
     frame = pd.DataFrame(
         {
@@ -60,7 +60,7 @@ def density_chart(found: Diagnostics, t: Translate = english) -> alt.LayerChart:
     return _bars(frame, t("Weights left (%)"), hover)
 
 
-def filter_chart(found: Diagnostics, t: Translate = english) -> alt.LayerChart:
+def filter_chart(found: Diagnostics) -> alt.LayerChart:
     """How many filters each convolution has left, as bars in the order of computation."""
     frame = pd.DataFrame(
         {
@@ -75,7 +75,7 @@ def filter_chart(found: Diagnostics, t: Translate = english) -> alt.LayerChart:
     return _bars(frame, t("Filters left (%)"), hover)
 
 
-def filter_map(found: Diagnostics, t: Translate = english) -> alt.Chart:
+def filter_map(found: Diagnostics) -> alt.Chart:
     """Every filter of the dense network as a cell in the row of its layer: gone, or how much of it is left."""
     rows = [
         {
@@ -112,7 +112,7 @@ def filter_map(found: Diagnostics, t: Translate = english) -> alt.Chart:
     return chart
 
 
-def weight_chart(layer: Layer, t: Translate = english) -> alt.Chart:
+def weight_chart(layer: Layer) -> alt.Chart:
     """The weights of ``layer`` that are not zero, counted by their value."""
     edges = np.linspace(-layer.limit, layer.limit, BINS + 1)
     frame = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": layer.counts})
@@ -153,7 +153,7 @@ def class_table(found: Diagnostics) -> pd.DataFrame:
     return frame.sort_values(["change", "accuracy"], ignore_index=True, kind="stable")
 
 
-def class_chart(classes: pd.DataFrame, *, dense: bool, t: Translate = english) -> alt.LayerChart:
+def class_chart(classes: pd.DataFrame, *, dense: bool) -> alt.LayerChart:
     """The accuracy of each class in ``classes``, rows of :func:`class_table`, and unless ``dense`` the way there from the
     dense network's."""
     frame = classes.assign(
@@ -183,7 +183,7 @@ def class_chart(classes: pd.DataFrame, *, dense: bool, t: Translate = english) -
     return alt.LayerChart(layer=[way, before, now, change], height=alt.Step(26))
 
 
-def confusion_chart(found: Diagnostics, t: Translate = english) -> alt.Chart:
+def confusion_chart(found: Diagnostics) -> alt.Chart:
     """Which class (row) is taken for which (column): what is right in one colour, mistakes in another."""
     rows = [
         {
@@ -223,7 +223,7 @@ def confusion_chart(found: Diagnostics, t: Translate = english) -> alt.Chart:
     return chart
 
 
-def size_table(found: Diagnostics, t: Translate = english) -> pd.DataFrame:
+def size_table(found: Diagnostics) -> pd.DataFrame:
     """The parts of the compressed file in bytes: part, bytes and share (percent)."""
     names = {
         t("Values of the weights"): found.parts["values"],
@@ -235,9 +235,9 @@ def size_table(found: Diagnostics, t: Translate = english) -> pd.DataFrame:
     return pd.DataFrame({"part": list(names), "bytes": list(names.values()), "share": shares})
 
 
-def size_chart(found: Diagnostics, t: Translate = english) -> alt.LayerChart:
+def size_chart(found: Diagnostics) -> alt.LayerChart:
     """The compressed file by its parts, beside what the network takes without compression and what the dense one takes."""
-    parts = size_table(found, t)
+    parts = size_table(found)
     this = t("This, compressed")
     whole = [(t("This, plain weights"), found.plain_size)]
     if found.dense != found.model:

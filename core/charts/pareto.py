@@ -12,7 +12,7 @@ import pandas as pd
 from core.charts.tooltips import run_tooltip
 from core.charts.tradeoff import ACCURACY, SIZE, Panel, Style, draws_every_run, with_dense
 from core.charts.variants import localized_styles, localized_variants
-from core.i18n import Translate, english
+from core.i18n import t
 from core.results.pareto import pareto_front
 from core.spec.methods import DENSE
 
@@ -29,37 +29,36 @@ def pareto_chart(
     runs: pd.DataFrame | None = None,
     select: str | None = None,
     legend: alt.Legend | None = None,
-    t: Translate = english,
 ) -> alt.LayerChart:
     """The means over seeds with their intervals, a thin line through those of each variant, and a dashed one along the
     front, whose sparsities are written beside it. ``runs``: every one as a small point, which a click puts into the
     selection called ``select``."""
-    summary, looks = localized_variants(summary, t), localized_styles(looks, t)
-    runs = None if runs is None else localized_variants(runs, t)
+    summary, looks = localized_variants(summary), localized_styles(looks)
+    runs = None if runs is None else localized_variants(runs)
     fields = ["variant", "sparsity", cost.metric, "test_accuracy"]
-    shown = summary[summary["variant"].isin(list(with_dense(looks, t)))].dropna(subset=[cost.metric, "test_accuracy"])
+    shown = summary[summary["variant"].isin(list(with_dense(looks)))].dropna(subset=[cost.metric, "test_accuracy"])
     half = shown["test_accuracy_ci"]
     points = shown[[*fields, "n"]].assign(
         low=(shown["test_accuracy"] - half).clip(lower=0), high=(shown["test_accuracy"] + half).clip(upper=100)
     )
-    title = t("{metric}, logarithmic", metric=cost.title(t))
+    title = t("{metric}, logarithmic", metric=t(cost.title))
     x = alt.X(
         f"{cost.metric}:Q",
         title=title,
         axis=alt.Axis(tickCount=5, format="~g", labelOverlap=True),
         scale=alt.Scale(type="log", nice=False, padding=24),
     )
-    flat = alt.Axis(title=ACCURACY.title(t), titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14)
+    flat = alt.Axis(title=t(ACCURACY.title), titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-14)
     y = alt.Y("test_accuracy:Q", axis=flat, scale=alt.Scale(zero=False, nice=True))
     on_front = pareto_front(shown, cost.metric)[fields]
     front, base = alt.Chart(on_front), alt.Chart(points)
-    color, shape = key(with_dense(looks, t), legend)
+    color, shape = key(with_dense(looks), legend)
     hover = [
         alt.Tooltip("variant:N", title=t("Method")),
         alt.Tooltip("sparsity:Q", title=t("Sparsity"), format="~g"),
         alt.Tooltip("n:Q", title=t("Seeds")),
         alt.Tooltip("test_accuracy:Q", title=t("Mean test accuracy (%)"), format=".2f"),
-        alt.Tooltip(f"{cost.metric}:Q", title=cost.title(t), format=".3~g"),
+        alt.Tooltip(f"{cost.metric}:Q", title=t(cost.title), format=".3~g"),
     ]
     intervals = base.mark_rule(opacity=0.55, tooltip=None).encode(x, alt.Y("low:Q"), alt.Y2("high"), color)
     layers = [
@@ -68,7 +67,7 @@ def pareto_chart(
             x, y, alt.Order(f"{cost.metric}:Q")
         ),
         *([] if half.isna().all() else [intervals]),  # of one seed there are none
-        *_runs(runs, cost, looks, x, y, color, shape, select, t),
+        *_runs(runs, cost, looks, x, y, color, shape, select),
         base.mark_point(size=80, filled=True, opacity=1).encode(x, y, color, shape, tooltip=hover),
         # Only these are labelled: of several methods at one sparsity the labels would lie upon one another.
         alt.Chart(labelled(on_front, shown, cost.metric))
@@ -127,7 +126,7 @@ def _runs(
         return []
     x, y, color, shape, select, t = channels
     shown = runs[runs["variant"].isin(list(looks)) | (runs["method"] == DENSE)]
-    told = run_tooltip(t)
+    told = run_tooltip()
     columns = dict.fromkeys(["run_id", "variant", cost.metric, *(tip.shorthand.split(":")[0] for tip in told)])
     chart = alt.Chart(shown[list(columns)]).mark_point(size=26, opacity=0.55, cursor="pointer" if select else "default")
     chart = chart.encode(x, y, color, shape, tooltip=[alt.Tooltip("variant:N", title=t("Method")), *told])

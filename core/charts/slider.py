@@ -12,13 +12,13 @@ from typing import Any
 import pandas as pd
 
 from core.charts.tradeoff import DENSE_STYLE, SPARSITY, Axis, Panel, Style
-from core.i18n import Translate, english
+from core.i18n import t
 from core.labels import variant_name
 
 RULE, RINGS = "slider", "rings"  # the data sets that slider_data gives
 
 
-def with_slider(spec: Mapping[str, Any], panel: Panel, axis: Axis = SPARSITY, t: Translate = english) -> dict[str, Any]:
+def with_slider(spec: Mapping[str, Any], panel: Panel, axis: Axis = SPARSITY) -> dict[str, Any]:
     """The ``spec`` of a trade-off chart with layers for RULE and RINGS, behind the points of the runs."""
     rule = {
         "data": {"name": RULE},
@@ -28,7 +28,7 @@ def with_slider(spec: Mapping[str, Any], panel: Panel, axis: Axis = SPARSITY, t:
     hover = [
         {"field": "variant", "type": "nominal", "title": t("Method")},
         {"field": "sparsity", "type": "quantitative", "title": t("Sparsity"), "format": "~g"},
-        {"field": "mean", "type": "quantitative", "title": panel.title(t), "format": ".4~g"},
+        {"field": "mean", "type": "quantitative", "title": t(panel.title), "format": ".4~g"},
         {"field": "origin", "type": "nominal", "title": t("Value")},
     ]
     rings = {
@@ -51,15 +51,13 @@ def slider_data(
     looks: Mapping[str, Style],
     sparsity: float,
     axis: Axis = SPARSITY,
-    *,
-    t: Translate = english,
 ) -> dict[str, list[dict[str, Any]]]:
     """The tables of with_slider: ``marked`` are the means at ``sparsity``. Against a ratio there is no line, for each
     variant stands at a ratio of its own."""
     places = zip(marked["variant"], marked[axis.column], marked[panel.metric], marked["measured"], strict=True)
     rings = [
         {
-            "variant": variant_name(variant, t),
+            "variant": variant_name(variant),
             "sparsity": sparsity,
             "x": x,
             "mean": mean,

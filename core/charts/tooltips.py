@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from core.i18n import Translate
+from core.i18n import t
 
 TOOLTIP_FIELDS = (
     "sparsity",
@@ -17,7 +17,7 @@ TOOLTIP_FIELDS = (
 )
 
 
-def run_tooltip(t: Translate) -> list[alt.Tooltip]:
+def run_tooltip() -> list[alt.Tooltip]:
     """The numbers of one run, each of TOOLTIP_FIELDS with its name and form."""
     names = {
         "sparsity": (t("Requested sparsity"), "~g"),
@@ -31,7 +31,7 @@ def run_tooltip(t: Translate) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:Q", title=names[field][0], format=names[field][1]) for field in TOOLTIP_FIELDS]
 
 
-def range_tooltip(t: Translate) -> list[alt.Tooltip]:
+def range_tooltip() -> list[alt.Tooltip]:
     """The numbers of the runs of one configuration, where there are too many runs to draw each."""
     names = {"sparsity": t("Requested sparsity"), "seeds": t("Seeds"), "mean": t("Mean"), "low": t("Lowest")}
     return [

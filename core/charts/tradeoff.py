@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from core.charts.tooltips import TOOLTIP_FIELDS, range_tooltip, run_tooltip
 from core.charts.variants import localized_styles, localized_variants
-from core.i18n import Translate, english
+from core.i18n import N_, t
 from core.labels import variant_name
 from core.spec.methods import DENSE, METHODS, variant_label
 
@@ -41,9 +41,9 @@ BEFORE_DASH = (3, 3)  # of the lines that show accuracy before fine-tuning
 DENSE_STYLE = Style("#808080", "circle", "●", (4, 4))
 
 
-def with_dense(looks: Mapping[str, Style], t: Translate = english) -> dict[str, Style]:
+def with_dense(looks: Mapping[str, Style]) -> dict[str, Style]:
     """``looks`` and the dense run's, in the order of a legend."""
-    return {**looks, variant_name(variant_label(DENSE, {}), t): DENSE_STYLE}
+    return {**looks, variant_name(variant_label(DENSE, {})): DENSE_STYLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,17 @@ class Panel:
     """What one chart shows: a metric, its axis title with the unit, and the values that are possible at all."""
 
     metric: str
-    title: Callable[[Translate], str]
+    title: str
     highest: float = float("inf")
     from_zero: bool = True
     form: str | None = None  # how the axis writes its numbers
 
 
-ACCURACY = Panel("test_accuracy", lambda t: t("Test accuracy (%)"), highest=100, from_zero=False)
-SIZE = Panel("model_size_mb", lambda t: t("Compressed size (MB)"))
-MACS = Panel("macs", lambda t: t("MACs (per image)"), form="~s")
-LATENCY = Panel("relative_latency", lambda t: t("Latency, batch 1 (dense = 1)"))
-BATCH_LATENCY = Panel("relative_batch_latency", lambda t: t("Latency, large batch (dense = 1)"))
+ACCURACY = Panel("test_accuracy", N_("Test accuracy (%)"), highest=100, from_zero=False)
+SIZE = Panel("model_size_mb", N_("Compressed size (MB)"))
+MACS = Panel("macs", N_("MACs (per image)"), form="~s")
+LATENCY = Panel("relative_latency", N_("Latency, batch 1 (dense = 1)"))
+BATCH_LATENCY = Panel("relative_batch_latency", N_("Latency, large batch (dense = 1)"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,13 @@ class Axis:
     """What a trade-off is drawn against: a column of the runs and of their means, and what to call it."""
 
     column: str
-    title: Callable[[Translate], str]
+    title: str
     logarithmic: bool = False
 
 
-SPARSITY = Axis("sparsity", lambda t: t("Sparsity"))
+SPARSITY = Axis("sparsity", N_("Sparsity"))
 # Logarithmic, as a ratio is: the dense network stands at 1. Sparsity has no such axis, for dense is 0.
-RATIO = Axis("size_ratio", lambda t: t("Times smaller than the dense file, logarithmic"), logarithmic=True)
+RATIO = Axis("size_ratio", N_("Times smaller than the dense file, logarithmic"), logarithmic=True)
 MAX_POINTS = 2_000  # runs that are drawn one by one; of more, the range from the lowest to the highest is
 
 
@@ -110,21 +110,20 @@ def tradeoff_chart(
     legend: bool = False,
     height: int = 300,
     select: str | None = None,
-    t: Translate = english,
 ) -> alt.LayerChart:
     """One metric against ``axis``: every seed as a point, a line through the means that starts at dense, and the 95 %
     interval of the means as a band where there is one. ``looks`` names the variants to show. ``before``: the accuracy
     before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that; only against
     sparsity. ``select``: the selection into which a click on a point puts its run_id."""
-    study, summary, looks = localized_variants(study, t), localized_variants(summary, t), localized_styles(looks, t)
-    encode = _Encoding(looks, axis, legend, t)
+    study, summary, looks = localized_variants(study), localized_variants(summary), localized_styles(looks)
+    encode = _Encoding(looks, axis, legend)
     lines = alt.Chart(_lines(panel, summary, looks, axis)).mark_line(strokeWidth=2.25, tooltip=None)
-    before = localized_variants(before, t) if before is not None and axis == SPARSITY else None
+    before = localized_variants(before) if before is not None and axis == SPARSITY else None
     behind = [] if before is None else [_before(before, _around(panel, study, summary, looks), looks, encode)]
     layers = [
         *behind,
         *_bands(_intervals(panel, summary, looks, axis), encode),
-        _dense_rule(panel, summary, t),
+        _dense_rule(panel, summary),
         lines.encode(encode.x(axis.column), encode.y(panel), encode.color, encode.dash, alt.Order("sparsity:Q")),
         *_seeds(panel, study, looks, encode, select),
     ]
@@ -134,9 +133,9 @@ def tradeoff_chart(
 class _Encoding:
     """The channels that all layers share, so that they share one scale and one legend."""
 
-    def __init__(self, looks: Mapping[str, Style], axis: Axis, legend: bool, t: Translate) -> None:
+    def __init__(self, looks: Mapping[str, Style], axis: Axis, legend: bool) -> None:
         self.t, self.axis = t, axis
-        drawn = with_dense(looks, t)
+        drawn = with_dense(looks)
         key = (
             alt.Legend(title=None, orient="bottom", columns=2, symbolSize=90, symbolOpacity=1, symbolDash=[1, 0])
             if legend
@@ -153,7 +152,7 @@ class _Encoding:
         self.dash = alt.StrokeDash("variant:N", scale=scale(style.dash for style in drawn.values()), legend=None)
 
     def x(self, column: str) -> alt.X:
-        title = self.axis.title(self.t)
+        title = t(self.axis.title)
         if self.axis.logarithmic:
             axis = alt.Axis(title=title, format="~g", grid=False, tickCount=6)
             return alt.X(f"{column}:Q", axis=axis, scale=alt.Scale(type="log", nice=False, padding=12))
@@ -163,7 +162,7 @@ class _Encoding:
     def y(self, panel: Panel, column: str = "mean") -> alt.Y:
         # The title lies flat above the axis: readable, and it costs no width on a phone.
         axis = alt.Axis(
-            title=panel.title(self.t),
+            title=t(panel.title),
             titleAngle=0,
             titleAlign="left",
             titleAnchor="start",
@@ -240,7 +239,7 @@ def _around(
     return max(0.0, low - max(5.0, 0.3 * (high - low))), min(panel.highest, high + 0.5)
 
 
-def _dense_rule(panel: Panel, summary: pd.DataFrame, t: Translate) -> alt.Chart:
+def _dense_rule(panel: Panel, summary: pd.DataFrame) -> alt.Chart:
     dense = summary.loc[summary["method"] == DENSE, [panel.metric]].rename(columns={panel.metric: "mean"})
     chart: alt.Chart = (
         alt.Chart(dense)
@@ -255,14 +254,14 @@ def _seeds(
 ) -> list[alt.Chart]:
     """Every run as a point; of too many to be told apart, the mean as a point and the range of the runs as a line."""
     shown = study[study["variant"].isin(list(looks)) | (study["method"] == DENSE)]
-    fills = {name: look.color if look.filled else "transparent" for name, look in with_dense(looks, encode.t).items()}
+    fills = {name: look.color if look.filled else "transparent" for name, look in with_dense(looks).items()}
     ranges = []
     if draws_every_run(study, looks):
-        told = run_tooltip(encode.t)
+        told = run_tooltip()
         fields = dict.fromkeys(["run_id", "variant", encode.axis.column, *TOOLTIP_FIELDS])
         points = _placed(shown[list(fields)].assign(mean=shown[panel.metric]), looks, encode.axis)
     else:
-        told, select = range_tooltip(encode.t), None
+        told, select = range_tooltip(), None
         groups = shown.assign(along=shown[encode.axis.column]).groupby(["variant", "sparsity"], sort=False)
         means = groups.agg(
             mean=(panel.metric, "mean"),
@@ -283,7 +282,7 @@ def _seeds(
             encode.color,
             encode.fill,
             encode.shape,
-            tooltip=[alt.Tooltip("variant:N", title=encode.t("Method")), *told],
+            tooltip=[alt.Tooltip("variant:N", title=t("Method")), *told],
         )
     )
     return [*ranges, chart.add_params(alt.selection_point(name=select, fields=["run_id"])) if select else chart]

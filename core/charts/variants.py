@@ -7,18 +7,17 @@ from typing import TypeVar
 
 import pandas as pd
 
-from core.i18n import Translate
 from core.labels import variant_name
 
 Look = TypeVar("Look")
 
 
-def localized_variants(frame: pd.DataFrame, t: Translate) -> pd.DataFrame:
+def localized_variants(frame: pd.DataFrame) -> pd.DataFrame:
     """``frame`` with its column ``variant`` in words."""
-    names = {variant: variant_name(variant, t) for variant in frame["variant"].unique()}
+    names = {variant: variant_name(variant) for variant in frame["variant"].unique()}
     return frame.assign(variant=frame["variant"].map(names))
 
 
-def localized_styles(looks: Mapping[str, Look], t: Translate) -> dict[str, Look]:
+def localized_styles(looks: Mapping[str, Look]) -> dict[str, Look]:
     """``looks`` by the names that ``in_words`` gives."""
-    return {variant_name(variant, t): look for variant, look in looks.items()}
+    return {variant_name(variant): look for variant, look in looks.items()}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from core.cli.runs import examine, export, sensitivity
+from core.i18n import Message
 from core.jobs.cluster import SCHEDULER_VARIABLE, check_scheduler
 from core.jobs.queue import Queue
 from core.jobs.task import run_task
@@ -23,11 +24,11 @@ from core.runs.estimate import read_throughputs, time_left
 from core.runs.events import POLL_SECONDS, EventPrinter, watching
 from core.runs.folder import Home, RunFolder, State
 from core.runs.status import Statuses
+from core.spec.errors import InputError, invalid_value
 from core.spec.grid import study_runs, with_dense
 from core.spec.methods import DEFAULT_METHODS, DENSE, METHODS, Scalar, find_method
 from core.spec.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.spec.spec import Recipe, RunSpec
-from core.spec.validate import InputError, invalid_value
 
 if TYPE_CHECKING:
     from core.report.export import Study
@@ -145,9 +146,9 @@ def _train(options: argparse.Namespace, spec: RunSpec) -> int:
     if home.run(spec.run_id).state() != State.DONE:
         folders = run_on_cluster(home, [spec]) if os.environ.get(SCHEDULER_VARIABLE) else _in_this_process(home, spec)
         for folder in folders:
-            state, reason = folder.describe()
+            state, failure = folder.describe()
             if state != State.DONE:
-                return _complain(f"{folder.run_id} {state}" + (f": {reason}" if reason else "."), FAILED)
+                return _complain(f"{folder.run_id} {state}" + (f": {failure.message}" if failure else "."), FAILED)
     print(json.dumps(home.run(spec.run_id).result()), flush=True)
     return 0
 
@@ -216,7 +217,7 @@ def _check_data(home: Home, spec: RunSpec) -> None:
 def _require_dense(home: Home, specs: list[RunSpec]) -> None:
     missing = [spec.run_id for spec in specs if spec.is_dense and home.run(spec.run_id).state() != State.DONE]
     if missing:
-        raise InputError(f"--skip-dense needs dense runs that are done; missing: {', '.join(missing)}.")
+        raise InputError("--skip-dense needs dense runs that are done; missing: {choices}.", choices=", ".join(missing))
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -241,7 +242,8 @@ def _settings(pairs: Sequence[str], methods: Sequence[str]) -> dict[str, dict[st
         owners = [(m, s) for m in methods if m in chosen for s in METHODS[m].settings if s.name == short]
         if not separator or not owners:
             known = sorted({setting.name for method in methods for setting in METHODS[method].settings})
-            accepted = f"NAME=VALUE or METHOD.NAME=VALUE with NAME one of {', '.join(known) or 'none, for this method'}"
+            names = ", ".join(known) or "none, for this method"
+            accepted = Message("NAME=VALUE or METHOD.NAME=VALUE with NAME one of {names}", names=names)
             raise invalid_value("--set", pair, accepted)
         for method, setting in owners:
             found[method][short] = setting.parse(text)
@@ -252,7 +254,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see: {self.prog} --help)")
+        raise InputError("{message} (see: {prog} --help)", message=message, prog=self.prog)
 
 
 def _parser() -> argparse.ArgumentParser:

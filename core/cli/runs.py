@@ -6,10 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from core.i18n import Message
 from core.runs.diagnostics import diagnostics_path
 from core.runs.folder import Home, RunFolder, State
 from core.runs.sensitivity import sensitivity_path
-from core.spec.validate import InputError, invalid_value
+from core.spec.errors import InputError, invalid_value
 
 
 def export(options: argparse.Namespace) -> int:
@@ -20,9 +21,9 @@ def export(options: argparse.Namespace) -> int:
     if options.half and options.format != "safetensors":
         raise InputError("--half goes with --format safetensors only: the other files are written in float32.")
     if path.is_dir():
-        raise invalid_value("--output", str(path), "a file, not a folder")
+        raise invalid_value("--output", str(path), Message("a file, not a folder"))
     if path.exists() and not options.force:
-        raise InputError(f"{path} exists: give --force to overwrite it, or another place with --output.")
+        raise InputError("{path} exists: give --force to overwrite it, or another place with --output.", path=path)
     from core.engine.export import export as write  # noqa: PLC0415 - loads torch: not before the rest is checked
 
     write(folder, options.format, path, half=options.half)
@@ -39,7 +40,9 @@ def sensitivity(options: argparse.Namespace) -> int:
         folders = [_finished(_find_run(home, options.run))]
     if not folders or not folders[0].spec.is_dense:
         raise invalid_value(
-            "run", options.run, f"a finished dense run in {home.path}: only these have sensitivity curves"
+            "run",
+            options.run,
+            Message("a finished dense run in {path}: only these have sensitivity curves", path=home.path),
         )
     home.prepare()
     from core.engine.sensitivity import measure_sensitivity  # noqa: PLC0415 - as above
@@ -58,7 +61,7 @@ def examine(options: argparse.Namespace) -> int:
     else:
         folders = [_finished(_find_run(home, options.run))]
     if not folders:
-        raise invalid_value("run", options.run, f"a finished run in {home.path}")
+        raise invalid_value("run", options.run, Message("a finished run in {path}", path=home.path))
     home.prepare()
     from core.engine.diagnose import diagnose_run  # noqa: PLC0415 - as above
 
@@ -79,14 +82,22 @@ def _find_run(home: Home, name: str) -> RunFolder:
     exact = [folder for folder in found if folder.run_id == name]
     if len(found) > 1 and not exact:
         some = " and ".join(folder.run_id for folder in found[:2])
-        raise invalid_value("run", name, f"more of the id, as {len(found)} runs begin so, {some} among them")
+        raise invalid_value(
+            "run", name, Message("more of the id, as {n} runs begin so, {some} among them", n=len(found), some=some)
+        )
     if not found:
-        raise invalid_value("run", name, f"the id of a run in {home.checkpoints}, or its beginning")
+        raise invalid_value(
+            "run", name, Message("the id of a run in {checkpoints}, or its beginning", checkpoints=home.checkpoints)
+        )
     return (exact or found)[0]
 
 
 def _finished(folder: RunFolder) -> RunFolder:
-    state, reason = folder.describe()
+    state, failure = folder.describe()
+    if failure is not None:
+        raise InputError(
+            "{run} is {state} ({reason}): give a finished run.", run=folder.run_id, state=state, reason=failure.message
+        )
     if state != State.DONE:
-        raise InputError(f"{folder.run_id} is {state}{f' ({reason})' if reason else ''}: give a finished run.")
+        raise InputError("{run} is {state}: give a finished run.", run=folder.run_id, state=state)
     return folder

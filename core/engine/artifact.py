@@ -25,7 +25,8 @@ from torch import Tensor
 
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.runs.atomic_io import atomic_write
-from core.spec.validate import InputError, check_choice
+from core.spec.errors import InputError
+from core.spec.validate import check_choice
 
 FORMAT = "prunescope-1"
 _VALUES, _GAPS = ".nonzero", ".gaps"
@@ -72,7 +73,11 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
         state = {name: _unpack(name, like, tensors) for name, like in model.state_dict().items()}
         model.load_state_dict(state, assign=True)
     except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, zlib.error) as error:
-        raise InputError(f"{path.name} does not hold a network that PruneScope knows ({_first_line(error)}).") from None
+        raise InputError(
+            "{file} does not hold a network that PruneScope knows ({reason}).",
+            file=path.name,
+            reason=_first_line(error),
+        ) from None
     return model.to(device).eval()
 
 
@@ -84,7 +89,7 @@ def notes_of(path: str | Path) -> dict[str, Any]:
     except ValueError:
         notes = None
     if not isinstance(notes, dict):
-        raise InputError(f"{Path(path).name} has no notes that PruneScope can read.")
+        raise InputError("{file} has no notes that PruneScope can read.", file=Path(path).name)
     return notes
 
 
@@ -171,21 +176,25 @@ def _unpack(name: str, like: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if path.exists() and not path.is_file():  # a pipe would never end
-        raise InputError(f"{path.name} is not a file: give a model.safetensors of one of the runs.")
+        raise InputError("{file} is not a file: give a model.safetensors of one of the runs.", file=path.name)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise InputError(
-                    f"{path.name} was not written by PruneScope: give a model.safetensors of one of its runs."
+                    "{file} was not written by PruneScope: give a model.safetensors of one of its runs.", file=path.name
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist.") from None
+        raise InputError("{path} does not exist.", path=path) from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path.name} is truncated or not a safetensors file ({_first_line(error)}).") from None
+        raise InputError(
+            "{file} is truncated or not a safetensors file ({reason}).", file=path.name, reason=_first_line(error)
+        ) from None
     if _digest(tensors, metadata) != metadata.get("sha256"):
-        raise InputError(f"{path.name} was altered after it was written: its content does not match its SHA-256.")
+        raise InputError(
+            "{file} was altered after it was written: its content does not match its SHA-256.", file=path.name
+        )
     return tensors, metadata
 
 

@@ -35,9 +35,9 @@ from core.runs.diagnostics import (
     write_diagnostics,
 )
 from core.runs.folder import Home, RunFolder
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 
 COLORS = 32  # of a kept picture: a third of the bytes, and hardly to be told from all
 
@@ -68,10 +68,14 @@ def diagnose_run(path: Path) -> bool:
     origin = result.get("origin")
     made_of = origin if isinstance(origin, dict) else {}
     if made_of.get("data", data.fingerprint) != data.fingerprint:
-        raise InputError(f"The pictures have changed since {folder.run_id} was trained: put them back.")
+        raise InputError("The pictures have changed since {run} was trained: put them back.", run=folder.run_id)
     dense_digest = None if spec.is_dense else _dense(folder).check_model()
     if made_of.get("dense", dense_digest) != dense_digest:
-        raise InputError(f"{spec.dense.run_id} is not the dense network any more that {folder.run_id} was pruned from.")
+        raise InputError(
+            "{dense} is not the dense network any more that {run} was pruned from.",
+            dense=spec.dense.run_id,
+            run=folder.run_id,
+        )
     device = choose_device()
 
     def sample(n: int) -> tuple[Tensor, Tensor]:

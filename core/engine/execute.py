@@ -24,13 +24,15 @@ from core.engine.networks.resnet18 import ResNet, resnet18
 from core.engine.pruning import prune
 from core.engine.pruning.base import Context, Masks, Pruned
 from core.engine.result import Trained, build_result
+from core.i18n import Message
 from core.runs.atomic_io import clear_path
 from core.runs.diagnostics import write_diagnostics
+from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
+from core.spec.errors import InputError
 from core.spec.methods import REWIND_EPOCHS
 from core.spec.training_plan import make_training_plan
-from core.spec.validate import InputError
 
 
 def execute(path: Path) -> State:
@@ -60,7 +62,7 @@ def execute(path: Path) -> State:
             with suppress(OSError):
                 with folder.log_path.open("a") as log:
                     log.write(traceback.format_exc())
-                folder.append("failed", reason=reason_of(error, folder), **remedy(error, folder))
+                folder.append("failed", **failure_of(error, folder).to_json())
             return State.FAILED
     return State.DONE
 
@@ -72,27 +74,33 @@ def out_of_memory(error: Exception) -> bool:
     return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
-def remedy(error: Exception, folder: RunFolder) -> dict[str, int]:
-    """What the app can offer as a click: the batch size to try when memory was not enough."""
-    if not out_of_memory(error):
-        return {}
-    batch = folder.spec.recipe.train.batch_size
-    return {"smaller_batch": batch // 2} if batch >= 4 else {}
-
-
-def reason_of(error: Exception, folder: RunFolder) -> str:
-    """``error`` as one sentence for the person whose run it ended."""
+def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
+    """``error`` as the person whose run it ended wants to know it."""
     if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, torch.OutOfMemoryError):
-        batch = folder.spec.recipe.train.batch_size
-        return f"Out of GPU memory at batch size {batch}: choose a smaller one, such as {max(2, batch // 2)}."
+        return RunFailure(FailureCode.INVALID_INPUT, error.message)
     if out_of_memory(error):
-        return "Out of memory: close other programs, or choose a thinner network or a smaller batch size."
+        batch = folder.spec.recipe.train.batch_size
+        smaller = batch // 2 if batch >= 4 else None
+        message = (
+            Message(
+                "Out of GPU memory at batch size {batch}: choose a smaller one, such as {smaller}.",
+                batch=batch,
+                smaller=max(2, batch // 2),
+            )
+            if isinstance(error, torch.OutOfMemoryError)
+            else Message("Out of memory: close other programs, or choose a thinner network or a smaller batch size.")
+        )
+        return RunFailure(FailureCode.OUT_OF_MEMORY, message, smaller)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space, then retry; the run goes on from its last checkpoint."
-    first = (str(error).splitlines() or [""])[0][:200]
-    return f"Unexpected {type(error).__name__}: {first} (details in {folder.log_path.name})"
+        message = Message("The disk is full: free some space, then retry; the run goes on from its last checkpoint.")
+        return RunFailure(FailureCode.DISK_FULL, message)
+    message = Message(
+        "Unexpected {error}: {text} (details in {log})",
+        error=type(error).__name__,
+        text=(str(error).splitlines() or [""])[0][:200],
+        log=folder.log_path.name,
+    )
+    return RunFailure(FailureCode.UNEXPECTED, message)
 
 
 def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
@@ -143,11 +151,12 @@ def _run_pruned(job: RunContext) -> dict[str, Any]:
     source = RunFolder(job.folder.path.with_name(job.spec.dense.run_id))
     dense_result = source.result()
     if dense_result is None:
-        raise InputError(f"The dense run {source.run_id} is not finished: run it first, or retry to run both.")
+        raise InputError("The dense run {run} is not finished: run it first, or retry to run both.", run=source.run_id)
     if dense_result.get("origin", job.origin) != job.origin:
         raise InputError(
-            f"The pictures have changed since the dense run {source.run_id} was trained: put them back, or give the new "
-            "ones a folder of their own."
+            "The pictures have changed since the dense run {run} was trained: put them back, or give "
+            "the new ones a folder of their own.",
+            run=source.run_id,
         )
     job.origin["dense"] = source.check_model()
     dense = place(load_model(source.model_path), job.device)

@@ -15,7 +15,7 @@ from core.engine.metrics import PICTURE
 from core.engine.networks.resnet18 import ResNet
 from core.runs.atomic_io import atomic_write
 from core.runs.folder import RunFolder
-from core.spec.validate import InputError
+from core.spec.errors import InputError, os_reason
 
 INPUT, OUTPUT = "images", "logits"
 _INPUT_IS = "float32 [batch, 3, 32, 32], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
@@ -39,7 +39,11 @@ def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> N
         with atomic_write(path) as file:
             file.write(content)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): choose another place with --output.") from None
+        raise InputError(
+            "{path} cannot be written ({reason}): choose another place with --output.",
+            path=path,
+            reason=os_reason(error),
+        ) from None
 
 
 def encode_onnx(model: ResNet, notes: Mapping[str, Any]) -> bytes:

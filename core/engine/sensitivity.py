@@ -22,8 +22,8 @@ from core.engine.pruning import prune
 from core.engine.pruning.base import Context
 from core.runs.folder import Home, RunFolder
 from core.runs.sensitivity import SPARSITIES, Curve, Sensitivity, one_shot_methods, read_sensitivity, write_sensitivity
+from core.spec.errors import InputError
 from core.spec.methods import Scalar
-from core.spec.validate import InputError
 
 MAX_IMAGES = 2_000
 VERSION = 1  # raise it when pruning or evaluation comes to give other numbers for the same inputs
@@ -79,7 +79,7 @@ class _Points:
         data = load_dataset(spec.recipe.data, home, lambda message, fraction: None)
         if data.fingerprint != _origin(folder):
             raise InputError(
-                f"The pictures have changed since the dense run {folder.run_id} was trained: put them back."
+                "The pictures have changed since the dense run {run} was trained: put them back.", run=folder.run_id
             )
         self._folder, self._digest, self._data = folder, digest, data
         self.measured = 0  # points that were not known before

@@ -12,9 +12,9 @@ from torch import nn
 
 from core.engine.data.augment import draw_epoch
 from core.engine.step import Step
+from core.spec.errors import InputError
 from core.spec.spec import Schedule
 from core.spec.training_plan import TrainingPlan
-from core.spec.validate import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ def train_epoch(
     seen = steps * step.batch
     if not math.isfinite(loss):
         raise InputError(
-            f"The loss became {loss / steps} in epoch {epoch + 1}: choose a larger batch size or a wider network."
+            "The loss became {loss} in epoch {epoch}: choose a larger batch size or a wider network.",
+            loss=loss / steps,
+            epoch=epoch + 1,
         )
     seconds = time.perf_counter() - began
     return EpochStats(loss / steps, 100 * hits / seen, seen / seconds, seconds)

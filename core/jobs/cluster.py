@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
+from core.i18n import Message
 from core.runs.folder import Home
 from core.runs.lease import is_alive
-from core.spec.validate import InputError, invalid_value
+from core.spec.errors import InputError, invalid_value
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -67,7 +68,7 @@ def named_scheduler() -> str:
     """The address in PRUNESCOPE_SCHEDULER, empty if there is none; InputError if it is malformed."""
     address = os.environ.get(SCHEDULER_VARIABLE, "").strip()
     if address and not _ADDRESS.fullmatch(address):
-        raise invalid_value(SCHEDULER_VARIABLE, address, "an address such as tcp://host:8786")
+        raise invalid_value(SCHEDULER_VARIABLE, address, Message("an address such as tcp://host:8786"))
     return address
 
 
@@ -95,8 +96,10 @@ def address_path(home: Home) -> Path:
 def _check_answers(address: str) -> None:
     if not _answers(address):
         raise InputError(
-            f"No scheduler answers at {SCHEDULER_VARIABLE} = {address}: start it (python -m core.jobs.serve scheduler), "
-            "correct the address, or unset the variable to run on this computer."
+            "No scheduler answers at {variable} = {address}: start it (python -m core.jobs.serve "
+            "scheduler), correct the address, or unset the variable to run on this computer.",
+            variable=SCHEDULER_VARIABLE,
+            address=address,
         )
 
 
@@ -113,9 +116,9 @@ def _home_scheduler(home: Home) -> str:
         elif ended is not None and ended <= 0:  # 0: another one was there at that moment; below: it was killed
             starter = _start(home, log)
         elif ended is not None:
-            raise InputError(f"The process that executes runs could not be started: look at the end of {log}.")
+            raise InputError("The process that executes runs could not be started: look at the end of {log}.", log=log)
         time.sleep(0.1)
-    raise InputError(f"The process that executes runs does not answer: look at the end of {log}.")
+    raise InputError("The process that executes runs does not answer: look at the end of {log}.", log=log)
 
 
 def _start(home: Home, log: Path) -> subprocess.Popen[bytes]:
@@ -136,19 +139,28 @@ def _start(home: Home, log: Path) -> subprocess.Popen[bytes]:
 
 async def _check_environment(client: Client, folder: Path) -> None:
     """InputError unless the scheduler can load what it is sent, and the workers see ``folder`` too."""
-    remedy = "start it in PruneScope's folder, with the packages of requirements.txt"
+    remedy = Message("start it in PruneScope's folder, with the packages of requirements.txt")
     try:
         await client.run_on_scheduler(_sees, str(folder))
     except ImportError as error:
-        raise InputError(f"The scheduler cannot load PruneScope ({error}): {remedy}.") from None
+        raise InputError(
+            "The scheduler cannot load PruneScope ({reason}): {remedy}.", reason=error, remedy=remedy
+        ) from None
     for worker, seen in (await client.run(_sees, str(folder), on_error="return")).items():
         if isinstance(seen, OSError):  # it went away, and the scheduler gives its runs to others
             continue
         if isinstance(seen, Exception):
-            raise InputError(f"The worker {worker} cannot load PruneScope ({seen}): {remedy}.")
+            raise InputError(
+                "The worker {worker} cannot load PruneScope ({reason}): {remedy}.",
+                worker=worker,
+                reason=seen,
+                remedy=remedy,
+            )
         if not seen:
             raise InputError(
-                f"The worker {worker} does not see {folder}: both computers must share it under this path."
+                "The worker {worker} does not see {folder}: both computers must share it under this path.",
+                worker=worker,
+                folder=folder,
             )
 
 

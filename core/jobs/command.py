@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.runs.atomic_io import sha256
 from core.runs.folder import Home, RunFolder
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 MAX_SECONDS = 900.0
 _ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,9 @@ def _run(command: str, folder: RunFolder, *options: str) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise InputError(f"The command {command} took longer than {MAX_SECONDS / 60:.0f} minutes.") from None
+        raise InputError(
+            "The command {command} took longer than {minutes:.0f} minutes.", command=command, minutes=MAX_SECONDS / 60
+        ) from None
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise InputError(lines[-1][:300] if lines else f"The command {command} was killed, perhaps for want of memory.")

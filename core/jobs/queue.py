@@ -15,9 +15,9 @@ from core.jobs.cluster import call
 from core.jobs.task import CURVES, EXECUTOR, curves_task, run_task
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.sensitivity import read_sensitivity
+from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 
 if TYPE_CHECKING:
     from distributed import Client, Scheduler
@@ -81,7 +81,9 @@ class Queue:
         count = len(unfinished.union(spec.run_id for spec in wanted if not self.home.run(spec.run_id).path.exists()))
         if count > MAX_QUEUE:
             raise InputError(
-                f"{count:,} runs would be unfinished: launch at most {MAX_QUEUE:,} at a time, or delete some first."
+                "{count:,} runs would be unfinished: launch at most {most:,} at a time, or delete some first.",
+                count=count,
+                most=MAX_QUEUE,
             )
 
     def cancel(self, run_id: str) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 
 import dask
 
+from core.i18n import Message
 from core.jobs.cluster import SCHEDULER_VARIABLE, named_scheduler
 from core.jobs.workers import open_workers, own_devices, settings
-from core.spec.validate import InputError, invalid_value
+from core.spec.errors import InputError, invalid_value
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 300.0  # a scheduler may be started after its workers
@@ -48,10 +49,13 @@ def main(arguments: Sequence[str]) -> int:
 def _checked(arguments: Sequence[str]) -> tuple[str, str]:
     role = " ".join(arguments)
     if role not in ("scheduler", "worker"):
-        raise invalid_value("part", role, "scheduler or worker")
+        raise invalid_value("part", role, Message("scheduler or worker"))
     address = named_scheduler()
     if not address:
-        raise InputError(f"Set {SCHEDULER_VARIABLE} to the scheduler's address, such as tcp://host:8786.")
+        raise InputError(
+            "Set {scheduler_variable} to the scheduler's address, such as tcp://host:8786.",
+            scheduler_variable=SCHEDULER_VARIABLE,
+        )
     return role, address
 
 

@@ -10,9 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from core.i18n import Message
+from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import UNFINISHED, RunFolder, State
 from core.runs.lease import LeaseHeldError
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 EXECUTOR = "core.engine.execute:execute"
 CURVES = "core.engine.sensitivity:measure_sensitivity"
@@ -37,9 +39,11 @@ def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> s
     try:
         return _complete(folder, _load(executor)).value
     except Exception as error:
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         _log(folder)
-        return _fail(folder, reason).value
+        if isinstance(error, InputError):
+            return _fail(folder, FailureCode.INVALID_INPUT, error.message).value
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        return _fail(folder, FailureCode.UNEXPECTED, Message.literal(text)).value
 
 
 def curves_task(run_path: str, curves: str = CURVES, dense: object = None) -> None:
@@ -69,7 +73,7 @@ def _slice(folder: RunFolder, compute: Callable[[Path, float], bool]) -> bool:
     lost = begun.stat().st_size if begun.exists() else 0
     try:
         if lost >= MAX_LOST_SLICES:
-            raise InputError(f"The process that computed sensitivity curves was killed {lost} times.")
+            raise InputError("The process that computed sensitivity curves was killed {n} times.", n=lost)
         with begun.open("ab") as file:
             file.write(b".")
         return compute(folder.path, SLICE_SECONDS)
@@ -82,8 +86,13 @@ def _complete(folder: RunFolder, execute: Executor) -> State:
         dense = RunFolder(folder.path.with_name(folder.spec.dense.run_id))
         state = _execute_unless_ended(dense, execute)
         if state == State.FAILED and folder.state() in UNFINISHED:
-            reason = dense.describe()[1].rstrip(".")
-            return _fail(folder, f"Its dense run {dense.run_id} failed: {reason}. Retry runs both.")
+            failure = dense.describe()[1]
+            message = Message(
+                "Its dense run {run} failed: {reason}. Retry runs both.",
+                run=dense.run_id,
+                reason=failure.message if failure else Message("no reason was recorded"),
+            )
+            return _fail(folder, FailureCode.DENSE_FAILED, message)
         if state == State.CANCELLED:
             folder.request_cancel()
     return _execute_unless_ended(folder, execute)
@@ -95,11 +104,12 @@ def _execute_unless_ended(folder: RunFolder, execute: Executor) -> State:
         state = folder.state()
         if state in (State.QUEUED, State.INTERRUPTED):
             if _starts_without_progress(folder) >= MAX_STARTS_WITHOUT_PROGRESS:
-                return _fail(
-                    folder,
-                    f"The process that executed it was killed {MAX_STARTS_WITHOUT_PROGRESS} times before an epoch was "
-                    "over, perhaps for want of memory.",
+                message = Message(
+                    "The process that executed it was killed {n} times before an epoch was over, "
+                    "perhaps for want of memory.",
+                    n=MAX_STARTS_WITHOUT_PROGRESS,
                 )
+                return _fail(folder, FailureCode.KILLED, message)
             with suppress(LeaseHeldError):
                 execute(folder.path)
                 continue
@@ -117,8 +127,8 @@ def _starts_without_progress(folder: RunFolder) -> int:
     return starts
 
 
-def _fail(folder: RunFolder, reason: str) -> State:
-    folder.append("failed", reason=" ".join(reason.split())[:500])
+def _fail(folder: RunFolder, code: FailureCode, message: Message) -> State:
+    folder.append("failed", **RunFailure(code, message).to_json())
     return State.FAILED
 
 

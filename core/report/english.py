@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from core.i18n import english
 from core.report.words import Words
 from core.spec.methods import METHODS
 
@@ -168,5 +167,5 @@ WORDS = Words(
         )
     },
     methods={name: method.summary for name, method in METHODS.items()},
-    translate=english,
+    language="en",
 )

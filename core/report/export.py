@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.i18n import translator
+from core.i18n import Message, use_language
 from core.report import tables
 from core.report.figures import figures
 from core.report.provenance import Finished, Provenance, provenance
@@ -21,9 +21,10 @@ from core.results.frame import METRICS, Results, studies, study_frame, summarise
 from core.runs.atomic_io import MAX_TIME, atomic_write
 from core.runs.folder import Home, RunFolder
 from core.runs.status import curves
+from core.spec.errors import InputError, invalid_value, os_reason
 from core.spec.methods import DENSE
 from core.spec.spec import Recipe, RunSpec
-from core.spec.validate import InputError, finite, invalid_value
+from core.spec.validate import finite
 
 # What a reader of all_results.json finds first in every run.
 FIRST_KEYS = (
@@ -61,11 +62,15 @@ def find_study(home: Home, wanted: str | None = None) -> Study:
     frame = Results(home).frame()
     there = studies(frame)
     if not there:
-        raise InputError(f"{home.path} has no results: train something first, or name another folder with --home.")
+        raise InputError(
+            "{path} has no results: train something first, or name another folder with --home.", path=home.path
+        )
     matching = [key for key, label in there.items() if wanted in (None, key, label)]
     if not matching:
         raise invalid_value(
-            "--recipe", wanted, "one of " + "; ".join(f"{key} ({label})" for key, label in there.items())
+            "--recipe",
+            wanted,
+            Message("one of {choices}", choices="; ".join(f"{key} ({label})" for key, label in there.items())),
         )
     key = matching[0]
     rows = study_frame(frame, key)
@@ -93,8 +98,9 @@ def figure_language(language: str) -> str:
 
 def figure_specs(study: Study, language: str = "en") -> dict[str, dict[str, Any]]:
     """Every figure as Vega-Lite, by the name of its file without the ending."""
-    caption = study.source.caption(translator(language))
-    found = figures(study.frame, _layers(study), curves(study.folders), caption, language)
+    with use_language(language):
+        caption = study.source.caption()
+        found = figures(study.frame, _layers(study), curves(study.folders), caption)
     return {name if language == "en" else f"{name}.{language}": spec for name, spec in found.items()}
 
 
@@ -134,7 +140,7 @@ def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:
     """Write the report, and all that it shows and links to; the files, the report last. InputError for a language that
     there is none in."""
     if language not in LANGUAGES:
-        raise invalid_value("--language", language, "one of " + ", ".join(LANGUAGES))
+        raise invalid_value("--language", language, Message("one of {choices}", choices=", ".join(LANGUAGES)))
     return _write_reports(study, out, (language,), {figure_language(language)})
 
 
@@ -167,7 +173,9 @@ def output_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): choose another folder with --out.") from None
+        raise InputError(
+            "{path} cannot be written ({reason}): choose another folder with --out.", path=path, reason=os_reason(error)
+        ) from None
     return path
 
 

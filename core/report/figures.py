@@ -20,7 +20,7 @@ from core.charts.tradeoff import (
     with_dense,
 )
 from core.charts.variants import localized_styles, localized_variants
-from core.i18n import Translate, translator
+from core.i18n import current_language, t
 from core.results.frame import summarise
 
 _WIDTH, _HEIGHT = 720, 420
@@ -61,31 +61,31 @@ def figures(
     layers: pd.DataFrame,
     curves: pd.DataFrame,
     caption: Sequence[str],
-    language: str = "en",
 ) -> dict[str, dict[str, Any]]:
     """Every figure that ``study`` has numbers for, as Vega-Lite, by the name of its file.
 
     ``layers``: run_id, layer and density (0 to 1), in the order of computation. ``curves``: run_id, epoch and
-    test_accuracy. ``caption``: the lines under each title, in ``language``, a key of LANGUAGES.
+    test_accuracy. ``caption``: the lines under each title.
     """
-    t = translator(language)
     summary = summarise(study)
     looks = styles(summary)
-    found = {"tradeoff_curve": _tradeoff(study, summary, looks, t), "size_latency": _costs(study, summary, looks, t)}
+    found = {"tradeoff_curve": _tradeoff(study, summary, looks), "size_latency": _costs(study, summary, looks)}
     titles = {"tradeoff_curve": t("Accuracy against sparsity"), "size_latency": t("What is saved against sparsity")}
     if looks:
-        found["pareto"], titles["pareto"] = _pareto(summary, looks, t), t("Accuracy against size")
-    labels = localized_variants(study[["run_id", "variant", "sparsity", "seed"]], t)
-    looks = localized_styles(looks, t)
+        found["pareto"], titles["pareto"] = _pareto(summary, looks), t("Accuracy against size")
+    labels = localized_variants(study[["run_id", "variant", "sparsity", "seed"]])
+    looks = localized_styles(looks)
     pruned_layers = layers.merge(labels[labels["variant"].isin(list(looks))], on="run_id")
     if len(pruned_layers):
-        found["layer_density"] = _density(pruned_layers, looks, t)
+        found["layer_density"] = _density(pruned_layers, looks)
         titles["layer_density"] = t("What is left of each layer")
     trained = curves.merge(labels, on="run_id").dropna(subset="test_accuracy")
     if len(trained):
-        found["training_curves"], titles["training_curves"] = _training(trained, looks, t), t("Training")
+        found["training_curves"], titles["training_curves"] = _training(trained, looks), t("Training")
     with alt.data_transformers.enable("default", max_rows=None):  # a long study has more epochs than Altair expects
-        return {name: _finish(chart, titles[name], caption, _FONTS[language]) for name, chart in found.items()}
+        return {
+            name: _finish(chart, titles[name], caption, _FONTS[current_language()]) for name, chart in found.items()
+        }
 
 
 def on_dark(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,18 +107,18 @@ def _finish(chart: Any, title: str, caption: Sequence[str], fonts: str) -> dict[
     return {**spec, "config": {**spec.get("config", {}), **_CONFIG, "font": fonts}}
 
 
-def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.LayerChart:
-    chart = tradeoff_chart(ACCURACY, study, summary, looks, legend=True, height=_HEIGHT, t=t)
+def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.LayerChart:
+    chart = tradeoff_chart(ACCURACY, study, summary, looks, legend=True, height=_HEIGHT)
     chart.width = _WIDTH
     return chart
 
 
-def _costs(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.HConcatChart:
+def _costs(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.HConcatChart:
     """Size and latency side by side, with one legend below all."""
     panels = (SIZE, LATENCY, BATCH_LATENCY)
     parts = []
     for panel in panels:
-        part = tradeoff_chart(panel, study, summary, looks, legend=panel is SIZE, height=260, t=t)
+        part = tradeoff_chart(panel, study, summary, looks, legend=panel is SIZE, height=260)
         part.width = 270
         part.padding = alt.Undefined  # a part of a larger chart has none of its own
         parts.append(part)
@@ -126,13 +126,13 @@ def _costs(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style
     return chart
 
 
-def _pareto(summary: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.LayerChart:
-    chart = pareto_chart(summary, looks, legend=_legend(), t=t)
+def _pareto(summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.LayerChart:
+    chart = pareto_chart(summary, looks, legend=_legend())
     chart.width, chart.height = _WIDTH, _HEIGHT
     return chart
 
 
-def _density(layers: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.FacetChart:
+def _density(layers: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart:
     """A small chart for each sparsity: layers from top to bottom, a line for each variant."""
     order = list(layers["layer"].drop_duplicates())
     means = layers.groupby(["variant", "sparsity", "layer"], sort=False)["density"].mean().reset_index()
@@ -151,27 +151,27 @@ def _density(layers: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> 
     chart: alt.FacetChart = (
         alt.layer(lines, points)
         .properties(width=190, height=15 * len(order))
-        .facet(facet=_panel("sparsity:Q", _at_a_sparsity(t)), columns=_COLUMNS)
+        .facet(facet=_panel("sparsity:Q", _at_a_sparsity()), columns=_COLUMNS)
     )
     return chart
 
 
-def _training(curves: pd.DataFrame, looks: Mapping[str, Style], t: Translate) -> alt.FacetChart:
+def _training(curves: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart:
     """A small chart for the dense runs and for each sparsity: a line for each run."""
-    color, _ = _key(with_dense(looks, t))
+    color, _ = _key(with_dense(looks))
     few = curves["epoch"].max() <= _FEW_EPOCHS
     chart: alt.FacetChart = (
         alt.Chart(curves[["run_id", "variant", "sparsity", "seed", "epoch", "test_accuracy"]])
         .mark_line(strokeWidth=1.5, opacity=0.85, point=alt.OverlayMarkDef(size=14) if few else False)
         .encode(
             alt.X("epoch:Q", title=t("Epoch"), axis=_WHOLE),
-            alt.Y("test_accuracy:Q", title=ACCURACY.title(t), scale=alt.Scale(zero=False, nice=True)),
+            alt.Y("test_accuracy:Q", title=t(ACCURACY.title), scale=alt.Scale(zero=False, nice=True)),
             color,
             alt.Detail("run_id:N"),
         )
         .properties(width=215, height=200)
         .facet(
-            facet=_panel("sparsity:Q", f"datum.value == 0 ? '{t('Dense')}' : {_at_a_sparsity(t)}"),
+            facet=_panel("sparsity:Q", f"datum.value == 0 ? '{t('Dense')}' : {_at_a_sparsity()}"),
             columns=_COLUMNS,
         )
         .resolve_scale(x="independent")
@@ -183,7 +183,7 @@ def _sizes(count: int) -> list[float]:
     return [30 + 70 * (count - 1 - rank) / max(count - 1, 1) for rank in range(count)]
 
 
-def _at_a_sparsity(t: Translate) -> str:
+def _at_a_sparsity() -> str:
     return f"'{t('Sparsity')} ' + format(datum.value, '~g')"
 
 

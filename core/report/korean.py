@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from core.i18n import korean
+from core.i18n import t, use_language
 from core.report.words import Words
 from core.spec.methods import METHODS
 
@@ -143,6 +143,9 @@ _TEXT = {
     "files": "표와 그 바탕이 된 기록: {files}.",
 }
 
+with use_language("ko"):
+    _METHODS = {name: t(method.summary) for name, method in METHODS.items()}
+
 WORDS = Words(
     text=_TEXT,
     headings={
@@ -158,6 +161,6 @@ WORDS = Words(
         "Speed-up": "속도 향상",
         "Speed-up, large batch": "속도 향상, 큰 배치",
     },
-    methods={name: korean(method.summary) for name, method in METHODS.items()},
-    translate=korean,
+    methods=_METHODS,
+    language="ko",
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from core.i18n import Translate, english
+from core.i18n import t, tn
 from core.labels import recipe_name
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
@@ -60,11 +60,11 @@ class Provenance:
         """The name of the data set; of a folder only the last part, since where it lies says nothing to others."""
         return self.recipe.data.rstrip("/").rsplit("/", 1)[-1] if self.folder else self.recipe.data
 
-    def caption(self, t: Translate = english) -> list[str]:
+    def caption(self) -> list[str]:
         """The lines under a figure's title."""
         count = len(self.seeds)
-        seeds = t("{n} seeds", n=count) if count > 1 else t("1 seed")
-        line = " · ".join((recipe_name(self.recipe.label, t), seeds, ", ".join(self.hardware)))
+        seeds = tn("1 seed", "{n} seeds", count)
+        line = " · ".join((recipe_name(self.recipe.label), seeds, ", ".join(self.hardware)))
         return [*([t("Synthetic data: pictures drawn by the program")] if self.synthetic else []), line]
 
 

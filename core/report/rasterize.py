@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.spec.errors import OperationError
+
 KINDS = ("png", "svg")
 _SCALE = 2.0  # pixels of a PNG for each of the figure's own
 _MAX_SECONDS = 120  # for a figure
@@ -54,7 +56,7 @@ def draw_apart(wanted: Sequence[tuple[str, str]]) -> list[bytes]:
             command, input=json.dumps(wanted).encode(), cwd=_REPOSITORY, capture_output=True, check=True, timeout=limit
         )
     except subprocess.SubprocessError:
-        raise OSError(None, "the figure could not be drawn") from None
+        raise OperationError("the figure could not be drawn") from None
     return [base64.b64decode(line) for line in done.stdout.splitlines()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.i18n import Translate
+from core.i18n import use_language
 from core.labels import measured_name, variant_name
 from core.report.tables import escape_markdown
 
@@ -18,12 +18,14 @@ class Words:
     text: Mapping[str, str]
     headings: Mapping[str, str]
     methods: Mapping[str, str]
-    translate: Translate
+    language: str
 
     def variant(self, variant: str) -> str:
         """A method with its settings, as Markdown that shows it letter by letter."""
-        return escape_markdown(variant_name(variant, self.translate))
+        with use_language(self.language):
+            return escape_markdown(variant_name(variant))
 
     def run(self, variant: str, sparsity: float, seed: int) -> str:
         """The same of a run."""
-        return escape_markdown(measured_name(variant, sparsity, seed, self.translate))
+        with use_language(self.language):
+            return escape_markdown(measured_name(variant, sparsity, seed))

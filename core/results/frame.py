@@ -14,9 +14,10 @@ from core.results.row_cache import Row, load_rows, save_rows
 from core.runs.atomic_io import modified
 from core.runs.folder import Home, RunFolder
 from core.runs.polling import MANY, Signature, ThrottledReader, signature
+from core.spec.errors import InputError
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError, finite
+from core.spec.validate import finite
 
 # One row a finished run. Units are in the names; sizes in MB are 10^6 bytes.
 COLUMNS = (

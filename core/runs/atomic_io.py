@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from core.spec.errors import InputError
+
 MAX_RECORD_BYTES = 64 << 20  # bytes; the journal of 10,000 epochs has 4 MB
 MAX_TIME = 4e9  # the year 2096: a later time is garbled, and might not fit into a date
 _SEAL = "record_sha256"
@@ -84,7 +86,7 @@ def with_checksum(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """The JSON object in ``raw``, without its seal. ValueError, with the reason, if it is none or was altered.
+    """The JSON object in ``raw``, without its seal. InputError, with the reason, if it is none or was altered.
 
     A record without a seal, as a person may write it, is taken as it is.
     """
@@ -93,12 +95,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         if b"\\ud" in raw.lower():  # half a character, which no page could show
             json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        raise ValueError("it is not JSON") from None
+        raise InputError("it is not JSON") from None
     if not isinstance(data, dict):
-        raise ValueError("it is not an object")  # noqa: TRY004 - damaged, whatever it is
+        raise InputError("it is not an object")
     seal = data.pop(_SEAL, None)
     if seal is not None and seal != _digest(data):
-        raise ValueError("it was altered after it was written")
+        raise InputError("it was altered after it was written")
     return data
 
 

@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from core.i18n import Message
 from core.runs.atomic_io import parse_object, read_regular_file, with_checksum, write_json
 from core.runs.folder import RunFolder
-from core.spec.validate import InputError, check_float, check_int, check_keys, invalid_value
+from core.spec.errors import InputError, invalid_value, os_reason
+from core.spec.validate import check_float, check_int, check_keys
 
 BINS = 41  # of a histogram of weights; odd, so that one lies around zero
 MAX_MISTAKES = 18  # pictures kept
@@ -131,11 +133,13 @@ def read_diagnostics(folder: RunFolder) -> Diagnostics | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InputError(f"{folder.run_id}: examination.json cannot be read ({error.strerror}).") from None
+        raise InputError(
+            "{run}: examination.json cannot be read ({reason}).", run=folder.run_id, reason=os_reason(error)
+        ) from None
     except ValueError as error:  # InputError is one
-        raise InputError(f"{folder.run_id}: examination.json is damaged: {error}") from None
+        raise InputError("{run}: examination.json is damaged: {reason}", run=folder.run_id, reason=error) from None
     if found.run_id != folder.run_id:
-        raise InputError(f"{folder.run_id}: examination.json is that of another run.")
+        raise InputError("{run}: examination.json is that of another run.", run=folder.run_id)
     return found
 
 
@@ -159,7 +163,7 @@ def _checked(data: dict[str, Any]) -> Diagnostics:
     by_class = {name: _numbers(name, top[name], n) for name in ("correct", "dense_correct")}
     for name, counts in by_class.items():
         if any(count > of for count, of in zip(counts, pictures, strict=True)):
-            raise invalid_value(name, top[name], "no more than there are pictures of each class")
+            raise invalid_value(name, top[name], Message("no more than there are pictures of each class"))
     if confusion and ([sum(row) for row in confusion], _diagonal(confusion)) != (list(pictures), by_class["correct"]):
         raise InputError("its confusion matrix does not fit its other counts.")
     if not sum(pictures):
@@ -191,11 +195,11 @@ def _layer(data: Any) -> Layer:
     shapes = [_shape(part[name]) for name in ("shape", "dense_shape")]
     shape, dense = shapes
     if len(shape) != len(dense) or any(here > there for here, there in zip(shape, dense, strict=True)):
-        raise invalid_value("shape", part["shape"], "one within that of the dense network")
+        raise invalid_value("shape", part["shape"], Message("one within that of the dense network"))
     counts = _numbers("counts", part["counts"], BINS)
     zeros = check_int("zeros", part["zeros"], 0, math.prod(shape))
     if zeros + sum(counts) > math.prod(shape):
-        raise invalid_value("counts", part["counts"], "no more than there are weights")
+        raise invalid_value("counts", part["counts"], Message("no more than there are weights"))
     filters = None if part["filters"] is None else _numbers("filters", part["filters"], dense[0], 100)
     return Layer(
         _text("layer", part["name"]), shape, dense, zeros, check_float("limit", part["limit"], 0, 1e30), counts, filters
@@ -205,7 +209,7 @@ def _layer(data: Any) -> Layer:
 def _shape(value: Any) -> tuple[int, ...]:
     shape = tuple(check_int("shape", size, 1, _CHANNELS) for size in _list("shape", value, 4))
     if len(shape) not in (2, 4):
-        raise invalid_value("shape", value, "two or four numbers")
+        raise invalid_value("shape", value, Message("two or four numbers"))
     return shape
 
 
@@ -218,7 +222,7 @@ def _mistake(data: Any, classes: int) -> Mistake:
     # The size stands in the header: a picture that unfolds to gigabytes never reaches a browser.
     size = (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24]))
     if not picture.startswith(_PNG) or size != (SIDE, SIDE):
-        raise invalid_value("picture", part["picture"], f"a PNG file of {SIDE} x {SIDE} pixels")
+        raise invalid_value("picture", part["picture"], Message("a PNG file of {side} x {side} pixels", side=SIDE))
     return Mistake(
         check_int("index", part["index"], 0, _MANY),
         check_int("truth", part["truth"], 0, classes - 1),
@@ -230,19 +234,19 @@ def _mistake(data: Any, classes: int) -> Mistake:
 
 def _text(field: str, value: Any, longest: int = 300) -> str:
     if not isinstance(value, str) or len(value) > longest:
-        raise invalid_value(field, value, f"a text of at most {longest} letters")
+        raise invalid_value(field, value, Message("a text of at most {longest} letters", longest=longest))
     return value
 
 
 def _list(field: str, value: Any, longest: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > longest:
-        raise invalid_value(field, value, f"a list of at most {longest} entries")
+        raise invalid_value(field, value, Message("a list of at most {longest} entries", longest=longest))
     return value
 
 
 def _numbers(field: str, value: Any, count: int, high: int = _MANY) -> tuple[int, ...]:
     """The ``count`` whole numbers up to ``high`` in a line of them."""
-    accepted = f"{count} whole numbers up to {high}, with a space between them"
+    accepted = Message("{count} whole numbers up to {high}, with a space between them", count=count, high=high)
     words = value.split(" ") if isinstance(value, str) else []
     if len(words) != count or not all(word.isascii() and word.isdigit() and len(word) < 15 for word in words):
         raise invalid_value(field, value, accepted)

@@ -14,8 +14,8 @@ import numpy as np
 
 from core.runs.folder import Home, State
 from core.runs.status import RunStatus
+from core.spec.errors import InputError
 from core.spec.spec import FOLDER_PREFIX, RunSpec
-from core.spec.validate import InputError
 
 # Images a second that one core of a server CPU trains, by width: what is assumed before anything was measured.
 _GUESS = {4: 900.0, 8: 600.0, 16: 250.0, 32: 80.0, 64: 22.0, 128: 6.0}

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from core.i18n import Message
 from core.runs.atomic_io import (
     append_line,
     parse_object,
@@ -23,9 +24,11 @@ from core.runs.atomic_io import (
     with_checksum,
     write_json,
 )
+from core.runs.failure import FailureCode, RunFailure
 from core.runs.lease import Holder, holder
+from core.spec.errors import InputError, invalid_value, os_reason
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError, finite, invalid_value
+from core.spec.validate import finite
 
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,120}")
 # What every result has, whatever the method; a result without one of these is not valid.
@@ -88,16 +91,18 @@ class Home:
                 probe.touch()
                 probe.unlink(missing_ok=True)  # another thread may have tried the same
             except OSError as error:
-                reason = error.strerror or type(error).__name__
                 raise InputError(
-                    f"{folder} cannot be written ({reason}): choose a folder of your own with --home or PRUNESCOPE_HOME."
+                    "{folder} cannot be written ({reason}): choose a folder of your own with --home or "
+                    "PRUNESCOPE_HOME.",
+                    folder=folder,
+                    reason=os_reason(error),
                 ) from None
         return self
 
     def run(self, run_id: str) -> RunFolder:
         """The folder of the run called ``run_id``, which need not exist; InputError for what cannot be a run's name."""
         if not _RUN_ID.fullmatch(run_id):
-            raise invalid_value("run", run_id, "the id of a run")
+            raise invalid_value("run", run_id, Message("the id of a run"))
         return RunFolder(self.checkpoints / run_id)
 
     def runs(self) -> list[RunFolder]:
@@ -108,7 +113,9 @@ class Home:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise InputError(f"{self.checkpoints} cannot be read ({error.strerror}).") from None
+            raise InputError(
+                "{path} cannot be read ({reason}).", path=self.checkpoints, reason=os_reason(error)
+            ) from None
         return [RunFolder(self.checkpoints / name) for name in names]
 
     def create(self, spec: RunSpec) -> RunFolder:
@@ -124,7 +131,9 @@ class Home:
             except InputError:  # missing or damaged
                 write_json(folder.spec_path, spec.to_json())
         except OSError as error:
-            raise InputError(f"{folder.path} cannot be written ({error.strerror}).") from None
+            raise InputError(
+                "{path} cannot be written ({reason}).", path=folder.path, reason=os_reason(error)
+            ) from None
         return folder
 
 
@@ -173,9 +182,9 @@ class RunFolder:
         try:
             spec = RunSpec.from_json(data)
         except InputError as error:
-            raise InputError(f"{self.run_id}: spec.json is damaged. {error}") from None
+            raise InputError("{run}: spec.json is damaged. {reason}", run=self.run_id, reason=error) from None
         if spec.run_id != self.run_id:
-            raise InputError(f"{self.run_id}: spec.json is that of another run, {spec.run_id}.")
+            raise InputError("{run}: spec.json is that of another run, {other}.", run=self.run_id, other=spec.run_id)
         return spec
 
     def result(self) -> dict[str, Any] | None:
@@ -185,10 +194,12 @@ class RunFolder:
         except FileNotFoundError:
             return None
         if data.get("run_id") != self.run_id:
-            raise InputError(f"{self.run_id}: result.json is that of another run.")
+            raise InputError("{run}: result.json is that of another run.", run=self.run_id)
         for key in RESULT_NUMBERS:
             if finite(data.get(key)) is None:
-                raise InputError(f"{self.run_id}: result.json is damaged: {key} is missing or not a number.")
+                raise InputError(
+                    "{run}: result.json is damaged: {key} is missing or not a number.", run=self.run_id, key=key
+                )
         return data
 
     def check_model(self) -> str:
@@ -196,12 +207,19 @@ class RunFolder:
         try:
             found = sha256(self.model_path)
         except OSError as error:
-            raise InputError(f"{self.run_id}: {self.model_path.name} cannot be read ({error.strerror}).") from None
+            raise InputError(
+                "{run}: {file} cannot be read ({reason}).",
+                run=self.run_id,
+                file=self.model_path.name,
+                reason=os_reason(error),
+            ) from None
         expected = (self.result() or {}).get("model_sha256")
         if expected not in (None, found):
             raise InputError(
-                f"{self.run_id}: {self.model_path.name} was altered or is that of another run: put the file back, or delete "
-                "the run and launch it again."
+                "{run}: {file} was altered or is that of another run: put the file back, or delete the "
+                "run and launch it again.",
+                run=self.run_id,
+                file=self.model_path.name,
             )
         return found
 
@@ -260,26 +278,27 @@ class RunFolder:
         """The run's state, derived from what is in the folder."""
         return self.describe()[0]
 
-    def describe(self) -> tuple[State, str]:
-        """The state and, for a run that failed, the reason."""
+    def describe(self) -> tuple[State, RunFailure | None]:
+        """The state and, of a run that failed, why."""
         try:
             _ = self.spec
             if self.result() is not None:
-                return State.DONE, ""
+                return State.DONE, None
         except InputError as error:
-            return State.FAILED, str(error)
+            return State.FAILED, RunFailure(FailureCode.INVALID_INPUT, error.message)
         owner = self.holder()
         if owner is not None and owner.alive:
-            return (State.CANCELLING if self.cancel_requested else State.RUNNING), ""
-        for event in reversed(self.events()):
+            return (State.CANCELLING if self.cancel_requested else State.RUNNING), None
+        events = self.events()
+        for place, event in reversed(list(enumerate(events, 1))):
             if event["type"] in ("started", "queued", "cancelled", "failed"):
                 # A request counts whatever happened to the run while it was stopping.
                 if event["type"] == "cancelled" or self.cancel_requested:
-                    return State.CANCELLED, ""
+                    return State.CANCELLED, None
                 if event["type"] == "failed":
-                    return State.FAILED, str(event.get("reason", "no reason was recorded"))
-                return (State.INTERRUPTED if event["type"] == "started" else State.QUEUED), ""
-        return State.QUEUED, ""
+                    return State.FAILED, RunFailure.from_events(events[:place])
+                return (State.INTERRUPTED if event["type"] == "started" else State.QUEUED), None
+        return State.QUEUED, None
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -287,9 +306,13 @@ def _read_object(path: Path) -> dict[str, Any]:
         return parse_object(read_regular_file(path))
     except FileNotFoundError:
         if path.name == "spec.json":
-            raise InputError(f"{path.parent.name}: {path.name} is missing.") from None
+            raise InputError("{run}: {file} is missing.", run=path.parent.name, file=path.name) from None
         raise
     except OSError as error:
-        raise InputError(f"{path.parent.name}: {path.name} cannot be read ({error.strerror}).") from None
+        raise InputError(
+            "{run}: {file} cannot be read ({reason}).", run=path.parent.name, file=path.name, reason=os_reason(error)
+        ) from None
     except ValueError as error:
-        raise InputError(f"{path.parent.name}: {path.name} is damaged: {error}.") from None
+        raise InputError(
+            "{run}: {file} is damaged: {reason}.", run=path.parent.name, file=path.name, reason=error
+        ) from None

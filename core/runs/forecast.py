@@ -10,7 +10,8 @@ from pathlib import Path
 
 from core.runs.atomic_io import append_line, modified, read_lines
 from core.runs.folder import Home, State
-from core.spec.validate import InputError, finite
+from core.spec.errors import InputError
+from core.spec.validate import finite
 
 _NEWEST = 20  # launches that are looked at
 

@@ -9,10 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from core.i18n import Message
 from core.runs.atomic_io import write_json
 from core.runs.folder import RunFolder
+from core.spec.errors import InputError, invalid_value
 from core.spec.methods import METHODS, Method, Scalar, find_method
-from core.spec.validate import InputError, check_float, check_int, check_keys, invalid_value
+from core.spec.validate import check_float, check_int, check_keys
 
 # Denser where curves are steep. The usual sparsities of a study are among them.
 SPARSITIES = (
@@ -38,7 +40,7 @@ class Curve:
             check_float("accuracy", value, 0, 100)
         rising = all(low < high for low, high in pairwise(self.sparsity))
         if len(self.sparsity) != len(self.accuracy) or not self.sparsity or not rising:
-            raise invalid_value("sparsity", self.sparsity, "rising values, as many as there are accuracies")
+            raise invalid_value("sparsity", self.sparsity, Message("rising values, as many as there are accuracies"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def _checked(data: Any) -> Sensitivity:
     top = check_keys("sensitivity", data, [field.name for field in fields(Sensitivity)])
     for name in ("run_id", "model", "data", "precision"):
         if not isinstance(top[name], str):
-            raise invalid_value(name, top[name], "a text")
+            raise invalid_value(name, top[name], Message("a text"))
     check_int("test_pictures", top["test_pictures"], 1, 10**9)
     check_int("pictures", top["pictures"], 1, top["test_pictures"])
     curves = []

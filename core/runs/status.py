@@ -11,11 +11,13 @@ import pandas as pd
 
 from core.runs.atomic_io import MAX_TIME, modified
 from core.runs.events import PHASES
+from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.polling import Signature, ThrottledReader, signature
+from core.spec.errors import InputError
 from core.spec.spec import RunSpec
 from core.spec.training_plan import make_training_plan
-from core.spec.validate import InputError, finite
+from core.spec.validate import finite
 
 # States that only change together with a file in the run's folder; in the others a heartbeat may just stop.
 _STILL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
@@ -33,7 +35,7 @@ class RunStatus:
     run_id: str
     spec: RunSpec | None
     state: State
-    reason: str
+    failure: RunFailure | None
     phase: str
     fraction: float
     seconds_left: float | None
@@ -84,36 +86,27 @@ class Statuses:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailureGroup:
     """Runs that failed for the same reason, and how many more failed only because these are their dense runs."""
 
-    reason: str
+    failure: RunFailure
     run_ids: tuple[str, ...]
     dependants: int
 
 
-def failures(runs: Iterable[RunStatus]) -> list[Failure]:
+def group_failures(runs: Iterable[RunStatus]) -> list[FailureGroup]:
     """The failed ones of ``runs`` by their reasons. A pruned run whose dense run is not among them stands for itself."""
     failed = {run.run_id: run for run in runs if run.state == State.FAILED}
-    causes: dict[str, list[str]] = {}
-    dependants: Counter[str] = Counter()
+    causes: dict[RunFailure, list[str]] = {}
+    dependants: Counter[RunFailure] = Counter()
     for run in failed.values():
         dense = failed.get(run.spec.dense.run_id) if run.spec and not run.spec.is_dense else None
-        # What core.jobs.task notes for a run that was never begun. A failure of its own has another reason.
-        if dense is not None and run.reason.startswith(f"Its dense run {dense.run_id} failed"):
-            dependants[dense.reason] += 1
+        assert run.failure is not None
+        if dense is not None and dense.failure is not None and run.failure.code == FailureCode.DENSE_FAILED:
+            dependants[dense.failure] += 1
         else:
-            causes.setdefault(run.reason, []).append(run.run_id)
-    return [Failure(reason, tuple(run_ids), dependants[reason]) for reason, run_ids in causes.items()]
-
-
-def smaller_batch(folder: RunFolder) -> int | None:
-    """The batch size to try instead, if the run failed for want of memory."""
-    for event in reversed(folder.events()):
-        if event["type"] == "failed":
-            size = event.get("smaller_batch")
-            return size if isinstance(size, int) and size >= 2 else None
-    return None
+            causes.setdefault(run.failure, []).append(run.run_id)
+    return [FailureGroup(failure, tuple(run_ids), dependants[failure]) for failure, run_ids in causes.items()]
 
 
 def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
@@ -155,7 +148,7 @@ def _in_order(runs: list[RunStatus]) -> list[RunStatus]:
 
 
 def _status(folder: RunFolder) -> RunStatus:
-    state, reason = folder.describe()
+    state, failure = folder.describe()
     try:
         spec = folder.spec
     except InputError:
@@ -174,7 +167,7 @@ def _status(folder: RunFolder) -> RunStatus:
         run_id=folder.run_id,
         spec=spec,
         state=state,
-        reason=reason,
+        failure=failure,
         phase=phase,
         fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
         seconds_left=finite(training.get("seconds_left")),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.lease import Lease, LeaseHeldError
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 
 def trash_path(home: Home) -> Path:
@@ -25,9 +25,9 @@ def move_to_trash(home: Home, run_ids: Collection[str]) -> list[Path]:
     folders = [home.run(run_id) for run_id in run_ids]
     for folder in folders:
         if not folder.path.is_dir():
-            raise InputError(f"{folder.run_id} is not there: it was deleted already.")
+            raise InputError("{run} is not there: it was deleted already.", run=folder.run_id)
         if folder.state() in UNFINISHED - {State.INTERRUPTED}:
-            raise InputError(f"{folder.run_id} has not ended: cancel it first.")
+            raise InputError("{run} has not ended: cancel it first.", run=folder.run_id)
     _refuse_orphans(home, folders)
     moved = []
     with ExitStack() as held:
@@ -35,7 +35,7 @@ def move_to_trash(home: Home, run_ids: Collection[str]) -> list[Path]:
             try:
                 held.enter_context(Lease(folder.path))  # nobody may start it while it moves
             except LeaseHeldError:
-                raise InputError(f"{folder.run_id} has just been started: cancel it first.") from None
+                raise InputError("{run} has just been started: cancel it first.", run=folder.run_id) from None
         trash_path(home).mkdir(exist_ok=True)
         for folder in folders:
             target = _free(trash_path(home) / f"{folder.run_id}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -53,7 +53,7 @@ def _refuse_orphans(home: Home, folders: Collection[RunFolder]) -> None:
         except InputError:  # a damaged run needs nobody
             continue
         if dense in going and other.state() not in (State.FAILED, State.CANCELLED):
-            raise InputError(f"{other.run_id} starts from {dense}: delete both, or keep both.")
+            raise InputError("{run} starts from {dense}: delete both, or keep both.", run=other.run_id, dense=dense)
 
 
 def _free(path: Path) -> Path:

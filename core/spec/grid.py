@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from core.i18n import N_, Message
+from core.spec.errors import InputError
 from core.spec.methods import DENSE, Scalar
 from core.spec.spec import Recipe, RunSpec
-from core.spec.validate import InputError
 
 MAX_STUDY_RUNS = 2_000
 
@@ -25,12 +26,13 @@ def study_runs(
     Sparsity 0.0 stands for the dense run, whatever the method. ``settings`` are given per method. InputError for a
     value that is not accepted, for an empty choice and for more than 2,000 runs.
     """
-    for name, chosen in (("methods", methods), ("sparsities", sparsities), ("seeds", seeds)):
+    given = ((N_("methods"), methods), (N_("sparsities"), sparsities), (N_("seeds"), seeds))
+    for name, chosen in given:
         if not chosen:
-            raise InputError(f"{name} is empty: choose at least one.")
+            raise InputError("{choice} is empty: choose at least one.", choice=Message(name))
     size = len(methods) * len(sparsities) * len(seeds)
     if size > MAX_STUDY_RUNS:
-        raise InputError(f"This study has {size:,} runs: choose at most {MAX_STUDY_RUNS:,}.")
+        raise InputError("This study has {runs:,} runs: choose at most {most:,}.", runs=size, most=MAX_STUDY_RUNS)
     dense = [RunSpec(recipe, DENSE, seed) for seed in seeds]
     pruned = [
         RunSpec(recipe, method, seed, sparsity, tuple((settings or {}).get(method, {}).items()))

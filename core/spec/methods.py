@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.spec.validate import check_choice, invalid_value
+from core.i18n import Message
+from core.spec.errors import invalid_value
+from core.spec.validate import check_choice
 
 Scalar = str | int | float | bool
 DENSE = "dense"
@@ -64,7 +66,7 @@ class Method:
         known = {setting.name: setting for setting in self.settings}
         for name in given:
             if name not in known:
-                accepted = ", ".join(known) or "none: this method has no settings"
+                accepted = Message.literal(", ".join(known)) if known else Message("none: this method has no settings")
                 raise invalid_value(f"setting of {self.name}", name, accepted)
         complete = {name: setting.check(given.get(name, setting.default)) for name, setting in known.items()}
         for name, setting in known.items():
@@ -72,7 +74,11 @@ class Method:
             if complete[name] != setting.default and not setting.matters(complete):
                 assert setting.only_with is not None
                 needed = "{}={}".format(*setting.only_with)
-                raise invalid_value(f"{name} of {self.name}", complete[name], f"{setting.default} unless {needed}")
+                raise invalid_value(
+                    f"{name} of {self.name}",
+                    complete[name],
+                    Message("{default} unless {needed}", default=setting.default, needed=needed),
+                )
         return tuple(complete.items())
 
 
@@ -264,7 +270,7 @@ DEFAULT_METHODS = tuple(name for name, method in METHODS.items() if method.group
 def find_method(name: Any) -> Method:
     """The method called ``name``, else InputError with the names there are."""
     if not isinstance(name, str) or name not in METHODS:
-        raise invalid_value("method", name, "one of " + ", ".join(METHODS))
+        raise invalid_value("method", name, Message("one of {choices}", choices=", ".join(METHODS)))
     return METHODS[name]
 
 

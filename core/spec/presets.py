@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.i18n import Message
+from core.spec.errors import invalid_value
 from core.spec.spec import FOLDER_PREFIX, Recipe, Schedule, check_data_name
-from core.spec.validate import invalid_value
 
 SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.95)
 SEEDS = (42, 123, 456)
@@ -48,7 +49,7 @@ PRESETS: Mapping[str, Preset] = {
 def find_preset(name: Any) -> Preset:
     """The preset called ``name``, else InputError with the names there are."""
     if not isinstance(name, str) or name not in PRESETS:
-        raise invalid_value("preset", name, "one of " + ", ".join(PRESETS))
+        raise invalid_value("preset", name, Message("one of {choices}", choices=", ".join(PRESETS)))
     return PRESETS[name]
 
 
@@ -84,6 +85,6 @@ def resolve_data(data: str) -> str:
     path = Path(os.path.abspath(os.path.expanduser(data[len(FOLDER_PREFIX) :].strip())))  # noqa: PTH100, PTH111 - never raises
     if not all(os.path.isdir(path / split) for split in ("train", "test")):  # noqa: PTH112 - never raises
         raise invalid_value(
-            "data", data, "folder:PATH with a folder that exists and holds train/<class>/* and test/<class>/*"
+            "data", data, Message("folder:PATH with a folder that exists and holds train/<class>/* and test/<class>/*")
         )
     return FOLDER_PREFIX + str(path)

@@ -8,8 +8,10 @@ import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from core.i18n import Message
+from core.spec.errors import invalid_value
 from core.spec.methods import DENSE, METHODS, Scalar, find_method, variant_label
-from core.spec.validate import check_choice, check_float, check_int, check_keys, invalid_value
+from core.spec.validate import check_choice, check_float, check_int, check_keys
 
 PRECISIONS = ("auto", "fp32", "bf16")
 FOLDER_PREFIX = "folder:"
@@ -52,7 +54,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not isinstance(self.preset, str) or not _LABEL.fullmatch(self.preset):
-            raise invalid_value("preset", self.preset, "a name of lower-case letters, digits, - and _")
+            raise invalid_value("preset", self.preset, Message("a name of lower-case letters, digits, - and _"))
         check_data_name(self.data)
         check_int("width", self.width, 4, 256)
         check_choice("precision", self.precision, PRECISIONS)
@@ -88,23 +90,25 @@ class RunSpec:
         object.__setattr__(self, "sparsity", check_float("sparsity", self.sparsity, 0, 1, below_high=True))
         if self.method == DENSE:
             if self.sparsity:
-                raise invalid_value("sparsity of a dense run", self.sparsity, "0")
+                raise invalid_value("sparsity of a dense run", self.sparsity, Message("0"))
             if self.settings:
-                raise invalid_value("settings of a dense run", dict(self.settings), "none")
+                raise invalid_value("settings of a dense run", dict(self.settings), Message("none"))
             object.__setattr__(self, "recipe", replace(self.recipe, finetune=None))
             return
         method = find_method(self.method)
         object.__setattr__(self, "settings", method.complete(dict(self.settings)))
         if self.recipe.finetune is None:
-            raise invalid_value("finetune", None, "a schedule: a pruned run needs one")
+            raise invalid_value("finetune", None, Message("a schedule: a pruned run needs one"))
         rewind = dict(self.settings).get("rewind_epoch", 0)
         if isinstance(rewind, int) and rewind > self.recipe.train.epochs:
             raise invalid_value(
-                "rewind_epoch", rewind, f"an epoch of the dense run, which has {self.recipe.train.epochs}"
+                "rewind_epoch",
+                rewind,
+                Message("an epoch of the dense run, which has {epochs}", epochs=self.recipe.train.epochs),
             )
         rounds, epochs = dict(self.settings).get("rounds"), self.recipe.finetune.epochs
         if dict(self.settings).get("schedule") == "iterative" and isinstance(rounds, int) and rounds > epochs:
-            raise invalid_value("rounds", rounds, f"at most {epochs}, the epochs of retraining")
+            raise invalid_value("rounds", rounds, Message("at most {epochs}, the epochs of retraining", epochs=epochs))
 
     @property
     def is_dense(self) -> bool:
@@ -152,9 +156,9 @@ class RunSpec:
         recipe = check_keys("recipe", top["recipe"], [field.name for field in fields(Recipe)])
         schedules = {name: _schedule(name, recipe[name]) for name in ("train", "finetune")}
         if schedules["train"] is None:
-            raise invalid_value("train", None, "a schedule")
+            raise invalid_value("train", None, Message("a schedule"))
         if not isinstance(top["settings"], dict):
-            raise invalid_value("settings", top["settings"], "an object")
+            raise invalid_value("settings", top["settings"], Message("an object"))
         return cls(**{**top, "recipe": Recipe(**{**recipe, **schedules}), "settings": tuple(top["settings"].items())})
 
 
@@ -165,7 +169,7 @@ def check_data_name(data: Any) -> str:
         or (data.startswith(FOLDER_PREFIX) and data[len(FOLDER_PREFIX) :].strip() and data.isprintable())
     ):
         return data
-    raise invalid_value("data", data, "cifar10, synthetic or folder:PATH")
+    raise invalid_value("data", data, Message("cifar10, synthetic or folder:PATH"))
 
 
 def _schedule(field: str, data: Any) -> Schedule | None:

@@ -6,36 +6,23 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-
-class InputError(ValueError):
-    """Input from outside that is not accepted. The message is one line and says what is."""
-
-
-def invalid_value(field: str, value: object, accepted: str) -> InputError:
-    """The error for ``field = value``, cut short so that hostile input cannot flood a terminal or a page."""
-    try:
-        shown = " ".join(repr(value).split())
-    except ValueError:  # Python does not print whole numbers of thousands of digits
-        shown = f"a {type(value).__name__} too long to print"
-    if len(shown) > 80:
-        shown = shown[:77] + "..."
-    return InputError(f"{field} = {shown} is not accepted: give {accepted}.")
+from core.i18n import N_, Message
+from core.spec.errors import invalid_value
 
 
 def check_int(field: str, value: Any, low: int, high: int) -> int:
     """``value`` as an int in [low, high]; booleans and fractions are refused."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise invalid_value(field, value, f"a whole number from {low} to {high}")
+        raise invalid_value(field, value, Message("a whole number from {low} to {high}", low=low, high=high))
     return value
 
 
 def check_float(field: str, value: Any, low: float, high: float, *, below_high: bool = False) -> float:
     """``value`` as a finite float in [low, high], or [low, high) with ``below_high``."""
-    top = f"below {high:g}" if below_high else f"to {high:g}"
-    accepted = f"a number from {low:g} {top}"
+    limit = N_("a number from {low:g} below {high:g}") if below_high else N_("a number from {low:g} to {high:g}")
     found = finite(value)
     if found is None or not low <= found <= high or (below_high and found == high):
-        raise invalid_value(field, value, accepted)
+        raise invalid_value(field, value, Message(limit, low=low, high=high))
     return found + 0.0  # -0.0 is 0.0, or one spec would have two ids
 
 
@@ -55,13 +42,13 @@ def check_choice(field: str, value: Any, choices: Collection[Any]) -> Any:
     for choice in choices:
         if type(choice) is type(value) and choice == value:
             return choice
-    raise invalid_value(field, value, "one of " + ", ".join(map(str, choices)))
+    raise invalid_value(field, value, Message("one of {choices}", choices=", ".join(map(str, choices))))
 
 
 def check_keys(field: str, value: Any, accepted: Collection[str]) -> dict[str, Any]:
     """``value`` if it is a mapping that has exactly the accepted keys."""
     if not isinstance(value, dict):
-        raise invalid_value(field, value, f"an object with the keys {', '.join(accepted)}")
+        raise invalid_value(field, value, Message("an object with the keys {choices}", choices=", ".join(accepted)))
     if set(value) != set(accepted):
-        raise invalid_value(f"the keys of {field}", sorted(map(str, value)), ", ".join(accepted))
+        raise invalid_value(f"the keys of {field}", sorted(map(str, value)), Message.literal(", ".join(accepted)))
     return value

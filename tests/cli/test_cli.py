@@ -12,10 +12,10 @@ import pytest
 from core.cli.main import _standing, main, run_on_cluster
 from core.engine import load_model, resnet18, save_model
 from core.runs.folder import Home, RunFolder
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.records import write_result
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from core.engine import resnet18
 from core.engine.pruning.allocation import ALLOCATIONS, allocated_masks, apportion, erk_densities, lamp_scores
 from core.engine.pruning.base import prunable
 from core.engine.pruning.magnitude import magnitude_masks
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
-from core.spec.validate import InputError
 
 SPARSITIES = (0.1, 0.5, 0.9, 0.95, 0.99)
 

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from core.engine import load_model, magnitude_prune_global, resnet18, save_model, structured_prune_filters
 from core.engine.artifact import FORMAT, _digest, _gaps, _positions, encode, notes_of, plain_size
 from core.engine.pruning import prune
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
-from core.spec.validate import InputError
 
 
 @pytest.mark.parametrize("method", METHODS)

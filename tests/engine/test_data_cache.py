@@ -14,7 +14,7 @@ from PIL import Image
 from core.engine.data import load_dataset
 from core.engine.data.pictures import Dataset
 from core.runs.folder import Home
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 
 @pytest.fixture

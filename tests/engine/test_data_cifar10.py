@@ -15,7 +15,7 @@ from torchvision.datasets import CIFAR10
 
 from core.engine.data import load_dataset
 from core.runs.folder import Home
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 CLASSES = [f"class {number}" for number in range(10)]
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.engine.data import folder
 from core.engine.data.pictures import Decoded
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 
 def colour(shade: int) -> Image.Image:

@@ -17,8 +17,8 @@ from core.engine.execute import execute
 from core.engine.pruning.base import prunable
 from core.runs.diagnostics import BINS, diagnostics_path, read_diagnostics
 from core.runs.folder import Home, State
+from core.spec.errors import InputError
 from core.spec.spec import Recipe, RunSpec, Schedule
-from core.spec.validate import InputError
 
 METHODS = {
     "magnitude": ("magnitude", 0.9, {}),

@@ -19,9 +19,9 @@ from core.runs.atomic_io import sha256
 from core.runs.folder import Home, State
 from core.runs.lease import Lease, LeaseHeldError
 from core.runs.status import smaller_batch
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

@@ -9,9 +9,9 @@ from core.engine import load_model, magnitude_prune_global, save_model, structur
 from core.engine.artifact import notes_of
 from core.engine.export import encode_onnx, export
 from core.runs.folder import Home
+from core.spec.errors import InputError
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.records import write_result
 
 NOTES = {"run_id": "x", "classes": "cat,dog", "mean": "0.1,0.2,0.3", "std": "1,1,1"}

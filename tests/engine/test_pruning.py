@@ -12,8 +12,8 @@ from core.engine import lottery_ticket_prune, magnitude_prune_global, resnet18
 from core.engine.metrics import count
 from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks, prunable
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
-from core.spec.validate import InputError
 from tests.engine.registry import UNSTRUCTURED, variants
 
 SPARSITIES = (0.3, 0.5, 0.7, 0.9, 0.95)

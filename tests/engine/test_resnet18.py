@@ -3,7 +3,7 @@ import torch
 
 from core.engine import resnet18
 from core.engine.networks.resnet18 import Shape, conv_graph
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 
 def test_width_64_is_the_resnet18_of_the_literature():

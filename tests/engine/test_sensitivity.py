@@ -13,9 +13,9 @@ from core.engine.pruning.base import Context
 from core.engine.sensitivity import measure_sensitivity
 from core.runs.folder import Home
 from core.runs.sensitivity import read_sensitivity, sensitivity_path
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.spec import Recipe, RunSpec, Schedule
-from core.spec.validate import InputError
 from tests.records import write_result
 
 FEW = [METHODS["magnitude"], METHODS["random"]]

@@ -18,8 +18,8 @@ from core.engine.pruning.channel_allocation import Costs, allocate
 from core.engine.pruning.channel_importance import channel_importance
 from core.engine.pruning.shrink import shrink
 from core.engine.pruning.structured import choose_channels
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
-from core.spec.validate import InputError
 
 CHOICES = {setting.name: setting.choices for setting in METHODS["structured"].settings}
 CRITERIA, ALLOCATIONS = CHOICES["criterion"], CHOICES["allocation"]

@@ -11,10 +11,10 @@ from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
 from core.engine.step import Step
 from core.engine.train import make_optimizer, train_epoch
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.spec import Schedule
 from core.spec.training_plan import TrainingPlan
-from core.spec.validate import InputError
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 SCHEDULE = Schedule(epochs=2, lr=0.05, batch_size=16)

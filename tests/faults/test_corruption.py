@@ -14,7 +14,7 @@ from core.results.frame import Results
 from core.runs.diagnostics import read_diagnostics
 from core.runs.folder import Home, State
 from core.runs.status import Statuses, curves
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 DENSE_FILES = (
     "spec.json",

@@ -16,9 +16,9 @@ from core.engine.checkpoint import load_checkpoint, save_checkpoint
 from core.runs.atomic_io import append_line, read_lines, write_json
 from core.runs.folder import Home, State
 from core.runs.lease import Lease, LeaseHeldError, holder
+from core.spec.errors import InputError
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.records import plausible_result, write_result
 
 SPEC = RunSpec(PRESETS["demo"].recipe, "dense", 42)

@@ -15,10 +15,10 @@ from core.runs.atomic_io import append_line, parse_object, read_lines, with_chec
 from core.runs.events import describe_event
 from core.runs.folder import Home, State
 from core.runs.status import Statuses, curves
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 
 CASES = int(os.environ.get("PRUNESCOPE_FUZZ", "200"))
 fuzz = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -27,7 +27,7 @@ from core.jobs.workers import WORKERS_VARIABLE, cpu_workers, visible_gpus
 from core.runs.atomic_io import parse_object
 from core.runs.folder import Home, State
 from core.runs.lease import STALE_SECONDS
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 from tests.jobs.clusters import cluster_processes, cluster_running, until_gone
 from tests.jobs.fake_executor import EXECUTOR, dense, tell, wait_until
 

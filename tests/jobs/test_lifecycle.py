@@ -37,9 +37,9 @@ from core.runs import lease as lease_module
 from core.runs.folder import RESULT_NUMBERS, UNFINISHED, Home, RunFolder, State
 from core.runs.lease import STALE_SECONDS, Lease
 from core.runs.trash import move_to_trash, trash_path
+from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.jobs.fake_executor import dense, pruned
 
 LONG = os.environ.get("PRUNESCOPE_LONG") == "1"

@@ -11,7 +11,7 @@ import pytest
 from core.jobs.cluster import call
 from core.jobs.queue import Queue
 from core.runs.folder import Home, State
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 from tests.jobs.clusters import cluster_running
 from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times, wait_until
 

@@ -11,10 +11,10 @@ import pytest
 
 from core.results.frame import Results, interpolate, studies, study_frame, summarise
 from core.runs.folder import Home
+from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
 from core.spec.spec import Recipe, RunSpec
-from core.spec.validate import InputError
 from tests.records import write_result
 
 RECIPE = build_recipe("demo")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.results.pareto import COSTS, best, pareto_front, recommend
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 NUMBERS = st.one_of(st.just(float("nan")), st.integers(0, 20).map(float))
 RUNS = st.lists(

@@ -9,9 +9,9 @@ import pytest
 
 from core.runs.diagnostics import MAX_MISTAKES, diagnostics_path, is_of, read_diagnostics
 from core.runs.folder import Home
+from core.spec.errors import InputError
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.diagnostics import keep_examination, picture
 
 

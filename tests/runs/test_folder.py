@@ -9,9 +9,9 @@ import pytest
 from core.runs.atomic_io import append_line, atomic_write, read_lines, write_json
 from core.runs.folder import Home, State
 from core.runs.lease import STALE_SECONDS, Lease, LeaseHeldError, LeaseLostError, holder, latest_attempt
+from core.spec.errors import InputError
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.records import plausible_result, write_result
 
 SPEC = RunSpec(PRESETS["demo"].recipe, "magnitude", 42, 0.9)

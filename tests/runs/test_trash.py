@@ -9,9 +9,9 @@ import pytest
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease
 from core.runs.trash import move_to_trash, trash_path
+from core.spec.errors import InputError
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.records import write_result
 
 RECIPE = PRESETS["demo"].recipe

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.spec.errors import InputError
 from core.spec.grid import study_runs, with_dense
 from core.spec.methods import DENSE, METHODS, find_method, variant_label
 from core.spec.presets import PRESETS, SPARSITIES, build_recipe, resolve_data
 from core.spec.spec import Recipe, RunSpec, Schedule
-from core.spec.validate import InputError
 
 RECIPE = PRESETS["demo"].recipe
 

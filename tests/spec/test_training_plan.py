@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
 from core.spec.training_plan import GRADUAL_CUTS, make_training_plan
-from core.spec.validate import InputError
 
 RECIPE = PRESETS["standard"].recipe  # 80 epochs at 0.1, then 40 at 0.01
 

@@ -3,14 +3,14 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.i18n import korean
 from core.jobs.queue import Queue
 from core.runs.atomic_io import read_lines
 from core.runs.folder import State
+from core.spec.errors import InputError
 from core.spec.methods import DEFAULT_METHODS, METHODS
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
+from tests.korean import korean
 from tests.pages.conftest import ROOT
 from tests.records import write_result
 
@@ -181,8 +181,8 @@ def test_choices_survive_a_wrong_folder_and_a_switch_to_another_page(open_page, 
     for split in ("train", "test"):
         (tmp_path / "pictures" / split).mkdir(parents=True)
     app = app.text_input(key="folder").set_value(str(tmp_path / "pictures")).run()
-    app = app.switch_page("ui/runs/page.py").run()
-    app = app.switch_page("ui/launch/page.py").run()
+    app = app.switch_page("pages/runs.py").run()
+    app = app.switch_page("pages/launch.py").run()
     click(app, "Launch 2 runs")
     dense, pruned = submitted
     assert dense.recipe.data == f"folder:{tmp_path / 'pictures'}"
@@ -253,7 +253,7 @@ def test_what_is_chosen_is_in_the_address_and_a_link_chooses_it(open_page, submi
     other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in query.items():
         other.query_params[name] = value
-    other = other.switch_page("ui/launch/page.py").run()
+    other = other.switch_page("pages/launch.py").run()
     assert not other.exception
     assert said(other) == said(app)
     click(other, "Launch 4 runs")

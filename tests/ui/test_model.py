@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 from core.jobs import command
 from core.runs.diagnostics import diagnostics_path
 from core.runs.folder import Home
+from core.spec.errors import InputError
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.diagnostics import keep_examination
 from tests.records import write_result
 
@@ -46,7 +46,7 @@ def open_page(**query):
     for name, value in query.items():
         app.query_params[name] = value
     app.run()
-    return run(app.switch_page("ui/model/page.py"))
+    return run(app.switch_page("pages/model.py"))
 
 
 def run(target):

@@ -175,7 +175,7 @@ def test_the_study_is_that_of_the_address_and_is_kept(home, open_page, drawn):
     app = study.set_value(other).run() if other in study.options else app
     assert not app.exception
     chosen = app.query_params["study"]
-    app = app.switch_page("ui/compare/page.py").run()
+    app = app.switch_page("pages/compare.py").run()
     assert not app.exception
     assert app.query_params["study"] == chosen
 

@@ -11,9 +11,9 @@ from core.jobs.queue import Queue
 from core.runs.folder import State
 from core.runs.forecast import record_forecast
 from core.runs.lease import Lease
+from core.spec.errors import InputError
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.records import write_result
 
 RECIPE = PRESETS["demo"].recipe
@@ -368,5 +368,5 @@ def test_the_second_chart_is_in_the_address(open_page, home):
     assert "measure" not in app.query_params
     app = app.selectbox(key="measure").set_value("images_per_second").run()
     assert app.query_params["measure"] == "images_per_second"
-    app = app.switch_page("ui/launch/page.py").run().switch_page("ui/runs/page.py").run()
+    app = app.switch_page("pages/launch.py").run().switch_page("pages/runs.py").run()
     assert app.selectbox(key="measure").value == "images_per_second"

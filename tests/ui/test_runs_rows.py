@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from core.i18n import korean
 from core.runs.folder import Home, State
 from core.runs.status import Statuses
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
+from tests.korean import korean
 from tests.records import write_result
 from ui.runs.rows import Filter, differences, group_row, groups, run_row
 
@@ -34,7 +34,7 @@ def test_a_filter_holds_what_is_asked_for_and_nothing_else(runs):
     assert {run.spec.method for run in runs if Filter(variants={"Dense"}).holds(run)} == {"dense"}
     assert {run.spec.seed for run in runs if Filter(text="  Magnitude SEED2 ").holds(run)} == {2}
     assert len([run for run in runs if Filter(text="+7 epochs").holds(run)]) == 1
-    assert {run.spec.method for run in runs if Filter(text="크기 너비", t=korean).holds(run)} == {"magnitude"}
+    assert {run.spec.method for run in runs if korean(Filter(text="크기 너비").holds, run)} == {"magnitude"}
     assert not any(Filter(text="크기 너비").holds(run) for run in runs)
     assert not any(Filter(text="nothing like that").holds(run) for run in runs)
 

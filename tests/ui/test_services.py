@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from core.jobs.queue import Queue
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 from ui.shared import services as _shared
 
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from core.spec.errors import InputError
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError
 from tests.records import write_result
 from ui.shared import url as _address
 from ui.shared.url_values import MAX_LENGTH, MAX_VALUES, parse_choice, parse_choices, parse_flag, parse_number
@@ -282,8 +282,8 @@ def test_what_is_usual_goes_without_saying_and_the_way_back_restores_it(compared
 def test_another_page_does_not_take_back_what_was_chosen(compared):
     run(goal(compared).set_value("batch"))
     compared.query_params.clear()
-    run(compared.switch_page("ui/report/page.py"))
+    run(compared.switch_page("pages/report.py"))
     compared.query_params.clear()
-    follow(compared.switch_page("ui/compare/page.py"))
+    follow(compared.switch_page("pages/compare.py"))
     assert goal(compared).value == "batch"
     assert compared.query_params["goal"] == "batch"

@@ -10,10 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from core.charts import tradeoff as charts
+from core.i18n import t, tn
 from core.labels import variant_name
 from core.report import tables
 from core.spec.methods import DENSE
-from ui.shared.i18n import t
 from ui.shared.url import link
 
 MAX_CARDS, MAX_CARDS_PER_ROW = 8, 4
@@ -22,8 +22,8 @@ METRIC_WIDTH = 125
 
 def before_help() -> str:
     return t(
-        "Accuracy right after pruning, from a curve that was measured on the dense networks of the study at 20 sparsities "
-        "and more; in between it is interpolated. No run is needed for it."
+        "Accuracy right after pruning, from a curve that was measured on the dense networks of the "
+        "study at 20 sparsities and more; in between it is interpolated. No run is needed for it.",
     )
 
 
@@ -65,7 +65,7 @@ def show_table(variants: list[str], shown: Mapping[str, charts.Style], at: Mappi
     rows = []
     for variant in variants:
         found = at.get(variant)
-        row = {"variant": f"{shown[variant].glyph} {variant_name(variant, t)}", "origin": t("no data")}
+        row = {"variant": f"{shown[variant].glyph} {variant_name(variant)}", "origin": t("no data")}
         if found is not None:
             row["origin"] = seeds(found["n"]) if found["measured"] else t("interpolated")
             row |= {name: found[name] for name in ("test_accuracy", "accuracy_change", "model_size_mb")}
@@ -101,7 +101,7 @@ def show_dense(dense: pd.Series[Any]) -> None:
 
 
 def show_card(variant: str, look: charts.Style, at: pd.Series[Any]) -> None:
-    st.markdown(f"{swatch(look)} **{variant_name(variant, t)}** {origin(at)}")
+    st.markdown(f"{swatch(look)} **{variant_name(variant)}** {origin(at)}")
     change, interval = at["accuracy_change"], at["test_accuracy_ci"]
     with st.container(horizontal=True):
         st.metric(
@@ -131,7 +131,7 @@ def origin(at: pd.Series[Any]) -> str:
 
 
 def show_not_measured(variant: str, look: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
-    st.markdown(f"{swatch(look)} **{variant_name(variant, t)}**")
+    st.markdown(f"{swatch(look)} **{variant_name(variant)}**")
     st.markdown(
         t(
             "No data at {sparsity:g}. Measured from {low:g} to {high:g}.",
@@ -153,7 +153,7 @@ def swatch(look: charts.Style) -> str:
 
 
 def seeds(n: int) -> str:
-    return t("1 seed") if n == 1 else t("{n} seeds", n=n)
+    return tn("1 seed", "{n} seeds", n)
 
 
 def times(ratio: float) -> str:

@@ -7,11 +7,11 @@ import re
 import pandas as pd
 import streamlit as st
 
+from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.report import tables
 from core.spec.methods import DENSE
 from core.spec.spec import FOLDER_PREFIX
-from ui.shared.i18n import t
 
 MAX_NAMED = 3
 _CONVOLUTION = re.compile(r"layer(\d+)\.(\d+)\.(?:conv(\d+)|downsample\.0)")
@@ -19,7 +19,7 @@ _CONVOLUTION = re.compile(r"layer(\d+)\.(\d+)\.(?:conv(\d+)|downsample\.0)")
 
 def show_provenance(study: pd.DataFrame) -> None:
     devices = sorted(study["device"].unique())
-    runs = t("1 run") if len(study) == 1 else t("{n} runs", n=len(study))
+    runs = tn("1 run", "{n} runs", len(study))
     recipe = study.loc[study["method"] != DENSE, "recipe_label"]
     label = recipe.iloc[0] if len(recipe) else study["recipe_label"].iloc[0]
     data = study["data"].iloc[0]
@@ -32,7 +32,7 @@ def show_provenance(study: pd.DataFrame) -> None:
         source = f":gray[{t('CIFAR-10 photographs')}]"
     hardware = ", ".join(map(tables.escape_markdown, devices))
     # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
-    rest = f"· {t('Recipe')}: {tables.escape_markdown(recipe_name(label, t))} · {t('Hardware')}: {hardware} · {runs}"
+    rest = f"· {t('Recipe')}: {tables.escape_markdown(recipe_name(label))} · {t('Hardware')}: {hardware} · {runs}"
     st.markdown(f":small[:gray[{t('Data')}:] {source} :gray[{rest}]]")
     if len(devices) > 1:
         st.warning(
@@ -49,7 +49,7 @@ def show_dead_layers(runs: pd.DataFrame) -> None:
         "- "
         + t(
             "**{variant} {sparsity:g}, seed {seed}** lost every weight of {layers}.",
-            variant=tables.escape_markdown(variant_name(run["variant"], t)),
+            variant=tables.escape_markdown(variant_name(run["variant"])),
             sparsity=run["sparsity"],
             seed=run["seed"],
             layers=_in_words(run["dead_layers"].split()),
@@ -58,9 +58,7 @@ def show_dead_layers(runs: pd.DataFrame) -> None:
     ]
     more = len(runs) - len(named)
     if more:
-        named.append(
-            "- " + (t("1 more run has such layers.") if more == 1 else t("{n} more runs have such layers.", n=more))
-        )
+        named.append("- " + (tn("1 more run has such layers.", "{n} more runs have such layers.", more)))
     st.warning(
         t("Nothing gets through some layers any more: the accuracy of these runs says little about the method.")
         + "\n\n"

@@ -7,6 +7,7 @@ from collections import Counter
 import streamlit as st
 
 from core.charts import tradeoff as charts
+from core.i18n import t, tn
 from core.labels import state_name, variant_name
 from core.results.frame import interpolate
 from core.results.sensitivity import accuracy_at
@@ -19,7 +20,6 @@ from ui.compare.study_view import find_study as make_study
 from ui.compare.table import show_table
 from ui.compare.tradeoff import open_clicked_run, show_charts
 from ui.shared.head import page_head
-from ui.shared.i18n import t
 from ui.shared.services import reconcile_in_background, results, show_errors, statuses
 from ui.shared.study_picker import choose_study, find_studies, show_sample_banner
 from ui.shared.url import (
@@ -78,10 +78,10 @@ def follow_runs(finished: int) -> None:
     if not waiting or len(results().frame()) != finished:
         st.rerun()
     reconcile_in_background()
-    states = ", ".join(f"{waiting[state]} {state_name(state, t)}" for state in State if waiting[state])
+    states = ", ".join(f"{waiting[state]} {state_name(state)}" for state in State if waiting[state])
     total = waiting.total()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        under_way = t("1 run is under way") if total == 1 else t("{n} runs are under way", n=total)
+        under_way = tn("1 run is under way", "{n} runs are under way", total)
         st.markdown(f":material/progress_activity: **{under_way}** ({states})")
         link("runs", t("Watch the runs"), after=True)
 
@@ -125,7 +125,7 @@ def reset_accuracy_target(chosen: str) -> None:
 def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], float]:
     left, right = st.columns([3, 4], gap="medium", vertical_alignment="top")
     many = len(study.looks) > MANY_VARIANTS
-    names = {variant: variant_name(variant, t) for variant in study.looks}
+    names = {variant: variant_name(variant) for variant in study.looks}
     read_choices("methods", names)
     chosen: list[str] = left.pills(
         t("Show only"),

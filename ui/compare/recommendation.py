@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.charts import tradeoff as charts
 from core.charts.pareto import ANSWER, BAR
+from core.i18n import t
 from core.labels import measured_name, variant_name
 from core.report import tables
 from core.results.pareto import Candidate, Recommendation
@@ -17,7 +18,6 @@ from core.spec.methods import DENSE
 from ui.compare.cards import seeds, swatch, times, times_smaller
 from ui.compare.study_view import BOUND, Study
 from ui.compare.tradeoff import draw, open_clicked_run
-from ui.shared.i18n import t
 from ui.shared.services import show_errors
 from ui.shared.url import link, read_choice, read_number, write_if_chosen
 
@@ -46,7 +46,7 @@ def ask(study: Study, shown: Mapping[str, charts.Style]) -> None:
             BAR: [{"test_accuracy": lowest}],
             ANSWER: [{name: float(ringed[name]) for name in ("test_accuracy", panel.metric)}],
         }
-        alt = t("Test accuracy against {metric}, with the Pareto front", metric=panel.title(t))
+        alt = t("Test accuracy against {metric}, with the Pareto front", metric=t(panel.title))
         draw(st.container(), study.pareto(panel, shown), data, f"pareto {goal}", alt)
         st.caption(
             t(
@@ -146,7 +146,8 @@ def doubt(found: Recommendation, lowest: float) -> str:
 
 def luck(found: Candidate, goal: str) -> str:
     return t(
-        ":material/casino: {better}, but by luck: {run} has {accuracy:.2f} %; the mean of its {n} seeds is {mean:.2f} %.",
+        ":material/casino: {better}, but by luck: {run} has {accuracy:.2f} %; the mean of its {n} "
+        "seeds is {mean:.2f} %.",
         better=t("Smaller") if goal == "small" else t("Faster"),
         run=run_name(found.run),
         accuracy=found.run["test_accuracy"],
@@ -156,11 +157,11 @@ def luck(found: Candidate, goal: str) -> str:
 
 
 def run_name(run: Mapping[str, Any]) -> str:
-    return measured_name(run["variant"], run["sparsity"], run["seed"], t)
+    return measured_name(run["variant"], run["sparsity"], run["seed"])
 
 
 def setting_name(row: Mapping[str, Any]) -> str:
-    variant = variant_name(row["variant"], t)
+    variant = variant_name(row["variant"])
     return variant if row["method"] == DENSE else t("{variant} {sparsity:g}", variant=variant, sparsity=row["sparsity"])
 
 

@@ -14,6 +14,7 @@ import streamlit as st
 from core.charts import tradeoff as charts
 from core.charts.pareto import asking, pareto_chart
 from core.charts.slider import with_slider
+from core.i18n import current_language
 from core.report import tables
 from core.results.frame import content_key, study_frame, summarise
 from core.results.pareto import Recommendation, recommend
@@ -21,7 +22,6 @@ from core.results.sensitivity import mean_curves, sensitivity_frame
 from core.runs.folder import Home
 from core.runs.polling import signature
 from core.spec.methods import DENSE, METHODS, variant_label
-from ui.shared.i18n import language, t
 
 MAX_RECOMMENDATIONS = 500  # that are kept
 MANY_VARIANTS = 8  # of more, only the main ones are shown until others are chosen
@@ -67,9 +67,9 @@ class Study:
         def build() -> dict[str, Any]:
             before = self.before if with_before else None
             chart = charts.tradeoff_chart(
-                panel, self.runs, self.summary, shown, axis=axis, before=before, height=270, select=RUN, t=t
+                panel, self.runs, self.summary, shown, axis=axis, before=before, height=270, select=RUN
             )
-            return with_slider(chart.to_dict(validate=False), panel, axis, t)
+            return with_slider(chart.to_dict(validate=False), panel, axis)
 
         return self._drawn((panel.metric, axis.column, with_before, *shown), build)
 
@@ -77,7 +77,7 @@ class Study:
         """Accuracy against ``cost``, with places for what is asked and answered."""
 
         def build() -> dict[str, Any]:
-            chart = pareto_chart(self.summary, shown, cost, runs=self.runs, select=RUN, t=t).properties(height=330)
+            chart = pareto_chart(self.summary, shown, cost, runs=self.runs, select=RUN).properties(height=330)
             return asking(chart.to_dict(validate=False), cost)
 
         return self._drawn(("pareto", cost.metric, *shown), build)
@@ -116,7 +116,7 @@ def find_study(home: Home, frame: pd.DataFrame, recipe: str) -> Study:
     dense = sorted(set(own["dense_id"]))
     part = frame[frame["run_id"].isin({*own["run_id"], *dense})]
     curves = tuple(signature(home.checkpoints / run_id, ("sensitivity.json",)) for run_id in dense)
-    return _find_study(home.path, recipe, (content_key(part), curves), language(), _frame=part)
+    return _find_study(home.path, recipe, (content_key(part), curves), current_language(), _frame=part)
 
 
 # The language is a part of the key, as the charts have words in them.

@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.i18n import t
 from core.labels import short_variant_name
 from core.report import tables
 from core.results.frame import COLUMNS
 from ui.shared.columns import method_column
-from ui.shared.i18n import t
 from ui.shared.url import read_choice, write_if_chosen
 
 _FIRST = ("method", "sparsity", "seeds")
@@ -55,7 +55,7 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
     head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
     head.subheader(t("Efficiency table"), anchor=False, width="content")
     view = choose_view(head, [name for name, shown in VIEWS.items() if not shown or set(shown) - empty - set(_FIRST)])
-    names = [short_variant_name(variant, t) for variant in table["method"]]
+    names = [short_variant_name(variant) for variant in table["method"]]
     columns = {**column_config(), "method": method_column(names)}
     st.dataframe(
         table.assign(method=names)[[name for name in VIEWS[view] or table.columns if name not in empty]],

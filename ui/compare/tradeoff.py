@@ -13,10 +13,10 @@ from streamlit.delta_generator import DeltaGenerator
 from core.charts import tradeoff as charts
 from core.charts.slider import slider_data
 from core.charts.variants import localized_styles
+from core.i18n import t
 from core.spec.methods import METHODS
 from ui.compare.cards import before_help, swatch
 from ui.compare.study_view import BOUND, RUN, Drawing, Study
-from ui.shared.i18n import t
 from ui.shared.url import go, read_choice, read_flag, write_if_chosen
 
 AXES = {"sparsity": charts.SPARSITY, "ratio": charts.RATIO}
@@ -27,14 +27,14 @@ CLICKS = "runs opened"
 def show_charts(study: Study, marked: pd.DataFrame, shown: Mapping[str, charts.Style], sparsity: float) -> None:
     st.subheader(t("Trade-off"), anchor=False)
     axis, latency, before = choose_view(study, shown)
-    looks = charts.with_dense(localized_styles(shown, t), t).items()
+    looks = charts.with_dense(localized_styles(shown)).items()
     st.markdown("&ensp; ".join(f"{swatch(look)}&nbsp;{variant.replace(' ', '&nbsp;')}" for variant, look in looks))
     panels = (charts.ACCURACY, charts.SIZE, latency, charts.MACS)
     rows = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     for column, panel in zip(rows, panels, strict=True):
         drawing = study.tradeoff(panel, shown, axis, before and panel is charts.ACCURACY)
-        data = slider_data(panel, marked, shown, sparsity, axis, t=t)
-        alt = t("{metric} against {axis}", metric=panel.title(t), axis=axis.title(t))
+        data = slider_data(panel, marked, shown, sparsity, axis)
+        alt = t("{metric} against {axis}", metric=t(panel.title), axis=t(axis.title))
         draw(column, drawing, data, f"{panel.metric} {axis.column} {before}", alt)
     st.caption(" ".join(notes(study, shown, axis, before)))
 
@@ -51,8 +51,8 @@ def choose_view(study: Study, shown: Mapping[str, charts.Style]) -> tuple[charts
             required=True,
             key="x",
             help=t(
-                "Compression ratio: the size of the dense file over that of the compressed one. Its axis is logarithmic and "
-                "dense stands at 1; sparsity has no such axis, as dense is 0."
+                "Compression ratio: the size of the dense file over that of the compressed one. Its "
+                "axis is logarithmic and dense stands at 1; sparsity has no such axis, as dense is 0.",
             ),
         )
         latency = st.segmented_control(
@@ -111,8 +111,9 @@ def notes(study: Study, shown: Mapping[str, charts.Style], axis: charts.Axis, be
     else:
         found = [
             t(
-                "Of more than {n:,} runs only the range is drawn, from the lowest seed to the highest; points are means, "
-                "and the shade is the 95 % interval of the mean. Choose fewer methods to see every seed.",
+                "Of more than {n:,} runs only the range is drawn, from the lowest seed to the highest; "
+                "points are means, and the shade is the 95 % interval of the mean. Choose fewer "
+                "methods to see every seed.",
                 n=charts.MAX_POINTS,
             )
         ]
@@ -125,7 +126,8 @@ def notes(study: Study, shown: Mapping[str, charts.Style], axis: charts.Axis, be
         pictures = int(study.before["pictures"].min())
         found.append(
             t(
-                "Dashed: before fine-tuning, on {pictures:,} test pictures, cut off where it leaves the range of the runs.",
+                "Dashed: before fine-tuning, on {pictures:,} test pictures, cut off where it leaves "
+                "the range of the runs.",
                 pictures=pictures,
             )
         )

@@ -7,14 +7,15 @@ from typing import TypedDict
 
 import streamlit as st
 
+from core.i18n import t
 from core.labels import value_name
+from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.methods import DEFAULT_METHODS, METHODS, Method, Scalar
 from core.spec.presets import SEEDS, SPARSITIES, build_recipe
 from core.spec.spec import FOLDER_PREFIX, MAX_SEED, RunSpec
-from core.spec.validate import InputError, check_float, check_int
+from core.spec.validate import check_float, check_int
 from ui.launch.recipe import ANY_TEXT, RecipeChoice
-from ui.shared.i18n import t
 from ui.shared.url import read_choice, read_choices, write, write_if_chosen
 
 
@@ -107,7 +108,7 @@ def choose_settings_of(method: Method) -> dict[str, Scalar]:
                 t(setting.label),
                 setting.choices,
                 key=key,
-                format_func={choice: value_name(choice, t) for choice in setting.choices}.__getitem__,
+                format_func={choice: value_name(choice) for choice in setting.choices}.__getitem__,
                 persist_state="session",
                 help=t(setting.help),
             )

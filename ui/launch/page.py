@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
+from core.i18n import t, tn
 from core.jobs.workers import runs_at_once
 from core.labels import duration, run_name, state_name
 from core.runs.estimate import Estimate, estimate
@@ -16,7 +17,6 @@ from core.spec.spec import RunSpec
 from ui.launch.grid import choose_runs, read_runs
 from ui.launch.recipe import choose_recipe
 from ui.shared.head import page_head
-from ui.shared.i18n import t
 from ui.shared.services import USER_ERRORS, describe, home, paces, queue, show_error, statuses
 from ui.shared.url import go, link
 
@@ -51,13 +51,13 @@ def show_summary(specs: list[RunSpec], states: Mapping[str, State | None]) -> Es
     done, active = len(specs) - len(todo), sum(state in ACTIVE for state in states.values())
     known = estimate(todo, paces(), runs_at_once())
     dense = sum(spec.is_dense for spec in specs)
-    dense_runs = t("1 dense run") if dense == 1 else t("{n} dense runs", n=dense)
+    dense_runs = tn("1 dense run", "{n} dense runs", dense)
     n = len(specs) - dense
-    pruned_runs = t("1 pruned run") if n == 1 else t("{n} pruned runs", n=n)
+    pruned_runs = tn("1 pruned run", "{n} pruned runs", n)
     parts = [t("**{dense_runs} and {pruned_runs}**", dense_runs=dense_runs, pruned_runs=pruned_runs)]
     if todo:
-        time = duration(known.seconds, t)
-        at_once = t("1 run at a time") if runs_at_once() == 1 else t("{n} runs at a time", n=runs_at_once())
+        time = duration(known.seconds)
+        at_once = tn("1 run at a time", "{n} runs at a time", runs_at_once())
         parts.append(
             t("about **{time}** (from runs measured here; {at_once})", time=time, at_once=at_once)
             if known.measured
@@ -68,15 +68,15 @@ def show_summary(specs: list[RunSpec], states: Mapping[str, State | None]) -> Es
             )
         )
     if done:
-        parts.append(t("1 is done already") if done == 1 else t("{n} are done already", n=done))
+        parts.append(tn("1 is done already", "{n} are done already", done))
     if active:
-        parts.append(t("1 is under way") if active == 1 else t("{n} are under way", n=active))
+        parts.append(tn("1 is under way", "{n} are under way", active))
     st.info("; ".join(parts) + ".", icon=":material/schedule:")
     with st.expander(t("All {n} runs", n=len(specs)), icon=":material/list:"):
         rows = []
         for spec in specs:
             state = states[spec.run_id]
-            rows.append({"Run": run_name(spec, t), "State": state_name(state, t) if state else t("new")})
+            rows.append({"Run": run_name(spec), "State": state_name(state) if state else t("new")})
         st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Run": t("Run"), "State": t("State")})
     return known
 
@@ -87,10 +87,7 @@ def launch_button(specs: list[RunSpec], states: Mapping[str, State | None], know
         link("compare", t("Compare them"), icon=":material/stacked_line_chart:")
         return
     waiting = sum(state != State.DONE and state not in ACTIVE for state in states.values())
-    if waiting:
-        label = t("Launch 1 run") if waiting == 1 else t("Launch {n} runs", n=waiting)
-    else:
-        label = t("Everything is under way")
+    label = tn("Launch 1 run", "Launch {n} runs", waiting) if waiting else t("Everything is under way")
     # The key stays when the number changes: a click that was on its way then still counts.
     clicked = st.button(label, key="launch", type="primary", icon=":material/rocket_launch:", disabled=not waiting)
     if clicked:

@@ -8,9 +8,9 @@ from typing import TypedDict
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.i18n import t
 from core.spec.presets import PRESETS
 from core.spec.spec import FOLDER_PREFIX
-from ui.shared.i18n import t
 from ui.shared.url import read_choice, read_number, write, write_if_chosen
 
 PRESET_SHOWN = "preset shown"

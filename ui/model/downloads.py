@@ -7,11 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.i18n import t
 from core.jobs.command import FORMS, export_path, make_export
 from core.results.sample import is_sample
 from core.runs.folder import RunFolder
 from ui.model import snippets
-from ui.shared.i18n import t
 from ui.shared.services import USER_ERRORS, describe, home, show_error
 from ui.shared.url import link
 

@@ -11,19 +11,21 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.charts.live import distinct_labels
+from core.i18n import t
 from core.jobs.command import examine
 from core.labels import recipe_name, run_name, state_name
 from core.report.tables import escape_markdown
 from core.results.sample import SAMPLE, is_sample
 from core.runs.diagnostics import Diagnostics, is_of, read_diagnostics
+from core.runs.failure import RunFailure
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.status import RunStatus, Statuses
+from core.spec.errors import InputError
 from core.spec.spec import RunSpec
-from core.spec.validate import InputError, finite
+from core.spec.validate import finite
 from ui.model.downloads import show_downloads
 from ui.model.sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
 from ui.shared.head import page_head
-from ui.shared.i18n import problem_words, t
 from ui.shared.services import (
     USER_ERRORS,
     describe,
@@ -54,10 +56,10 @@ def page() -> None:
         show_empty_state()
         return
     folder = choose_run(own, shipped, head)
-    state, reason = folder.describe()
+    state, failure = folder.describe()
     show_run_title(folder, state)
     if state != State.DONE:
-        show_unfinished(folder, state, reason)
+        show_unfinished(folder, state, failure)
         return
     result = folder.result() or {}
     found = examined(folder, result)
@@ -69,7 +71,7 @@ def choose_run(own: Sequence[RunStatus], shipped: Sequence[RunStatus], head: Del
     """The run of the address, else the one looked at last, else the pruned one that was finished last."""
     mine = {run.run_id: run for run in own}
     sample = {run.run_id: run for run in shipped if run.run_id not in mine}
-    labels = distinct_labels((run.spec for run in (*own, *sample.values()) if run.spec), t)
+    labels = distinct_labels(run.spec for run in (*own, *sample.values()) if run.spec)
     names = {run_id: labels.get(run_id, run_id) for run_id in mine}
     names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample}
     usual = default_run(own or shipped)
@@ -97,7 +99,7 @@ def default_run(runs: Sequence[RunStatus]) -> str:
 def show_run_title(folder: RunFolder, state: State) -> None:
     """One line on the run: how it stands, what it is called, and what it was trained on."""
     color = {State.DONE: "green", State.FAILED: "red"}.get(state, "blue" if state in UNFINISHED else "gray")
-    parts = [f":{color}-badge[{state_name(state, t)}]"]
+    parts = [f":{color}-badge[{state_name(state)}]"]
     if is_sample(folder):
         parts.append(f":violet-badge[{t('sample study')}]")
     try:
@@ -105,17 +107,17 @@ def show_run_title(folder: RunFolder, state: State) -> None:
         if spec.recipe.data == "synthetic":
             parts.append(f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]")
         parts.append(
-            f"**{escape_markdown(run_name(spec, t))}** :gray[· {escape_markdown(recipe_name(spec.recipe.label, t))}]"
+            f"**{escape_markdown(run_name(spec))}** :gray[· {escape_markdown(recipe_name(spec.recipe.label))}]"
         )
     except InputError:  # the reason is told below
         parts.append(f"**{escape_markdown(folder.run_id)}**")
     st.markdown(" ".join(parts))
 
 
-def show_unfinished(folder: RunFolder, state: State, reason: str) -> None:
+def show_unfinished(folder: RunFolder, state: State, failure: RunFailure | None) -> None:
     """What has to happen before there is a network to look at."""
-    if state == State.FAILED:
-        show_error(problem_words(reason))
+    if failure is not None:
+        show_error(failure.message.localized())
         link("runs", t("Open Runs to retry or delete it"), run=folder.run_id)
     elif state == State.CANCELLED:
         st.info(t("This run was cancelled before its network was finished."), icon=":material/block:")
@@ -123,7 +125,7 @@ def show_unfinished(folder: RunFolder, state: State, reason: str) -> None:
     else:
         sentence = t(
             "This run is {state}. What is in its network can be seen here when it is done; the page follows by itself.",
-            state=state_name(state, t),
+            state=state_name(state),
         )
         st.info(sentence, icon=":material/hourglass_top:")
         link("runs", t("Watch it on Runs"), run=folder.run_id)

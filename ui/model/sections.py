@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from core.charts import model as charts
+from core.i18n import t
 from core.report.tables import escape_markdown
 from core.runs.diagnostics import MAX_CLASSES, Diagnostics, Layer
 from core.spec.spec import RunSpec
-from ui.shared.i18n import t
 from ui.shared.url import read_choice, write_if_chosen
 
 PICTURE_WIDTH = 104
@@ -18,7 +18,7 @@ def show_layers(spec: RunSpec, found: Diagnostics) -> None:
     left, right = st.columns([5, 6], gap="medium")
     with left:
         st.subheader(t("How much of each layer is left"), anchor=False)
-        st.altair_chart(charts.density_chart(found, t), key="density", alt=t("Weights left of each layer, in percent"))
+        st.altair_chart(charts.density_chart(found), key="density", alt=t("Weights left of each layer, in percent"))
         if not spec.is_dense:
             most, least = _ends(found)
             sentence = t(
@@ -29,7 +29,7 @@ def show_layers(spec: RunSpec, found: Diagnostics) -> None:
             st.markdown(f":small[{sentence}]")
     with right:
         st.subheader(t("Shapes before and after"), anchor=False)
-        table = charts.layer_table(found, t)
+        table = charts.layer_table(found)
         name, before, after, weights, share = table.columns
         st.dataframe(
             table,
@@ -52,9 +52,7 @@ def show_filters(spec: RunSpec, found: Diagnostics) -> None:
     left, right = st.columns([5, 6], gap="medium")
     with left:
         st.subheader(t("Filters left in each layer"), anchor=False)
-        st.altair_chart(
-            charts.filter_chart(found, t), key="filters left", alt=t("Filters left of each layer, in percent")
-        )
+        st.altair_chart(charts.filter_chart(found), key="filters left", alt=t("Filters left of each layer, in percent"))
         st.caption(t("A filter counts as left as long as one of its weights is not zero."))
     with right:
         st.subheader(t("Which filters went"), anchor=False)
@@ -64,11 +62,10 @@ def show_filters(spec: RunSpec, found: Diagnostics) -> None:
             )
             st.info(sentence, icon=":material/restart_alt:")
             return
-        st.altair_chart(
-            charts.filter_map(found, t), key="filter map", alt=t("Every filter of each layer: gone or left")
-        )
+        st.altair_chart(charts.filter_map(found), key="filter map", alt=t("Every filter of each layer: gone or left"))
         sentence = t(
-            "One cell for each filter of the dense network: {gone} gone, {left} left, the fainter the fewer of its weights.",
+            "One cell for each filter of the dense network: {gone} gone, {left} left, the fainter the "
+            "fewer of its weights.",
             gone=_dot("■", charts.GONE),
             left=_dot("■", charts.LEFT),
         )
@@ -90,7 +87,7 @@ def show_weights(spec: RunSpec, found: Diagnostics) -> None:
     if not sum(layer.counts):
         st.info(t("All {n} weights of this layer are zero.", n=f"{total:,}"), icon=":material/block:")
         return
-    st.altair_chart(charts.weight_chart(layer, t), key="weights", alt=t("How many weights have which value"))
+    st.altair_chart(charts.weight_chart(layer), key="weights", alt=t("How many weights have which value"))
     sentence = t(
         "{left} weights of {shape} that are not zero; {zeros} more are zero. The largest is {limit}.",
         left=f"{sum(layer.counts):,}",
@@ -107,11 +104,12 @@ def show_classes(spec: RunSpec, found: Diagnostics) -> None:
     with left:
         st.subheader(t("Accuracy of each class"), anchor=False)
         shown = classes.head(charts.MAX_CLASSES)
-        chart = charts.class_chart(shown, dense=spec.is_dense, t=t)
+        chart = charts.class_chart(shown, dense=spec.is_dense)
         st.altair_chart(chart, key="classes", alt=t("Test accuracy of each class, in percent"))
         if not spec.is_dense:
             sentence = t(
-                "{dense} dense network, {better} {worse} this one, with the change in points; the largest loss is on top.",
+                "{dense} dense network, {better} {worse} this one, with the change in points; the "
+                "largest loss is on top.",
                 dense=_dot("●", charts.GREY),
                 better=_dot("◆", charts.LEFT),
                 worse=_dot("◆", charts.GONE),
@@ -124,9 +122,7 @@ def show_classes(spec: RunSpec, found: Diagnostics) -> None:
         if not found.confusion:
             st.info(t("There is no such table for more than {n} classes.", n=MAX_CLASSES), icon=":material/grid_off:")
             return
-        st.altair_chart(
-            charts.confusion_chart(found, t), key="confusion", alt=t("Confusion matrix of the test pictures")
-        )
+        st.altair_chart(charts.confusion_chart(found), key="confusion", alt=t("Confusion matrix of the test pictures"))
         sentence = t(
             "A row for each class: {right} right, {wrong} taken for another. Point at a cell for its numbers.",
             right=_dot("■", charts.LEFT),
@@ -180,9 +176,7 @@ def show_size(spec: RunSpec, found: Diagnostics) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader(t("What the file takes"), anchor=False)
-        st.altair_chart(
-            charts.size_chart(found, t), key="sizes", alt=t("Size of the network's file and of the dense one")
-        )
+        st.altair_chart(charts.size_chart(found), key="sizes", alt=t("Size of the network's file and of the dense one"))
         sentence = t(
             "Plain weights are what `torch.save` writes. "
             "The compressed file is {ratio}× smaller than the plain weights of the dense network.",
@@ -191,7 +185,7 @@ def show_size(spec: RunSpec, found: Diagnostics) -> None:
         st.markdown(f":small[{sentence}]")
     with right:
         st.subheader(t("What it consists of"), anchor=False)
-        parts = charts.size_table(found, t)
+        parts = charts.size_table(found)
         for (_, row), color in zip(parts.iterrows(), charts.part_colors(), strict=True):
             with st.container(horizontal=True, horizontal_alignment="distribute"):
                 st.markdown(f"{_dot('■', color)} {row['part']}", width="content")

@@ -10,14 +10,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.i18n import translator
+from core.i18n import current_language, t, tn
 from core.report.export import figure_language, report_name
 from core.report.rasterize import KINDS
 from core.report.tables import escape_markdown
 from core.results.frame import study_frame
 from ui.report.files import ALL_RUNS, Figure, Outputs, outputs, split_tables
 from ui.shared.head import page_head
-from ui.shared.i18n import language, t
 from ui.shared.services import USER_ERRORS, describe, show_error
 from ui.shared.study_picker import choose_study, find_studies, show_sample_banner
 from ui.shared.url import link, read_choice, write_if_chosen
@@ -66,8 +65,8 @@ def show_empty_state() -> None:
 def show_provenance(made: Outputs) -> None:
     synthetic = made.source.synthetic
     drawn = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}] " if synthetic else ""
-    caption = " · ".join(made.source.caption(translator(language()))[1 if synthetic else 0 :])
-    runs = t("1 run") if made.runs == 1 else t("{n} runs", n=made.runs)
+    caption = " · ".join(made.source.caption()[1 if synthetic else 0 :])
+    runs = tn("1 run", "{n} runs", made.runs)
     st.markdown(f":small[{drawn}:gray[{escape_markdown(caption)} · {runs}]]")
 
 
@@ -82,14 +81,14 @@ def show_downloads(made: Outputs) -> None:
                 offer_text(made, name, label)
         st.caption(
             t(
-                "Every number comes from the records of the runs. Figures are drawn when you ask for them: the ZIP takes "
-                "some seconds the first time."
+                "Every number comes from the records of the runs. Figures are drawn when you ask for "
+                "them: the ZIP takes some seconds the first time.",
             )
         )
 
 
 def show_font_hint() -> None:
-    if figure_language(language()) != language():
+    if figure_language(current_language()) != current_language():
         st.caption(
             t(
                 "The figures are in English, because no font on this computer has Korean letters: install one, such as "
@@ -118,7 +117,7 @@ def show_part(made: Outputs) -> None:
     if part == "tables":
         show_tables(made)
     elif part == "figures":
-        show_figures(made.figures(language()))
+        show_figures(made.figures(current_language()))
     else:
         show_report(made)
 
@@ -127,7 +126,7 @@ def show_report(made: Outputs) -> None:
     """The words at once, the figures as they are drawn."""
     waiting: list[tuple[DeltaGenerator, Figure]] = []
     with st.container(border=True):
-        for part in made.parts(language()):
+        for part in made.parts(current_language()):
             if isinstance(part, str):
                 show_text(part)
             else:

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import streamlit as st
 
+from core.i18n import t
 from core.runs.folder import UNFINISHED, State
-from core.runs.status import Failure, RunStatus, failures, smaller_batch
+from core.runs.status import FailureGroup, RunStatus, group_failures
 from core.runs.trash import move_to_trash
 from core.spec.grid import with_batch_size
 from core.spec.spec import RunSpec
-from ui.shared.i18n import problem_words, t
 from ui.shared.services import USER_ERRORS, describe, home, queue, results, show_error, statuses
 from ui.shared.url import link
 
@@ -93,25 +93,25 @@ def delete(run_ids: list[str]) -> None:
 
 def show_failures(runs: Sequence[RunStatus]) -> None:
     """Each reason once: what is wrong with the data, say, fails all runs of a study."""
-    found = failures(runs)
-    for failure in found[:MAX_REASONS]:
-        first, count = failure.run_ids[0], len(failure.run_ids)
+    found = group_failures(runs)
+    for group in found[:MAX_REASONS]:
+        first, count = group.run_ids[0], len(group.run_ids)
         who = first if count == 1 else t("{n} runs, the first of them {run}", n=count, run=first)
-        text = f"{who}: {problem_words(failure.reason).rstrip('.')}."
-        if failure.dependants:
-            text += " " + t("{n} more failed with it, as they start from there.", n=failure.dependants)
+        text = f"{who}: {group.failure.message.localized().rstrip('.')}."
+        if group.dependants:
+            text += " " + t("{n} more failed with it, as they start from there.", n=group.dependants)
         if home().run(first).log_path.exists():
             text += " " + t("Details: log.txt in checkpoints/{run}.", run=first)
         show_error(text)
-        offer_smaller_batch(runs, failure)
+        offer_smaller_batch(runs, group)
     if len(found) > MAX_REASONS:
         st.caption(t("The first {shown} of {n} reasons; select others in the table.", shown=MAX_REASONS, n=len(found)))
 
 
-def offer_smaller_batch(runs: Sequence[RunStatus], failure: Failure) -> None:
+def offer_smaller_batch(runs: Sequence[RunStatus], group: FailureGroup) -> None:
     """One click to launch anew, with the batch size that its want of memory suggests, what failed and waits for it."""
-    batch = smaller_batch(home().run(failure.run_ids[0]))
-    recipes = {run.spec.recipe for run in runs if run.spec and run.run_id in failure.run_ids}
+    batch = group.failure.smaller_batch
+    recipes = {run.spec.recipe for run in runs if run.spec and run.run_id in group.run_ids}
     needed = {recipe.train for recipe in recipes}
     again = [run.spec for run in runs if run.spec and run.state == State.FAILED and run.spec.recipe.train in needed]
     if batch and again:
@@ -119,7 +119,7 @@ def offer_smaller_batch(runs: Sequence[RunStatus], failure: Failure) -> None:
             t("Launch it with batch size {batch}", batch=batch)
             if len(again) == 1
             else t("Launch all {n} with batch size {batch}", n=len(again), batch=batch),
-            key=f"smaller {failure.run_ids[0]}",
+            key=f"smaller {group.run_ids[0]}",
             icon=":material/compress:",
             on_click=attempt,
             args=[partial(launch_smaller, batch), again],

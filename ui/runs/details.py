@@ -9,14 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from core.charts.live import distinct_labels
+from core.i18n import t
 from core.jobs.system_load import Load, machine_load
 from core.report.tables import escape_markdown
 from core.runs.atomic_io import MAX_TIME, read_regular_file
 from core.runs.events import describe_event
 from core.runs.folder import RunFolder
 from core.runs.status import RunStatus
+from core.spec.errors import os_reason
 from ui.runs.rows import differences
-from ui.shared.i18n import problem_words, t
 from ui.shared.services import home
 
 LINES = 100
@@ -41,7 +42,7 @@ def show_log(folder: RunFolder) -> None:
             st.caption(t("There is no log.txt: nothing went wrong in this run."))
             return
         except OSError as error:
-            st.caption(t("log.txt cannot be read ({reason}).", reason=problem_words(error.strerror or "")))
+            st.caption(t("log.txt cannot be read ({reason}).", reason=os_reason(error).localized()))
             return
         st.caption(t("log.txt, the last {n} lines at most", n=LINES))
         st.code("\n".join(log[-LINES:]) or "—", language=None, height=240 if len(log) > 9 else "content")
@@ -59,7 +60,7 @@ def show_differences(one: RunStatus, other: RunStatus) -> None:
         return
     with st.expander(t("What sets these two runs apart"), icon=":material/difference:", expanded=True):
         found = differences(one.spec, other.spec)
-        names = [escape_markdown(name) for name in distinct_labels((one.spec, other.spec), t).values()]
+        names = [escape_markdown(name) for name in distinct_labels((one.spec, other.spec)).values()]
         frame = pd.DataFrame(found, columns=["field", "one", "other"])
         st.dataframe(frame, hide_index=True, column_config={"field": t("Setting"), "one": names[0], "other": names[1]})
 

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core.charts.live import MEASURES, cost_chart, curve_chart, distinct_labels
+from core.i18n import t, tn
 from core.jobs.workers import runs_at_once
 from core.labels import duration, state_name
 from core.runs.estimate import time_left
@@ -22,7 +23,6 @@ from ui.runs.details import show_details, show_load
 from ui.runs.rows import MARKS
 from ui.runs.table import choose
 from ui.shared.head import page_head
-from ui.shared.i18n import t
 from ui.shared.services import home, paces, reconcile_in_background, show_error, show_errors, statuses
 from ui.shared.url import link, read_choice, write_if_chosen
 
@@ -73,10 +73,10 @@ def any_going(runs: Sequence[RunStatus]) -> bool:
 
 def show_state_counts(runs: Sequence[RunStatus]) -> None:
     counts = Counter(run.state for run in runs)
-    line = " · ".join(f"{MARKS[state]} {counts[state]} {state_name(state, t)}" for state in State if counts[state])
+    line = " · ".join(f"{MARKS[state]} {counts[state]} {state_name(state)}" for state in State if counts[state])
     left = time_left(runs, paces(), runs_at_once())
     if left.seconds:
-        remaining = duration(left.seconds, t)
+        remaining = duration(left.seconds)
         line += " · " + (
             t("about **{time}** left", time=remaining)
             if left.measured
@@ -90,8 +90,8 @@ def show_last_forecast() -> None:
     outcome = _outcome(home().path, time.time() // OUTCOME_SECONDS)
     if outcome is not None:
         n = len(outcome.forecast.runs)
-        runs = t("1 run") if n == 1 else t("{n} runs", n=n)
-        estimated, took = duration(outcome.forecast.seconds, t), duration(outcome.took, t)
+        runs = tn("1 run", "{n} runs", n)
+        estimated, took = duration(outcome.forecast.seconds), duration(outcome.took)
         if outcome.forecast.measured:
             told = t(
                 "The last launch, {runs}: estimated about {time}, took {took}.", runs=runs, time=estimated, took=took
@@ -112,7 +112,7 @@ def _outcome(path: Path, period: float) -> Outcome | None:
 def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     """Learning curves of the selected runs; else of those that are running, else of the newest."""
     shown = list(chosen) or [run for run in runs if run.state == State.RUNNING] or list(runs)
-    names = distinct_labels((run.spec for run in shown[:MAX_CURVES] if run.spec), t)
+    names = distinct_labels(run.spec for run in shown[:MAX_CURVES] if run.spec)
     frame = curves(home().run(run_id) for run_id in names)
     frame["run"] = frame["run_id"].map(names)
     if frame.empty:
@@ -124,7 +124,7 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     measure = st.container(horizontal=True, horizontal_alignment="right").selectbox(
         t("Second chart"),
         others,
-        format_func=lambda name: MEASURES[name](t),
+        format_func=lambda name: t(MEASURES[name]),
         key="measure",
         required=True,
         width=260,
@@ -135,7 +135,7 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
         if frame[name].isna().all():
             place.caption(t("The curves begin with the first epoch that is finished."))
         else:
-            place.altair_chart(curve_chart(frame, name, t), key=key)
+            place.altair_chart(curve_chart(frame, name), key=key)
     if len(shown) > MAX_CURVES:
         st.caption(t("Curves of the first {n} runs; select others in the table.", n=MAX_CURVES))
 
@@ -143,7 +143,7 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
 def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     """Size and latency of the selected runs, else of the study that was launched last, as soon as each is pruned."""
     shown = list(chosen) or newest_study(runs)
-    names = distinct_labels((run.spec for run in shown if run.spec), t)
+    names = distinct_labels(run.spec for run in shown if run.spec)
     costs = pd.DataFrame(
         [
             {"run": names[run.run_id], "size_mb": run.size_mb, "latency_ms": run.latency_ms}
@@ -154,8 +154,8 @@ def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
     if costs.empty:
         return
     left, right = st.columns(2)
-    left.altair_chart(cost_chart(costs, "size_mb", t("Compressed size (MB)"), t), key="sizes")
-    right.altair_chart(cost_chart(costs, "latency_ms", t("Latency (ms per image, batch 1)"), t), key="latencies")
+    left.altair_chart(cost_chart(costs, "size_mb", t("Compressed size (MB)")), key="sizes")
+    right.altair_chart(cost_chart(costs, "latency_ms", t("Latency (ms per image, batch 1)")), key="latencies")
     st.caption(
         t(
             "Latencies of different runs were measured at different times, and a machine is not equally fast all day. "

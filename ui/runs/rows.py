@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.i18n import Translate, english
+from core.i18n import t
 from core.labels import duration, phase_name, recipe_name, run_name, short_variant_name, state_name
 from core.results.frame import half_width
 from core.runs.folder import State
@@ -35,7 +35,6 @@ class Filter:
     states: Collection[str] = ()
     variants: Collection[str] = ()
     text: str = ""
-    t: Translate = english  # the words that are on the page are found too
 
     def holds(self, run: RunStatus) -> bool:
         """Whether ``run`` is wanted."""
@@ -48,28 +47,28 @@ class Filter:
         told = run.run_id
         if run.spec is not None:
             spec, recipe = run.spec, run.spec.recipe
-            told += f" {spec.label} {recipe.label} {run_name(spec, self.t)} {recipe_name(recipe.label, self.t)}"
+            told += f" {spec.label} {recipe.label} {run_name(spec)} {recipe_name(recipe.label)}"
         return all(word in told.lower() for word in self.text.lower().split())
 
 
-def run_row(run: RunStatus, t: Translate = english) -> dict[str, Any]:
+def run_row(run: RunStatus) -> dict[str, Any]:
     """One run; first what a narrow window has room for."""
     spec = run.spec
-    now = phase_name(run.phase, t)
+    now = phase_name(run.phase)
     if run.seconds_left is not None:
-        now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left, t))
+        now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left))
     return {
-        "Method": short_variant_name(spec.variant, t) if spec else run.run_id,
+        "Method": short_variant_name(spec.variant) if spec else run.run_id,
         "Sparsity": spec.sparsity if spec else None,
         "Seed": spec.seed if spec else None,
         "Accuracy (%)": run.test_accuracy,
-        "State": f"{MARKS[run.state]} {state_name(run.state, t).capitalize()}",
+        "State": f"{MARKS[run.state]} {state_name(run.state).capitalize()}",
         "Progress": round(100 * run.fraction, 1),
         "Now": now if run.state == State.RUNNING else None,
         "Size (MB)": run.size_mb,
         "Latency (ms)": run.latency_ms,
         "Launched": datetime.fromtimestamp(run.created, UTC),
-        "Recipe": recipe_name(spec.recipe.label, t) if spec else "",
+        "Recipe": recipe_name(spec.recipe.label) if spec else "",
     }
 
 
@@ -83,9 +82,9 @@ def groups(runs: Iterable[RunStatus]) -> list[list[RunStatus]]:
     return list(found.values())
 
 
-def group_row(runs: Sequence[RunStatus], t: Translate = english) -> dict[str, Any]:
+def group_row(runs: Sequence[RunStatus]) -> dict[str, Any]:
     """Runs of one group: how many there are in which state, and mean and interval of those that are done."""
-    first = run_row(runs[0], t)
+    first = run_row(runs[0])
     done = [run.test_accuracy for run in runs if run.state == State.DONE and run.test_accuracy is not None]
     sizes = [run.size_mb for run in runs if run.state == State.DONE and run.size_mb is not None]
     counts = {state: sum(run.state == state for run in runs) for state in State}

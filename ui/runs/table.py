@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.i18n import t
 from core.labels import state_name, variant_name
 from core.runs.folder import State
 from core.runs.status import RunStatus
 from ui.launch.recipe import ANY_TEXT
 from ui.runs.rows import Filter, group_row, groups, run_row
 from ui.shared.columns import method_column
-from ui.shared.i18n import t
 from ui.shared.url import read_choice, read_choices, read_flag, write_if_chosen
 
 MAX_ROWS = 14
@@ -38,7 +38,7 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
     if len(shown) < len(runs):
         st.caption(t("{shown} of {n} runs", shown=len(shown), n=len(runs)))
     ids = " ".join(run.run_id for run in shown)
-    table = pd.DataFrame([group_row(row, t) if grouped else run_row(row[0], t) for row in rows])
+    table = pd.DataFrame([group_row(row) if grouped else run_row(row[0]) for row in rows])
     event = st.dataframe(
         table if grouped or table["Now"].notna().any() else table.drop(columns="Now"),
         hide_index=True,
@@ -68,13 +68,13 @@ def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
         t("Find"), key="find", placeholder=t("seed 42, width 8 …"), help=t("Words of a run's name or recipe.")
     )
     chosen_states = columns[1].multiselect(
-        t("State"), states, key="state", format_func=lambda state: state_name(State(state), t), placeholder=t("All")
+        t("State"), states, key="state", format_func=lambda state: state_name(State(state)), placeholder=t("All")
     )
     chosen_variants = columns[2].multiselect(
         t("Method"),
         variants,
         key="method",
-        format_func={variant: variant_name(variant, t) for variant in variants}.__getitem__,
+        format_func={variant: variant_name(variant) for variant in variants}.__getitem__,
         placeholder=t("All"),
     )
     grouped = columns[3].toggle(
@@ -82,7 +82,7 @@ def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     )
     wanted_states = [str(state) for state in chosen_states]
     write_if_chosen(find=(text, ""), state=(wanted_states, []), method=(chosen_variants, []), group=(grouped, False))
-    return Filter(chosen_states, chosen_variants, text, t), grouped
+    return Filter(chosen_states, chosen_variants, text), grouped
 
 
 def columns(digits: int) -> dict[str, Any]:

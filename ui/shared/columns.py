@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.shared.i18n import t
+from core.i18n import t
 
 _WIDEST = 200  # pixels: it never scrolls away, and in a narrow window others have to fit beside it
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.i18n import LANGUAGES
-from ui.shared.i18n import LANGUAGE, browser_language, language
+from core.i18n import LANGUAGES, current_language
+from ui.shared.i18n import LANGUAGE, browser_language
 from ui.shared.url import write
 
 
@@ -22,7 +22,9 @@ def page_head(title: str) -> DeltaGenerator:
 
 def choose_language(place: DeltaGenerator) -> None:
     """A small picker; the browser's own language until somebody uses it or a link names another."""
-    st.session_state[LANGUAGE] = language()  # app.py read it before the menu, which let go of the last page's widgets
+    st.session_state[LANGUAGE] = (
+        current_language()
+    )  # app.py read it before the menu, which let go of the last page's widgets
     chosen = place.segmented_control(
         "Language / 언어",
         list(LANGUAGES),

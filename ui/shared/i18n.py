@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.i18n import LANGUAGES, translator
-from core.problems import translate_problem
+from core.i18n import LANGUAGES, set_language_source
 
 LANGUAGE = "lang"  # in the address and in the session state, where app.py puts it
 
 
-def language() -> str:
-    """The language that was chosen: a key of LANGUAGES."""
-    chosen = st.session_state.get(LANGUAGE)
-    return str(chosen) if chosen in LANGUAGES else "en"
+def session_language() -> str | None:
+    """The language that was chosen in this browser session; None outside of one."""
+    return st.session_state.get(LANGUAGE) if get_script_run_ctx(suppress_warning=True) else None
 
 
 def browser_language() -> str:
@@ -22,11 +21,4 @@ def browser_language() -> str:
     return spoken if spoken in LANGUAGES else "en"
 
 
-def t(sentence: str, **fields: object) -> str:
-    """``sentence`` in the language of this session, with its ``{fields}`` filled in."""
-    return translator(language())(sentence, **fields)
-
-
-def problem_words(problem: str) -> str:
-    """What the core or the system said went wrong, in the language of this session."""
-    return translate_problem(problem, language())
+set_language_source(session_language)

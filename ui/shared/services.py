@@ -14,14 +14,14 @@ from typing import ParamSpec
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from core.i18n import t
 from core.jobs.queue import Queue
 from core.report.tables import escape_markdown
 from core.results.frame import Results
 from core.runs.estimate import Throughput, read_throughputs
 from core.runs.folder import Home
 from core.runs.status import Statuses
-from core.spec.validate import InputError
-from ui.shared.i18n import problem_words, t
+from core.spec.errors import InputError, os_reason
 from ui.shared.url import whole_page
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,11 +35,11 @@ def navigation() -> StreamlitPage:
     """The pages of the app and the menu for them; the page that was asked for."""
     return st.navigation(
         [
-            st.Page("ui/compare/page.py", title=t("Compare"), icon=":material/stacked_line_chart:", default=True),
-            st.Page("ui/launch/page.py", title=t("Launch"), icon=":material/rocket_launch:"),
-            st.Page("ui/runs/page.py", title=t("Runs"), icon=":material/checklist:"),
-            st.Page("ui/model/page.py", title=t("Model"), icon=":material/deployed_code:"),
-            st.Page("ui/report/page.py", title=t("Report"), icon=":material/article:"),
+            st.Page("pages/compare.py", title=t("Compare"), icon=":material/stacked_line_chart:", default=True),
+            st.Page("pages/launch.py", title=t("Launch"), icon=":material/rocket_launch:"),
+            st.Page("pages/runs.py", title=t("Runs"), icon=":material/checklist:"),
+            st.Page("pages/model.py", title=t("Model"), icon=":material/deployed_code:"),
+            st.Page("pages/report.py", title=t("Report"), icon=":material/article:"),
         ],
         position="top",
     )
@@ -78,8 +78,8 @@ USER_ERRORS = (InputError, OSError)
 def describe(error: Exception) -> str:
     """One of USER_ERRORS as a sentence."""
     if not isinstance(error, OSError):
-        return problem_words(str(error))
-    reason = problem_words(error.strerror or type(error).__name__)
+        return error.message.localized() if isinstance(error, InputError) else str(error)
+    reason = os_reason(error).localized()
     if error.filename:
         return t("{file} cannot be used ({reason}).", file=error.filename, reason=reason)
     return t("That did not work ({reason}).", reason=reason)

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.i18n import t
 from core.labels import recipe_name
 from core.report.export import find_study
 from core.report.provenance import Provenance
@@ -17,7 +18,6 @@ from core.report.tables import escape_markdown
 from core.results.frame import Results, studies
 from core.results.sample import SAMPLE
 from core.runs.folder import Home
-from ui.shared.i18n import t
 from ui.shared.services import home, results
 from ui.shared.url import read_choice, write
 
@@ -45,9 +45,9 @@ class Studies:
 def find_studies() -> Studies:
     """Every study that there is; without one of the home's own, the sample study alone."""
     own, shipped = results().frame(), _shipped(SAMPLE.path).frame()
-    labels = {key: recipe_name(label, t) for key, label in studies(own).items()}
+    labels = {key: recipe_name(label) for key, label in studies(own).items()}
     for key, label in studies(shipped).items():
-        labels.setdefault(key, t("Sample study: {label}", label=recipe_name(label, t)))
+        labels.setdefault(key, t("Sample study: {label}", label=recipe_name(label)))
     return Studies(own, shipped, labels)
 
 
@@ -79,8 +79,9 @@ def show_sample_banner(recipe: str, alone: bool) -> None:
     with st.container(border=True):
         st.markdown(
             t(
-                "PruneScope trains a network (*dense*), takes weights or whole filters out of it (*pruning*), trains it on, "
-                "and measures what is left: accuracy, size and speed. *Sparsity* is the share of weights that was taken out."
+                "PruneScope trains a network (*dense*), takes weights or whole filters out of it "
+                "(*pruning*), trains it on, and measures what is left: accuracy, size and speed. "
+                "*Sparsity* is the share of weights that was taken out.",
             )
         )
         st.markdown(
@@ -107,7 +108,7 @@ def show_sample_banner(recipe: str, alone: bool) -> None:
         )
         if alone:
             st.page_link(
-                "ui/launch/page.py",
+                "pages/launch.py",
                 label=t("**Launch a study of your own**"),
                 icon=":material/rocket_launch:",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 MAX_LENGTH, MAX_VALUES = 300, 100  # letters of a value, and values of one name, that are looked at
 _FLAGS = {"1": True, "0": False}

@@ -15,8 +15,8 @@ from core.engine.data import folder, synthetic
 from core.engine.data.pictures import Dataset, Decoded, Images, Report, Source
 from core.engine.disk_cache import cached
 from core.runs.folder import Home
+from core.spec.errors import InputError
 from core.spec.spec import FOLDER_PREFIX, check_data_name
-from core.spec.validate import InputError
 
 CACHE_VERSION = 1  # raise it when a decoder comes to give other pictures for the same files
 REPORT_STEP = 0.05
@@ -46,7 +46,9 @@ def load_dataset(name: str, home: Home, report: Report | None = None) -> Dataset
     except OSError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"The pictures cannot be loaded ({reason}): what is read has to be readable, {home.path} writable."
+            "The pictures cannot be loaded ({reason}): what is read has to be readable, {home} writable.",
+            reason=reason,
+            home=home.path,
         ) from None
     classes, train_images, train_labels, test_images, test_labels = prepared.decoded
     return Dataset(

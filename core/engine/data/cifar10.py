@@ -14,8 +14,9 @@ from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 
 from core.engine.data.pictures import Decoded, Report, Source
+from core.i18n import Message
 from core.runs.atomic_io import atomic_write
-from core.spec.validate import InputError
+from core.spec.errors import InputError
 
 TIMEOUT_SECONDS = 30
 _CHUNK = 1 << 18
@@ -52,8 +53,10 @@ def _read(root: Path, report: Report) -> Decoded:
 
 def _download(archive: Path, report: Report) -> None:
     """Put the archive in place, whole and checked, or leave everything as it was."""
-    state = "is damaged" if archive.exists() else "is missing"
-    ways_on = f"put {archive.name} into {archive.parent} yourself, or use folder:PATH or synthetic"
+    state = Message("is damaged") if archive.exists() else Message("is missing")
+    ways_on = Message(
+        "put {name} into {folder} yourself, or use folder:PATH or synthetic", name=archive.name, folder=archive.parent
+    )
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(archive) as file, urllib.request.urlopen(CIFAR10.url, timeout=TIMEOUT_SECONDS) as response:
@@ -65,7 +68,18 @@ def _download(archive: Path, report: Report) -> None:
                 report("Downloading CIFAR-10", min(1.0, received / size) if size else 0)
             file.flush()
             if not check_integrity(file.name, CIFAR10.tgz_md5):
-                raise InputError(f"{archive} {state} and the download was damaged as well: try again, or {ways_on}.")
+                raise InputError(
+                    "{archive} {state} and the download was damaged as well: try again, or {remedy}.",
+                    archive=archive,
+                    state=state,
+                    remedy=ways_on,
+                )
     except (OSError, http.client.HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
-        raise InputError(f"{archive} {state} and cannot be downloaded ({reason}): {ways_on}.") from None
+        raise InputError(
+            "{archive} {state} and cannot be downloaded ({reason}): {remedy}.",
+            archive=archive,
+            state=state,
+            reason=reason,
+            remedy=ways_on,
+        ) from None

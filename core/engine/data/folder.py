@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.engine.data.pictures import SIDE, Decoded, Report, Source
-from core.spec.validate import InputError
+from core.i18n import Message
+from core.spec.errors import InputError, os_reason
 
 FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 SUFFIXES = tuple(FORMATS)
@@ -23,7 +24,7 @@ MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  
 MAX_FILE_BYTES = 1 << 20  # bytes; a 32x32 picture has 3 KB of pixels, the rest can only be metadata
 MAX_IMAGES = 300_000  # about 1 GB once decoded
 MAX_CLASSES = 1_000
-LAYOUT = "lay the pictures out as train/<class>/* and test/<class>/*"
+LAYOUT = Message("lay the pictures out as train/<class>/* and test/<class>/*")
 _CHUNK = 256  # files a thread decodes at once
 
 
@@ -52,12 +53,14 @@ def source(root: Path) -> Source:
 
 def _scan(root: Path) -> Listing:
     if not root.is_dir():
-        raise InputError(f"{_shown(root)} is not a folder: {LAYOUT} and give folder:PATH.")
+        raise InputError("{path} is not a folder: {layout} and give folder:PATH.", path=_shown(root), layout=LAYOUT)
     classes = _class_names(root / "train")
     tested = _class_names(root / "test")
     if differing := sorted({*classes} ^ {*tested}):
         raise InputError(
-            f"{_shown(root)}: train/ and test/ need the same classes, but only one has {', '.join(differing[:3])}."
+            "{path}: train/ and test/ need the same classes, but only one has {classes}.",
+            path=_shown(root),
+            classes=", ".join(differing[:3]),
         )
     splits: list[list[PictureFile]] = []
     left = MAX_IMAGES
@@ -73,16 +76,20 @@ def _scan(root: Path) -> Listing:
 
 def _class_names(split: Path) -> list[str]:
     if not split.is_dir():
-        raise InputError(f"{_shown(split.parent)} has no folder {split.name}/: {LAYOUT}.")
+        raise InputError(
+            "{path} has no folder {name}/: {layout}.", path=_shown(split.parent), name=split.name, layout=LAYOUT
+        )
     names = []
     for entry in _visible(split):
         if not entry.is_dir():
-            raise InputError(f"{_shown(entry.path)} is not a folder: {LAYOUT}.")
+            raise InputError("{path} is not a folder: {layout}.", path=_shown(entry.path), layout=LAYOUT)
         if not entry.name.isprintable():
-            raise InputError(f"{_shown(entry.path)}: the name of a class needs to be printable text.")
+            raise InputError("{path}: the name of a class needs to be printable text.", path=_shown(entry.path))
         names.append(entry.name)
     if not 2 <= len(names) <= MAX_CLASSES:
-        raise InputError(f"{_shown(split)} has {len(names)} class folders: give from 2 to {MAX_CLASSES:,}.")
+        raise InputError(
+            "{path} has {n} class folders: give from 2 to {most:,}.", path=_shown(split), n=len(names), most=MAX_CLASSES
+        )
     return names
 
 
@@ -90,15 +97,22 @@ def _picture_files(folder: Path, label: int, most: int) -> list[PictureFile]:
     files = []
     for entry in _visible(folder, most):
         if not entry.is_file() or not entry.name.lower().endswith(SUFFIXES):
-            raise InputError(f"{_shown(entry.path)} is not a picture file: give {', '.join(SUFFIXES)} files only.")
+            raise InputError(
+                "{path} is not a picture file: give {endings} files only.",
+                path=_shown(entry.path),
+                endings=", ".join(SUFFIXES),
+            )
         stat = entry.stat()
         if stat.st_size > MAX_FILE_BYTES:
             raise InputError(
-                f"{_shown(entry.path)} has {stat.st_size:,} bytes: give pictures of at most {MAX_FILE_BYTES:,} bytes."
+                "{path} has {size:,} bytes: give pictures of at most {most:,} bytes.",
+                path=_shown(entry.path),
+                size=stat.st_size,
+                most=MAX_FILE_BYTES,
             )
         files.append(PictureFile(entry.path, label, stat.st_size, stat.st_mtime_ns))
     if not files:
-        raise InputError(f"{_shown(folder)} has no pictures: give at least one in every class.")
+        raise InputError("{path} has no pictures: give at least one in every class.", path=_shown(folder))
     return files
 
 
@@ -111,10 +125,16 @@ def _visible(folder: Path, most: int = MAX_IMAGES) -> list[os.DirEntry[str]]:
                 if entry.name.startswith("."):
                     continue
                 if len(found) == most:
-                    raise InputError(f"{_shown(folder)}: there are more than {MAX_IMAGES:,} pictures: give fewer.")
+                    raise InputError(
+                        "{path}: there are more than {most:,} pictures: give fewer.",
+                        path=_shown(folder),
+                        most=MAX_IMAGES,
+                    )
                 found.append(entry)
     except OSError as error:
-        raise InputError(f"{_shown(folder)} cannot be read ({error.strerror}): make it readable.") from None
+        raise InputError(
+            "{path} cannot be read ({reason}): make it readable.", path=_shown(folder), reason=os_reason(error)
+        ) from None
     return sorted(found, key=lambda entry: entry.name)
 
 
@@ -159,18 +179,34 @@ def _picture(path: str) -> NDArray[np.uint8]:
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{_shown(path)} is far too large: give pictures of {SIDE}x{SIDE} pixels.") from None
+        raise InputError(
+            "{path} is far too large: give pictures of {width}x{height} pixels.",
+            path=_shown(path),
+            width=SIDE,
+            height=SIDE,
+        ) from None
     except Exception as error:  # decoders raise anything from struct.error to IndexError when a file is broken
-        reason = (isinstance(error, OSError) and error.strerror) or "not a whole picture"
-        raise InputError(f"{_shown(path)} cannot be read ({reason}): repair or remove it.") from None
+        reason = os_reason(error) if isinstance(error, OSError) and error.strerror else Message("not a whole picture")
+        raise InputError(
+            "{path} cannot be read ({reason}): repair or remove it.", path=_shown(path), reason=reason
+        ) from None
 
 
 def _check_header(path: str, picture: Image.Image) -> None:
     if picture.size != (SIDE, SIDE):
         width, height = picture.size
-        raise InputError(f"{_shown(path)} is {width}x{height} pixels: give pictures of {SIDE}x{SIDE}.")
+        raise InputError(
+            "{path} is {width}x{height} pixels: give pictures of {w}x{h}.",
+            path=_shown(path),
+            width=width,
+            height=height,
+            w=SIDE,
+            h=SIDE,
+        )
     if picture.mode not in MODES:
-        raise InputError(f"{_shown(path)} has pixels of mode {picture.mode}: give 8 bits a channel.")
+        raise InputError(
+            "{path} has pixels of mode {mode}: give 8 bits a channel.", path=_shown(path), mode=picture.mode
+        )
 
 
 def _shown(path: str | Path) -> str:

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.engine.networks.resnet18 import ConvEdge, ResNet, conv_graph
-from core.spec.validate import InputError, check_choice
+from core.spec.errors import InputError
+from core.spec.validate import check_choice
 
 # Group name to the importance of its channels, on the CPU.
 Importance = dict[str, Tensor]
