@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.report.export import find_study, write_everything
+from core.report.export import write_everything
+from core.report.study import find_study
 from core.results.sample import SAMPLE
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError

@@ -31,7 +31,7 @@ from core.spec.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.spec.spec import Recipe, RunSpec
 
 if TYPE_CHECKING:
-    from core.report.export import Study
+    from core.report.study import Study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_HOME = Path(os.environ.get("PRUNESCOPE_HOME") or REPOSITORY)
@@ -92,7 +92,8 @@ def study(options: argparse.Namespace) -> int:
 
 def _write_everything(home: Home, recipe: Recipe) -> None:
     """Tables, figures and reports about the runs of ``recipe``; say where they are."""
-    from core.report.export import find_study, output_folder, write_everything  # noqa: PLC0415 - loads the chart library
+    from core.report.export import output_folder, write_everything  # noqa: PLC0415 - loads the chart library
+    from core.report.study import find_study  # noqa: PLC0415 - loads the chart library
 
     found = find_study(home, recipe.key)
     out = output_folder(home.path / "outputs" / found.name)
@@ -128,7 +129,8 @@ def report(options: argparse.Namespace) -> int:
 
 def _write_files(options: argparse.Namespace, write: Callable[[Study, Path], list[Path]]) -> int:
     """Let ``write`` write its files about the study that was asked for, or the newest; print where they are."""
-    from core.report.export import find_study, output_folder  # noqa: PLC0415 - as above
+    from core.report.export import output_folder  # noqa: PLC0415 - as above
+    from core.report.study import find_study  # noqa: PLC0415 - as above
 
     home = Home(options.home)
     found = find_study(home, options.recipe)

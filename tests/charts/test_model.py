@@ -100,40 +100,6 @@ def test_the_size_is_all_of_the_file_beside_what_it_is_compared_with():
     assert dense["file"].nunique() == 2
 
 
-def test_every_sentence_can_be_translated():
-    found, heard = examination(), []
-
-    def loud(sentence, **fields):
-        heard.append(sentence)
-        return sentence.format(**fields).upper()
-
-    made = [
-        charts.density_chart(found, loud),
-        charts.filter_chart(found, loud),
-        charts.weight_chart(found.layers[0], loud),
-        charts.class_chart(charts.class_table(found), dense=False, t=loud),
-        charts.confusion_chart(found, loud),
-        charts.size_chart(found, loud),
-        charts.filter_map(found, loud),
-    ]
-
-    def titles(node):
-        if isinstance(node, dict):
-            for name, value in node.items():
-                if name == "title" and isinstance(value, str):
-                    yield value
-                yield from titles(value)
-        elif isinstance(node, list):
-            for item in node:
-                yield from titles(item)
-
-    shown = [title for chart in made for title in titles(chart.to_dict())]
-    assert shown
-    assert all(title == title.upper() for title in shown)
-    assert heard
-
-
-@pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A network as it is taken away, and a picture."""
     import torch  # noqa: PLC0415 - slow, and only this needs it

@@ -16,6 +16,7 @@ import pytest
 from core.cli.main import main
 from core.report import export as outputs
 from core.report import rasterize as drawing
+from core.report import study as study_data
 from core.report.text import LANGUAGES
 from core.results.frame import METRICS, Results, study_frame, summarise
 from core.runs.folder import Home
@@ -62,7 +63,7 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
     study = study_frame(Results(home).frame(), DEMO.key)
     assert {run["run_id"] for run in data["runs"]} == set(study["run_id"])
     for run in data["runs"]:
-        assert tuple(run)[:7] == outputs.FIRST_KEYS
+        assert tuple(run)[:7] == study_data.FIRST_KEYS
         assert run.items() >= home.run(run["run_id"]).result().items()
     summary = summarise(study)
     for row, configuration in zip(summary.to_dict("records"), data["configurations"], strict=True):
@@ -75,7 +76,7 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
 def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
     home = Home(tmp_path).prepare()
     write_study(home, seeds=(1,), batch_speedup=None)
-    data = outputs.all_results(outputs.find_study(home))
+    data = study_data.all_results(study_data.find_study(home))
     assert valid(data)
     metrics = [configuration["metrics"] for configuration in data["configurations"]]
     assert {m["test_accuracy"]["ci95"] for m in metrics} == {None}
@@ -83,7 +84,7 @@ def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
 
 
 def test_the_schema_refuses_what_is_no_result(home):
-    data = outputs.all_results(outputs.find_study(home))
+    data = study_data.all_results(study_data.find_study(home))
     for broken in (
         {**data, "format": "other"},
         {**data, "runs": []},
@@ -95,7 +96,7 @@ def test_the_schema_refuses_what_is_no_result(home):
 
 
 def test_the_table_is_that_of_the_records(home, tmp_path):
-    outputs.write_results(outputs.find_study(home), tmp_path)
+    outputs.write_results(study_data.find_study(home), tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "efficiency_table.csv").read_text())))
     summary = summarise(study_frame(Results(home).frame(), DEMO.key))
     for row, expected in zip(rows, summary.to_dict("records"), strict=True):
@@ -117,14 +118,14 @@ def test_of_several_studies_the_newest_is_taken_and_the_others_are_named(home, c
     for folder in home.runs():
         (folder.path / "result.json").touch()
     write_study(home, OTHER)
-    studies = {recipe: outputs.find_study(home, recipe.key) for recipe in (DEMO, OTHER)}
+    studies = {recipe: study_data.find_study(home, recipe.key) for recipe in (DEMO, OTHER)}
     assert {study.source.recipe for study in studies.values()} == {DEMO, OTHER}
-    assert outputs.find_study(home, OTHER.label).key == OTHER.key
+    assert study_data.find_study(home, OTHER.label).key == OTHER.key
     assert main(["evaluate", "--home", str(home.path), "--recipe", DEMO.key]) == 0
     out, err = capsys.readouterr()
     assert all(f"outputs/demo-{DEMO.key}/" in line for line in out.splitlines())
     assert err == ""
-    newest = outputs.find_study(home)
+    newest = study_data.find_study(home)
     assert main(["evaluate", "--home", str(home.path)]) == 0
     out, err = capsys.readouterr()
     assert all(f"outputs/demo-{newest.key}/" in line for line in out.splitlines())
@@ -142,7 +143,7 @@ def test_a_place_that_cannot_be_written_is_one_line_and_status_2(home, tmp_path,
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_old_one(home, tmp_path, monkeypatch):
-    study = outputs.find_study(home)
+    study = study_data.find_study(home)
     outputs.write_results(study, tmp_path)
     before = (tmp_path / "all_results.json").read_bytes()
 
@@ -196,7 +197,7 @@ def test_garbled_notes_in_a_record_are_left_out(tmp_path):
     home = Home(tmp_path).prepare()
     garbage = {"environment": ["x"], "latency": 3, "dead_layers": "all", "train_pictures": "many", "wall_seconds": {}}
     write_study(home, **garbage)
-    study = outputs.find_study(home)
+    study = study_data.find_study(home)
     outputs.write_results(study, tmp_path)
     assert study.source.hardware == ("unknown hardware",)
     assert study.source.wall_minutes is None
@@ -205,7 +206,7 @@ def test_garbled_notes_in_a_record_are_left_out(tmp_path):
 
 @pytest.mark.skipif(not (shutil.which("pdflatex") or shutil.which("tectonic")), reason="needs LaTeX")
 def test_the_latex_table_compiles(home, tmp_path):
-    outputs.write_results(outputs.find_study(home), tmp_path)
+    outputs.write_results(study_data.find_study(home), tmp_path)
     page = "\\documentclass{article}\\begin{document}\\small\\input{efficiency_table}\\end{document}\n"
     (tmp_path / "page.tex").write_text(page)
     command = ["pdflatex", "-interaction=nonstopmode"] if shutil.which("pdflatex") else ["tectonic"]

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from core.i18n import translator
+from core.i18n import use_language
 from core.labels import measured_name, variant_name
 from core.report import statistics as facts
-from core.report.export import find_study
 from core.report.references import references
+from core.report.study import find_study
 from core.report.tables import efficiency_table, escape_markdown
 from core.report.text import LANGUAGES, build_report
 from core.results.frame import summarise
@@ -162,14 +162,15 @@ def test_what_is_missing_synthetic_or_dead_is_said(tmp_path):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_methods_and_runs_are_called_as_they_are_in_the_app(tmp_path, language):
     cells = grid({("magnitude", 0.5): (89.0, 89.1, 89.2), ("random", 0.5): (88.0, 88.1)})
-    t = translator(language)
     text = tell(fabricate(tmp_path, cells), language, dead={RunSpec(DEMO, "random", 1, 0.5): ["fc"]})
     for name in ("Magnitude", "Random"):
-        called = escape_markdown(variant_name(name, t))
+        with use_language(language):
+            called = escape_markdown(variant_name(name))
         assert text.count(called) > 5
         assert f"| {called} | 0.5 |" in text
         assert text.count(name) == text.count(called)  # nowhere by another name
-    assert all(escape_markdown(measured_name("Random", 0.5, seed, t)) in text for seed in (1, 3))  # dead, and missing
+    with use_language(language):
+        assert all(escape_markdown(measured_name("Random", 0.5, seed)) in text for seed in (1, 3))  # dead, and missing
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.report.export import find_study, write_everything
+from core.report.export import write_everything
+from core.report.study import find_study
 from core.results.sample import SAMPLE
 from core.runs.folder import Home, State
 from core.runs.sensitivity import read_sensitivity

@@ -12,8 +12,9 @@ import zipfile
 import pandas as pd
 import pytest
 
-from core.report.export import find_study, output_folder, write_everything
+from core.report.export import output_folder, write_everything
 from core.report.rasterize import draw_apart, packed
+from core.report.study import find_study
 from core.results.sample import SAMPLE
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe

@@ -15,10 +15,11 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.report.export import figure_language, figure_specs, find_study, report_name, report_text, result_files
+from core.report.export import figure_language, figure_specs, report_name, report_text, result_files
 from core.report.figures import on_dark
 from core.report.provenance import Provenance
 from core.report.rasterize import KINDS, draw_apart, packed
+from core.report.study import find_study
 from core.report.tables import to_csv
 from core.report.text import LANGUAGES
 from core.results.frame import COLUMNS, content_key

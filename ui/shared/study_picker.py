@@ -12,8 +12,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
 from core.labels import recipe_name
-from core.report.export import find_study
 from core.report.provenance import Provenance
+from core.report.study import find_study
 from core.report.tables import escape_markdown
 from core.results.frame import Results, studies
 from core.results.sample import SAMPLE
