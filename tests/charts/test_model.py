@@ -100,6 +100,7 @@ def test_the_size_is_all_of_the_file_beside_what_it_is_compared_with():
     assert dense["file"].nunique() == 2
 
 
+@pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A network as it is taken away, and a picture."""
     import torch  # noqa: PLC0415 - slow, and only this needs it
