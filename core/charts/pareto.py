@@ -124,7 +124,7 @@ def _runs(
 ) -> list[alt.Chart]:
     if runs is None or not draws_every_run(runs, looks):
         return []
-    x, y, color, shape, select, t = channels
+    x, y, color, shape, select = channels
     shown = runs[runs["variant"].isin(list(looks)) | (runs["method"] == DENSE)]
     told = run_tooltip()
     columns = dict.fromkeys(["run_id", "variant", cost.metric, *(tip.shorthand.split(":")[0] for tip in told)])

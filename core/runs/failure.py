@@ -51,6 +51,6 @@ class RunFailure:
         message = Message.literal(reason) if isinstance(reason, str) else Message("no reason was recorded")
         if smaller is not None:
             return cls(FailureCode.OUT_OF_MEMORY, message, smaller)
-        kinds = [event["type"] for event in events]
-        begun = "started" in kinds[len(kinds) - 1 - kinds[::-1].index("queued") :] if "queued" in kinds else True
+        kinds = [event["type"] for event in reversed(events)]
+        begun = "started" in (kinds[: kinds.index("queued")] if "queued" in kinds else kinds)
         return cls(FailureCode.UNEXPECTED if begun else FailureCode.DENSE_FAILED, message)

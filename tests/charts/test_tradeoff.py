@@ -19,7 +19,6 @@ from core.charts.tradeoff import (
     styles,
     tradeoff_chart,
 )
-from core.i18n import english
 from core.results.frame import Results, interpolate, study_frame, summarise
 from core.runs.folder import Home
 from core.spec.grid import study_runs
@@ -206,7 +205,7 @@ def test_variants_of_a_method_share_its_colour_and_differ_otherwise(study):
 def test_the_axis_says_what_it_shows_and_in_which_unit(study, panel):
     encodings = [encoding for mark, _, encoding in layers_of(draw(study, panel)) if mark == "line"]
     title = encodings[0]["y"]["axis"]["title"]
-    assert title == panel.title(english)
+    assert title == panel.title
     assert title.endswith(")")
     assert encodings[0]["y"]["scale"]["zero"] is (panel is not ACCURACY)
 

@@ -218,7 +218,7 @@ def test_a_full_disk_fails_the_run_as_for_any_other_file(home, recipe, impatient
     monkeypatch.setattr(execute_module, "write_diagnostics", full)
     folder = home.create(RunSpec(recipe, "random", 1, 0.5))
     assert execute(folder.path) == State.FAILED
-    assert "The disk is full" in folder.describe()[1]
+    assert "The disk is full" in str(folder.describe()[1].message)
     assert folder.result() is None
 
 

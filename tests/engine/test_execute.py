@@ -18,7 +18,6 @@ from core.jobs.task import run_task
 from core.runs.atomic_io import sha256
 from core.runs.folder import Home, State
 from core.runs.lease import Lease, LeaseHeldError
-from core.runs.status import smaller_batch
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
@@ -176,13 +175,14 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
     with monkeypatch.context() as patch:
         patch.setattr("core.engine.context.train_epoch", fail)
         assert execute(folder.path) == State.FAILED
-    state, reason = folder.describe()
+    state, failure = folder.describe()
     assert state == State.FAILED
+    reason = str(failure.message)
     assert says in reason
     assert "\n" not in reason
     assert "Traceback" in folder.log_path.read_text()
     expected = recipe.train.batch_size // 2 if isinstance(error, torch.OutOfMemoryError | MemoryError) else None
-    assert smaller_batch(folder) == expected
+    assert failure.smaller_batch == expected
     folder.enqueue()
     assert execute(folder.path) == State.DONE
 
@@ -190,7 +190,7 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
 def test_a_pruned_run_without_its_dense_run_fails_with_advice(tmp_path, recipe):
     folder = Home(tmp_path).prepare().create(RunSpec(recipe, "magnitude", 1, 0.5))
     assert execute(folder.path) == State.FAILED
-    assert "dense run" in folder.describe()[1]
+    assert "dense run" in str(folder.describe()[1].message)
 
 
 def test_a_dense_network_that_was_altered_is_found(home, recipe):
@@ -200,7 +200,7 @@ def test_a_dense_network_that_was_altered_is_found(home, recipe):
     dense.model_path.write_bytes(content)
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
     assert execute(folder.path) == State.FAILED
-    assert "altered" in folder.describe()[1]
+    assert "altered" in str(folder.describe()[1].message)
 
 
 def test_the_network_of_another_run_in_its_place_is_found(home, recipe, tmp_path):
@@ -209,7 +209,7 @@ def test_the_network_of_another_run_in_its_place_is_found(home, recipe, tmp_path
     save_model(resnet18(4, 2, seed=77), dense.model_path)
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
     assert execute(folder.path) == State.FAILED
-    assert "is that of another run" in folder.describe()[1]
+    assert "is that of another run" in str(folder.describe()[1].message)
     with pytest.raises(InputError, match="is that of another run"):
         export(dense, "safetensors", tmp_path / "taken.safetensors")
     assert not (tmp_path / "taken.safetensors").exists()
@@ -220,7 +220,7 @@ def test_a_folder_without_pictures_is_a_sentence_not_a_traceback(tmp_path, recip
     spec = RunSpec(replace(recipe, data=f"folder:{tmp_path / 'nothing'}"), "dense", 1)
     folder = Home(tmp_path / "home").prepare().create(spec)
     assert execute(folder.path) == State.FAILED
-    assert "train" in folder.describe()[1]
+    assert "train" in str(folder.describe()[1].message)
 
 
 def test_a_task_executes_the_dense_run_first(tmp_path, recipe):
@@ -248,7 +248,7 @@ def test_pictures_that_changed_since_the_dense_run_are_noticed(movable):
     (pictures / "train" / "red" / "0.png").unlink()
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
     assert execute(folder.path) == State.FAILED
-    assert "pictures have changed" in folder.describe()[1]
+    assert "pictures have changed" in str(folder.describe()[1].message)
 
 
 def test_a_checkpoint_from_another_dense_network_is_not_gone_on_from(home, recipe, monkeypatch):

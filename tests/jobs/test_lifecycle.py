@@ -380,8 +380,8 @@ class Lifecycle(RuleBasedStateMachine):
     def the_state_says_what_is_there(self) -> None:
         at_work = {worker.executing for worker in self.workers if worker.number not in self.machine.cut_off}
         for folder in self.home.runs():
-            state, reason = folder.describe()
-            assert (state == State.FAILED) == bool(reason)
+            state, failure = folder.describe()
+            assert (state == State.FAILED) == (failure is not None)
             assert (state == State.DONE) == folder.result_path.exists()
             if folder.path in at_work:
                 assert state == (State.CANCELLING if folder.cancel_requested else State.RUNNING)

@@ -99,7 +99,7 @@ def test_a_failed_dense_run_fails_its_pruned_run_and_retrying_that_runs_both(que
     tell(dense_folder, "raise")
     queue.submit([folder.spec])
     assert wait_until(folder, *ENDED) == State.FAILED
-    assert folder.describe()[1].startswith(f"Its dense run {dense_folder.run_id} failed: ")
+    assert str(folder.describe()[1].message).startswith(f"Its dense run {dense_folder.run_id} failed: ")
     tell(dense_folder, "")
     assert queue.retry(folder.run_id)
     assert wait_until(folder, *ENDED) == State.DONE

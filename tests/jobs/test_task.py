@@ -43,7 +43,8 @@ def test_an_unexpected_error_is_one_line_in_the_journal_and_a_traceback_in_the_l
     folder = home.create(dense(1))
     tell(folder, "raise")
     assert run_task(str(folder.path), EXECUTOR) == "failed"
-    assert folder.describe() == (State.FAILED, "RuntimeError: the disk is on fire")
+    assert folder.state() == State.FAILED
+    assert str(folder.describe()[1].message) == "RuntimeError: the disk is on fire"
     assert "Traceback" in folder.log_path.read_text()
     assert 'in execute\n    raise RuntimeError("the disk' in folder.log_path.read_text()
 
@@ -51,14 +52,14 @@ def test_an_unexpected_error_is_one_line_in_the_journal_and_a_traceback_in_the_l
 def test_an_engine_that_cannot_be_loaded_is_a_failure_of_the_run(home: Home) -> None:
     folder = home.create(dense(1))
     assert run_task(str(folder.path), "no_such_engine:execute") == "failed"
-    assert "no_such_engine" in folder.describe()[1]
+    assert "no_such_engine" in str(folder.describe()[1].message)
 
 
 def test_a_damaged_spec_is_a_failure_of_the_run(home: Home) -> None:
     folder = home.create(dense(1))
     folder.spec_path.write_text("{")
     assert run_task(str(folder.path), EXECUTOR) == "failed"
-    assert "spec.json is damaged" in folder.describe()[1]
+    assert "spec.json is damaged" in str(folder.describe()[1].message)
 
 
 def test_a_folder_that_was_deleted_stays_deleted(home: Home) -> None:
@@ -73,7 +74,8 @@ def test_a_failed_dense_run_fails_those_that_start_from_it(home: Home) -> None:
     assert run_task(str(dense_folder.path), EXECUTOR) == "failed"
     assert run_task(str(folder.path), EXECUTOR) == "failed"
     reason = f"Its dense run {dense_folder.run_id} failed: RuntimeError: the disk is on fire. Retry runs both."
-    assert folder.describe() == (State.FAILED, reason)
+    assert folder.state() == State.FAILED
+    assert str(folder.describe()[1].message) == reason
 
 
 def test_a_cancelled_dense_run_cancels_those_that_start_from_it(home: Home) -> None:
@@ -89,7 +91,7 @@ def test_a_run_that_kills_its_process_every_time_is_given_up_until_it_is_queued_
     for attempt in range(MAX_STARTS_WITHOUT_PROGRESS):
         folder.append("started", attempt=attempt)
     assert run_task(str(folder.path), EXECUTOR) == "failed"
-    assert "killed 5 times" in folder.describe()[1]
+    assert "killed 5 times" in str(folder.describe()[1].message)
     folder.enqueue()
     assert run_task(str(folder.path), EXECUTOR) == "done"
 

@@ -18,6 +18,7 @@ from core.runs.status import curves
 from core.spec.grid import study_runs
 from core.spec.methods import METHODS
 from core.spec.presets import build_recipe
+from tests.korean import korean as in_korean
 from tests.records import write_result
 
 RECIPE = build_recipe("demo")
@@ -71,7 +72,7 @@ def test_a_figure_can_be_rendered_with_its_words_in_it(home, study):
 
 def test_figures_in_korean_have_the_same_numbers_and_korean_words(home, study):
     parts = densities(study), curves(home.runs()), CAPTION
-    english, korean = figures(study, *parts), figures(study, *parts, "ko")
+    english, korean = figures(study, *parts), in_korean(figures, study, *parts)
     assert list(korean) == list(english)
     for name in english:
         numbers = [

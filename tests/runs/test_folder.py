@@ -76,7 +76,8 @@ def test_the_life_of_a_run(folder):
         folder.append("started")
     assert folder.state() == State.INTERRUPTED
     folder.append("failed", reason="because")
-    assert folder.describe() == (State.FAILED, "because")
+    assert folder.state() == State.FAILED
+    assert str(folder.describe()[1].message) == "because"
     folder.commit(plausible_result(SPEC))
     assert folder.state() == State.DONE
 
@@ -103,8 +104,9 @@ def test_a_damaged_file_is_a_failed_run_with_a_reason_and_harms_no_other(home, n
     bad = write_result(home, RunSpec(SPEC.recipe, "magnitude", 43, 0.9))
     (bad.path / name).write_bytes(content)
     bad = home.run(bad.run_id)
-    state, reason = bad.describe()
+    state, failure = bad.describe()
     assert state == State.FAILED
+    reason = str(failure.message)
     assert name in reason
     assert reason.count(bad.run_id) == 1
     assert "\n" not in reason

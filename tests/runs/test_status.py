@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from core.i18n import Message
 from core.runs import status
 from core.runs.atomic_io import MAX_TIME
 from core.runs.estimate import estimate, read_throughputs
 from core.runs.events import EventPrinter, describe_event
+from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import Home, State
 from core.runs.lease import Lease
-from core.runs.status import Failure, Statuses, curves, failures
+from core.runs.status import Statuses, curves, group_failures
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
 from tests.records import write_result
@@ -98,25 +100,32 @@ def test_progress_of_preparing_data_is_none_of_the_training(home):
     assert (status.phase, status.fraction, status.seconds_left) == ("Reading pictures (90 %)", 0.2, None)
 
 
-def test_failures_are_told_by_reason_with_what_depends_on_them(home):
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_failures_are_grouped_by_reason_with_what_depends_on_them(home, version):
+    """Version 1 of the journal has a sentence, version 2 code and message."""
     because = f"Its dense run {DENSE.run_id} failed: The disk is full. Retry runs both."
-    other = RunSpec(RECIPE, "magnitude", 1, 0.5)
-    for spec, reason in ((DENSE, "The disk is full."), (PRUNED, because), (other, "Something else.")):
-        home.create(spec).append("failed", reason=reason)
+    other = RunSpec(RECIPE, "magnitude", 2, 0.9)
+    codes = (FailureCode.DISK_FULL, FailureCode.DENSE_FAILED, FailureCode.UNEXPECTED)
+    reasons = ("The disk is full.", because, "Something else.")
+    for spec, reason, code in zip((DENSE, PRUNED, other), reasons, codes, strict=True):
+        folder = home.create(spec)
+        folder.enqueue()
+        if code != FailureCode.DENSE_FAILED:
+            folder.append("started")
+        event = {"reason": reason} if version == "1" else RunFailure(code, Message.literal(reason)).to_json()
+        folder.append("failed", **event)
     runs = Statuses(home).read()
-    assert set(failures(runs)) == {
-        Failure("The disk is full.", (DENSE.run_id,), 1),
-        Failure("Something else.", (other.run_id,), 0),
-    }
-    alone = [run for run in runs if run.run_id == PRUNED.run_id]
-    assert failures(alone) == [Failure(because, (PRUNED.run_id,), 0)]
+    found = {(str(group.failure.message), group.run_ids, group.dependants) for group in group_failures(runs)}
+    assert found == {("The disk is full.", (DENSE.run_id,), 1), ("Something else.", (other.run_id,), 0)}
+    (alone,) = group_failures([run for run in runs if run.run_id == PRUNED.run_id])
+    assert (str(alone.failure.message), alone.dependants) == (because, 0)
 
 
 def test_a_run_without_a_spec_is_listed_with_its_reason(home):
     (home.checkpoints / "stray-folder").mkdir()
     (status,) = Statuses(home).read()
     assert (status.state, status.spec) == (State.FAILED, None)
-    assert "spec.json" in status.reason
+    assert "spec.json" in str(status.failure.message)
 
 
 def test_runs_keep_their_place_and_what_was_launched_last_comes_first(home):

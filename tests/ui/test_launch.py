@@ -11,8 +11,8 @@ from core.spec.methods import DEFAULT_METHODS, METHODS
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
 from tests.korean import korean
-from tests.pages.conftest import ROOT
 from tests.records import write_result
+from tests.ui.conftest import ROOT
 
 RECIPE = PRESETS["demo"].recipe
 
