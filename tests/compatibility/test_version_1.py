@@ -1,4 +1,4 @@
-"""Runs made before the journal had codes (commit 758a3cb) still open, resume and export: the folders beside this file are such."""
+"""Runs made before the journal had codes (commit 758a3cb) still open, resume and export: such folders lie beside this file."""
 
 import hashlib
 import json
