@@ -1,4 +1,4 @@
-"""Runs made before the journal had codes (commit 758a3cb) still open, resume and export: such folders lie beside this file."""
+"""Runs made before the journal had codes (commit 758a3cb) still open, resume and export; such folders lie beside this."""
 
 import hashlib
 import json
