@@ -23,9 +23,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from core.engine.data.augment import DeviceImages
-from core.engine.data.pictures import Images
+from core.engine.data.images import Images
 from core.engine.device import environment, place
-from core.engine.masks import MaskKeeper
+from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Masks
 from core.engine.step import Capture, Step
@@ -171,10 +171,10 @@ def our_step(
     """The engine's training of ``model`` on ``source``."""
     placed = place(model, torch.device(device))
     there = DeviceImages(source, MEAN, STD, device)
-    optimizer, keeper = make_optimizer(placed, SCHEDULE), MaskKeeper(placed, masks or {})
+    optimizer, weight_masks = make_optimizer(placed, SCHEDULE), WeightMasks(placed, masks or {})
     # A compiler that tries to be general about shapes only loses, and one that gives up must say so.
     network: nn.Module = torch.compile(placed, dynamic=False, fullgraph=True) if compiled else placed  # type: ignore[assignment]
-    return Step(network, optimizer, keeper, there, batch, precision=precision, capture=capture)
+    return Step(network, optimizer, weight_masks, there, batch, precision=precision, capture=capture)
 
 
 def peaks(device: torch.device, size: int) -> tuple[float, float]:

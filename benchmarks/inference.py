@@ -16,10 +16,11 @@ import torch
 from torch import nn
 
 from benchmarks._common import machine, options, peaks, show
+from core.engine.counts import macs_per_layer
 from core.engine.deploy import folded
 from core.engine.device import choose_device, place, threads
-from core.engine.metrics import PICTURE, Latency, large_batch, macs_per_layer, time_as_delivered, time_latency
-from core.engine.networks.resnet18 import ResNet, resnet18
+from core.engine.latency import Latency, large_batch, time_deployed, time_latency
+from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet, resnet18
 from core.engine.pruning.structured import structured_prune_filters
 
 SPARSITY, SECONDS, QUICK_SECONDS = 0.9, 4.0, 0.02
@@ -36,7 +37,7 @@ def activations(model: nn.Module) -> int:
 
     handles = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Conv2d)]
     with torch.no_grad():
-        model.eval()(torch.zeros(1, *PICTURE, device=next(model.parameters()).device))
+        model.eval()(torch.zeros(1, *INPUT_SHAPE, device=next(model.parameters()).device))
     for handle in handles:
         handle.remove()
     return total
@@ -52,7 +53,7 @@ def floor_ms(model: ResNet, batch: int, flops: float, bandwidth: float) -> float
 
 def measure(networks: dict[str, ResNet], batch: int, seconds: float, *, compiled: bool, size: int) -> list[list[str]]:
     device = next(networks["dense"].parameters()).device
-    found = time_as_delivered(networks, batch, seconds=seconds)
+    found = time_deployed(networks, batch, seconds=seconds)
     forms: dict[str, dict[str, Latency]] = {
         "eager": {name: one.eager for name, one in found.items()},
         "optimised": {name: one.optimised for name, one in found.items() if one.optimised},
@@ -63,7 +64,7 @@ def measure(networks: dict[str, ResNet], batch: int, seconds: float, *, compiled
     with threads(1 if batch == 1 else torch.get_num_threads()):
         flops, bandwidth = peaks(device, size)
     print(f"Batch {batch}: {flops / 1e9:,.0f} GFLOP/s, {bandwidth / 1e9:,.1f} GB/s; ", end="")
-    print("; ".join(f"{name}: {one.how}" for name, one in found.items()) + ".\n")
+    print("; ".join(f"{name}: {one.note}" for name, one in found.items()) + ".\n")
     rows = []
     for form, times in forms.items():
         for name, latency in times.items():

@@ -89,10 +89,10 @@ def execute_impatiently(path: Path, kill_at: int = 0, steps: Any = None) -> None
     ``steps``: a shared number, to count them in.
     """
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    from core.engine import job, result  # noqa: PLC0415 - only where a run is executed
+    from core.engine import result, train  # noqa: PLC0415 - only where a run is executed
     from core.engine.execute import execute  # noqa: PLC0415
 
-    job.CHECKPOINT_SECONDS = -1.0
+    train.CHECKPOINT_SECONDS = -1.0
     result.FULL_SECONDS = result.QUICK_SECONDS = 0.005
     count = 0
 

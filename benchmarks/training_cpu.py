@@ -35,8 +35,8 @@ from benchmarks._common import (
     show,
     spread,
 )
+from core.engine.counts import macs_per_layer
 from core.engine.device import keep_freed_memory, threads
-from core.engine.metrics import macs_per_layer
 from core.engine.networks.resnet18 import resnet18
 from core.engine.train import train_epoch
 

@@ -39,10 +39,11 @@ from benchmarks._common import (
     show,
     spread,
 )
+from core.engine.counts import macs_per_layer
 from core.engine.data.augment import DeviceImages, draw_epoch
 from core.engine.device import choose_device, place
 from core.engine.evaluate import evaluate
-from core.engine.metrics import large_batch, macs_per_layer, time_as_delivered
+from core.engine.latency import large_batch, time_deployed
 from core.engine.networks.resnet18 import ResNet, resnet18
 from core.engine.pruning.base import Masks, lowest_masks, masked, prunable
 from core.engine.pruning.structured import structured_prune_filters
@@ -115,7 +116,7 @@ def how_of(step: Step | None) -> str:
     """How the steps of a form were really executed: a capture that failed is named here."""
     if step is None:
         return "plain"
-    return "one by one" if step.capture is one_by_one else step.how
+    return "one by one" if step.capture is one_by_one else step.mode
 
 
 @contextmanager
@@ -136,7 +137,7 @@ def never_waits(device: str, width: int, batch: int) -> str:
         step = our_step(
             resnet18(width, seed=0), pictures(batch * 8), batch, device=device, precision="bf16", capture=capture
         )
-        step.begin(draw_epoch(batch * 8, 0, 0, device), [0.1] * 8)
+        step.begin_epoch(draw_epoch(batch * 8, 0, 0, device), [0.1] * 8)
         for number in range(5):  # libraries are set up, the graph is captured
             step.run(number)
         try:
@@ -183,12 +184,12 @@ def inference(device: str, width: int, seconds: float) -> dict[str, Any]:
     dense = place(resnet18(width, seed=0), torch.device(device)).eval()
     small = place(structured_prune_filters(dense, SPARSITY), torch.device(device)).eval()
     for batch in (1, large_batch(torch.device(device))):
-        timed = time_as_delivered({"dense": dense, "smaller": small}, batch, seconds=seconds)
+        timed = time_deployed({"dense": dense, "smaller": small}, batch, seconds=seconds)
         for name, one in timed.items():
             found[f"{name}, batch {batch}"] = {
                 "eager": one.eager.median_ms,
                 "optimised": one.optimised and one.optimised.median_ms,
-                "how": one.how,
+                "how": one.note,
             }
     return found
 

@@ -17,7 +17,7 @@ _HOME_OF = {
     "magnitude_prune_global": "core.engine.pruning.magnitude",
     "structured_prune_filters": "core.engine.pruning.structured",
     "lottery_ticket_prune": "core.engine.pruning.lottery_ticket",
-    "get_model_info": "core.engine.metrics",
+    "get_model_info": "core.engine.model_info",
     "save_model": "core.engine.artifact",
     "load_model": "core.engine.artifact",
 }

@@ -1,217 +1,163 @@
-"""One execution of a run, and the training in it: from wherever an earlier attempt left off to the end of the schedule."""
+"""What computing with a run needs (:class:`RunContext`), and one attempt to execute it (:class:`Attempt`)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-import torch
+from torch import Tensor
 
-from core.engine.artifact import save_model
-from core.engine.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
+from core.engine.artifact import load_model
+from core.engine.data import load_dataset
 from core.engine.data.augment import DeviceImages, sample_indices
-from core.engine.data.pictures import Dataset
+from core.engine.data.images import Dataset, Images, Report
+from core.engine.device import choose_device, place, resolve_precision
 from core.engine.evaluate import Evaluation, evaluate
 from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import ResNet
-from core.engine.result import Trained, prune_summary
-from core.engine.step import EAGER, steps_per_epoch
-from core.engine.train import train_epoch
-from core.engine.training_state import Prune, TrainingState
-from core.runs.atomic_io import clear_path
-from core.runs.folder import RunFolder
+from core.engine.pruning.base import Context
+from core.runs.folder import Home, RunFolder
 from core.runs.lease import Lease
-from core.spec.spec import RunSpec
-from core.spec.training_plan import TrainingPlan
+from core.spec.errors import InputError
+from core.spec.methods import Scalar
 
-POLL_SECONDS = 1.0  # how often a running step loop looks for a request to cancel and reports its progress
-CHECKPOINT_SECONDS = 15.0
+POLL_SECONDS = 1.0  # between two checks of a running training for requests from outside, and reports of its progress
 
 
 class CancelledError(Exception):
     """A person asked the run to stop."""
 
 
-@dataclass
 class RunContext:
-    """What the parts of an execution share."""
+    """A run's folder with its data set, device and networks, for whoever trains, diagnoses or measures it.
 
-    folder: RunFolder
-    spec: RunSpec
-    lease: Lease
-    device: torch.device
-    precision: str
-    data: Dataset
-    train: DeviceImages
-    test: DeviceImages
-    quiet: MeasurementLock
-    origin: dict[str, str]  # hashes of what the run starts from: a checkpoint of another origin is of no use
-    looked: float = 0.0  # when look() last did something
-    training_lock: IO[str] | None = None
-    earlier_seconds: float = 0.0  # training time of earlier attempts, which this one goes on from
+    Images are loaded when they are first used, with their progress to ``report``; InputError if they cannot be.
+    """
 
-    def evaluate(self, model: ResNet) -> Evaluation:
-        return evaluate(model, self.test, len(self.data.classes), self.precision)
+    def __init__(self, folder: RunFolder, report: Report = lambda message, fraction: None) -> None:
+        self.folder, self.spec, self._report = folder, folder.spec, report
+        self.home = Home(folder.path.parent.parent)
+        self.dense_folder = RunFolder(folder.path.with_name(self.spec.dense.run_id))  # of a dense run its own
+        self.device = choose_device()
+        self.precision = resolve_precision(self.spec.recipe.precision, self.device)
 
-    def sample(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """``n`` training pictures, normalised and not augmented, with their labels, drawn by the run's seed."""
-        return self.train.pick(sample_indices(len(self.train), n, self.spec.seed))
+    @cached_property
+    def measurement_lock(self) -> MeasurementLock:
+        return MeasurementLock(self.home.cache)
+
+    @cached_property
+    def data(self) -> Dataset:
+        return load_dataset(self.spec.recipe.data, self.home, self._report)
+
+    @cached_property
+    def train_images(self) -> DeviceImages:
+        return self.on_device(self.data.train)
+
+    @cached_property
+    def test_images(self) -> DeviceImages:
+        return self.on_device(self.data.test)
+
+    @cached_property
+    def origin(self) -> dict[str, str]:
+        """Hashes of the images and of the dense network that the run starts from: a checkpoint of others is of no use."""
+        data = {"data": self.data.fingerprint}
+        return data if self.spec.is_dense else {**data, "dense": self.dense_folder.check_model()}
+
+    def check_origin(self, folder: RunFolder) -> None:
+        """InputError if the finished run in ``folder`` started from other images or another dense network than now."""
+        recorded = recorded_origin(folder)
+        if recorded.get("data", self.data.fingerprint) != self.data.fingerprint:
+            raise InputError(
+                "The pictures have changed since {run} was trained: put them back, or give the new ones a folder of "
+                "their own.",
+                run=folder.run_id,
+            )
+        if "dense" in recorded and recorded["dense"] != self.dense_folder.check_model():
+            raise InputError(
+                "{dense} is not the dense network any more that {run} was pruned from.",
+                dense=self.dense_folder.run_id,
+                run=folder.run_id,
+            )
+
+    def load(self, folder: RunFolder) -> ResNet:
+        """The network of the run in ``folder`` on the device; InputError if its file is missing or altered."""
+        folder.check_model()
+        return place(load_model(folder.model_path), self.device)
+
+    def on_device(self, images: Images) -> DeviceImages:
+        return DeviceImages(images, self.data.mean, self.data.std, self.device)
+
+    def sample(self, n: int) -> tuple[Tensor, Tensor]:
+        """``n`` training images, normalised and not augmented (float32 [n, 3, 32, 32]), with their labels, drawn by the
+        run's seed."""
+        indices = sample_indices(len(self.data.train), n, self.spec.seed)
+        return self.on_device(self.data.train.select(indices)).eval_batch(0, n)
+
+    def pruning_context(self, settings: Mapping[str, Scalar]) -> Context:
+        """What a method with ``settings`` may use in this run."""
+        return Context(
+            seed=self.spec.seed,
+            settings=settings,
+            weights_at=lambda epoch: load_model(weights_path(self.dense_folder, epoch), self.device).state_dict(),
+            sample=self.sample,
+        )
+
+    def evaluate(self, model: ResNet, images: DeviceImages | None = None) -> Evaluation:
+        """``model`` on ``images``, by default all test images."""
+        return evaluate(model, images or self.test_images, len(self.data.classes), self.precision)
+
+
+class Attempt:
+    """One execution of a run under its lease. It ends on request or when overtaken, and rests during measurements."""
+
+    def __init__(self, context: RunContext, lease: Lease) -> None:
+        self.context, self.lease = context, lease
+        self.earlier_seconds = 0.0  # training time of earlier attempts, up to the checkpoint that this one resumed from
+        self._polled = 0.0
+        self._training_lock: IO[str] | None = None
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Inside, :meth:`look` pauses while another run on this machine is being timed."""
-        with self.quiet.training() as lock:
-            self.training_lock = lock
+        """Inside, :meth:`poll` pauses while another run on this machine is being timed."""
+        with self.context.measurement_lock.training() as lock:
+            self._training_lock = lock
             try:
                 yield
             finally:
-                self.training_lock = None
+                self._training_lock = None
 
-    def look(self, progress: Callable[[], dict[str, Any]]) -> None:
-        """Once a second: stop if asked to or overtaken, make way for a run being timed, and report progress."""
+    def poll(self, progress: Callable[[], dict[str, Any]]) -> None:
+        """Once a second: end if cancelled or overtaken, yield to a run being timed, and report ``progress``.
+
+        CancelledError, LeaseLostError.
+        """
         now = time.monotonic()
-        if now - self.looked < POLL_SECONDS:
+        if now - self._polled < POLL_SECONDS:
             return
-        self.looked = now
-        stop_if_cancelled(self.folder)
-        if self.training_lock:
-            self.quiet.yield_to_measurement(self.training_lock)
+        self._polled = now
+        folder = self.context.folder
+        raise_if_cancelled(folder)
+        if self._training_lock:
+            self.context.measurement_lock.yield_to_measurement(self._training_lock)
         self.lease.check()
-        self.folder.report_progress(**progress())
+        folder.report_progress(**progress())
 
 
-@dataclass(frozen=True, slots=True)
-class EtaEstimator:
-    """How fast this attempt has been so far: it began at ``began`` (monotonic), with ``before`` of ``epochs`` done."""
-
-    epochs: int
-    before: int
-    began: float
-
-    def seconds_left(self, done: float) -> float | None:
-        """Seconds until all epochs are done, now that ``done`` are; None before there is anything to go by."""
-        if done <= self.before:
-            return None
-        return (time.monotonic() - self.began) * (self.epochs - done) / (done - self.before)
-
-
-def train(
-    job: RunContext,
-    start: ResNet,
-    plan: TrainingPlan,
-    *,
-    phase: str,
-    stream: int = 0,
-    keep: tuple[int, ...] = (),
-    prune: Prune | None = None,
-) -> Trained:
-    """Train a copy of ``start`` for all of ``plan``, which says when to ``prune`` it, from the newest checkpoint on.
-    ``keep``: epochs to keep the weights of."""
-    trainee = TrainingState(start, plan, steps_per_epoch(len(job.train), plan.schedule.batch_size), job.device, prune)
-    _resume(job, trainee)
-    if not trainee.done:
-        _save_weights(job, trainee.model, 0, keep)
-    final: Evaluation | None = None
-    how = EAGER
-    pace, saved = EtaEstimator(plan.epochs, trainee.done, time.monotonic()), time.monotonic()
-    for epoch in range(trainee.done, plan.epochs):
-        trainee.start_epoch(epoch)
-        _record_pruned(job, trainee, start)
-        with job.training():
-            step = trainee.stepper(job.train, job.precision)
-            stats = train_epoch(
-                step,
-                plan=plan,
-                seed=job.spec.seed,
-                epoch=epoch,
-                stream=stream,
-                on_step=_on_step(job, trainee, pace, phase, epoch),
-            )
-            final = job.evaluate(trainee.model)
-        _record_pruned(job, trainee, start)  # of a cut inside the epoch: to time it, training has to rest
-        trainee.seconds += stats.seconds
-        how = step.how
-        _save_weights(job, trainee.model, epoch + 1, keep)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS or epoch + 1 == plan.epochs:
-            save_checkpoint(job.folder.path, epoch + 1, {**trainee.state(), "origin": job.origin}, job.lease)
-            saved = time.monotonic()
-        job.folder.append(
-            "epoch",
-            phase=phase,
-            epoch=epoch + 1,
-            epochs=plan.epochs,
-            loss=round(stats.loss, 5),
-            train_accuracy=round(stats.accuracy, 3),
-            test_accuracy=round(final.accuracy, 3),
-            images_per_second=round(stats.images_per_second, 1),
-            seconds=round(stats.seconds, 2),
-        )
-    # After a crash between the last epoch and the result nothing is left to train.
-    final = final or job.evaluate(trainee.model)
-    batch = min(plan.schedule.batch_size, len(job.train))
-    images = plan.epochs * steps_per_epoch(len(job.train), batch) * batch
-    return Trained(trainee.model, final, trainee.before or final, trainee.seconds, images / trainee.seconds, how)
-
-
-def _record_pruned(job: RunContext, trainee: TrainingState, dense: ResNet) -> None:
-    """If the last cut was just made: how good, large and fast the network was right after it."""
-    pruned = trainee.pop_pruned()
-    if pruned is None:
-        return
-    trainee.before = job.evaluate(pruned)
-    with job.quiet.timing():
-        summary = prune_summary(pruned, dense)
-    job.folder.append("pruned", test_accuracy=round(trainee.before.accuracy, 3), **summary)
-
-
-def _on_step(
-    job: RunContext, trainee: TrainingState, pace: EtaEstimator, phase: str, epoch: int
-) -> Callable[[int, int], None]:
-    def on_step(step: int, steps: int) -> None:
-        def progress() -> dict[str, Any]:
-            done = epoch + step / steps
-            known = {"fraction": done / pace.epochs, "seconds_left": pace.seconds_left(done)}
-            return {"phase": phase, "epoch": epoch + 1, "epochs": pace.epochs, **known}
-
-        job.look(progress)
-        trainee.start_step(epoch, step)
-
-    return on_step
-
-
-def _resume(job: RunContext, trainee: TrainingState) -> None:
-    """Put ``trainee`` where the newest checkpoint left it."""
-    checkpoint, damaged = load_checkpoint(job.folder.path)
-    for name in damaged:
-        job.folder.append("checkpoint_damaged", name=name)
-    if checkpoint is None:
-        return
-    if checkpoint.state.get("origin") != job.origin or "masks" not in checkpoint.state:
-        drop_checkpoints(job.folder.path)
-        reason = "the pictures, the dense network or the program are not those it began with"
-        job.folder.append("started_over", reason=reason)
-        return
-    trainee.load(checkpoint.state, checkpoint.epoch)
-    job.folder.append("resumed", epoch=checkpoint.epoch)
-    job.earlier_seconds = trainee.seconds
-
-
-def _save_weights(job: RunContext, model: ResNet, epoch: int, keep: tuple[int, ...]) -> None:
-    if epoch in keep:
-        job.lease.check()
-        path = weights_path(job.folder, epoch)
-        clear_path(path)
-        save_model(model, path)
+def recorded_origin(folder: RunFolder) -> dict[str, Any]:
+    """The origin in the run's result; empty if that is missing or older than origins."""
+    origin = (folder.result() or {}).get("origin")
+    return origin if isinstance(origin, dict) else {}
 
 
 def weights_path(folder: RunFolder, epoch: int) -> Path:
+    """The file with the weights of the dense run in ``folder`` after ``epoch`` epochs."""
     return folder.path / f"weights-{epoch:04d}.safetensors"
 
 
-def stop_if_cancelled(folder: RunFolder) -> None:
+def raise_if_cancelled(folder: RunFolder) -> None:
     if folder.cancel_requested:
         raise CancelledError

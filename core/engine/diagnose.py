@@ -1,9 +1,8 @@
-"""Examine the network of a finished run: what pruning took from every layer, and which pictures it now gets wrong."""
+"""Diagnose the network of a finished run: what pruning took from every layer, and which images it now gets wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -13,16 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from core.engine.artifact import load_model, part_sizes, plain_size
-from core.engine.data import load_dataset
-from core.engine.data.augment import DeviceImages, sample_indices
-from core.engine.data.pictures import Dataset, Images
-from core.engine.device import choose_device, place, resolve_precision
+from core.engine.artifact import part_sizes, plain_size
+from core.engine.context import RunContext
+from core.engine.data.images import Images
 from core.engine.evaluate import BATCH
-from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import ResNet, conv_graph
 from core.engine.pruning import prune
-from core.engine.pruning.base import Context, prunable
+from core.engine.pruning.base import prunable
 from core.runs.diagnostics import (
     BINS,
     MAX_CLASSES,
@@ -34,114 +30,76 @@ from core.runs.diagnostics import (
     read_diagnostics,
     write_diagnostics,
 )
-from core.runs.folder import Home, RunFolder
+from core.runs.folder import RunFolder
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
-from core.spec.spec import RunSpec
 
-COLORS = 32  # of a kept picture: a third of the bytes, and hardly to be told from all
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What a network is examined with. ``test``: the test pictures on ``device``; ``sample(n)``: ``n`` training pictures
-    with their labels, those that the run's pruning was given."""
-
-    data: Dataset
-    test: DeviceImages
-    device: torch.device
-    precision: str
-    sample: Callable[[int], tuple[Tensor, Tensor]]
+COLORS = 32  # of a stored image: a third of the bytes, and hardly a visible difference
 
 
 def diagnose_run(path: Path) -> bool:
-    """Examine the finished run in the folder ``path`` and keep what is found there; False if that was done before.
+    """Diagnose the finished run in the folder ``path`` and write the record there; False if it has a current one.
 
-    InputError if its network or its dense run's is missing or altered, or the pictures are gone or have changed.
+    InputError if its network or its dense run's is missing or altered, or the images are gone or have changed.
     """
     folder = RunFolder(path)
-    result = folder.result() or {}
-    if _is_examined(folder, folder.check_model()):
+    if _is_diagnosed(folder, folder.check_model()):
         return False
-    spec, home = folder.spec, Home(path.parent.parent)
-    data = load_dataset(spec.recipe.data, home, lambda message, fraction: None)
-    origin = result.get("origin")
-    made_of = origin if isinstance(origin, dict) else {}
-    if made_of.get("data", data.fingerprint) != data.fingerprint:
-        raise InputError("The pictures have changed since {run} was trained: put them back.", run=folder.run_id)
-    dense_digest = None if spec.is_dense else _dense(folder).check_model()
-    if made_of.get("dense", dense_digest) != dense_digest:
-        raise InputError(
-            "{dense} is not the dense network any more that {run} was pruned from.",
-            dense=spec.dense.run_id,
-            run=folder.run_id,
-        )
-    device = choose_device()
-
-    def sample(n: int) -> tuple[Tensor, Tensor]:
-        chosen = sample_indices(len(data.train), n, spec.seed)
-        part = Images(data.train.images[chosen], data.train.labels[chosen])
-        return DeviceImages(part, data.mean, data.std, device).eval_batch(0, n)
-
-    test = DeviceImages(data.test, data.mean, data.std, device)
-    bench = Bench(data, test, device, resolve_precision(spec.recipe.precision, device), sample)
-    with MeasurementLock(home.cache).training():  # like training, it would disturb a run that is being timed
-        write_diagnostics(folder, examine(folder, bench))
+    context = RunContext(folder)
+    context.check_origin(folder)
+    with context.measurement_lock.training():  # like training, it would disturb a run that is being timed
+        write_diagnostics(folder, diagnose(context))
     return True
 
 
-def examine(folder: RunFolder, bench: Bench) -> Diagnostics:
-    """What is found out about the network file in ``folder``; InputError if that or its dense run's cannot be used."""
-    spec, source = folder.spec, _dense(folder)
-    model = place(load_model(folder.model_path), bench.device)
-    dense = model if spec.is_dense else place(load_model(source.model_path), bench.device)
-    now, confidence = _predict(model, bench)
-    before = now if spec.is_dense else _predict(dense, bench)[0]
-    truth, n = bench.data.test.labels.numpy(), len(bench.data.classes)
-    lost, gained = (before == truth) & (now != truth), (before != truth) & (now == truth)
-    wrong = now != truth if spec.is_dense else lost
+def diagnose(context: RunContext) -> Diagnostics:
+    """The diagnostics of the run's network file; InputError if that or its dense run's cannot be used."""
+    folder, spec, data = context.folder, context.spec, context.data
+    model = context.load(folder)
+    dense = model if spec.is_dense else context.load(context.dense_folder)
+    predicted, confidence = _predict(context, model)
+    dense_predicted = predicted if spec.is_dense else _predict(context, dense)[0]
+    truth, n = data.test.labels.numpy(), len(data.classes)
+    right, dense_right = predicted == truth, dense_predicted == truth
+    lost = dense_right & ~right
     confusion = np.zeros((n, n), np.int64)
-    np.add.at(confusion, (truth, now), 1)
+    np.add.at(confusion, (truth, predicted), 1)
     return Diagnostics(
         run_id=folder.run_id,
         model=folder.check_model(),
-        dense=source.check_model(),
-        data=bench.data.fingerprint,
-        classes=bench.data.classes,
+        dense=context.dense_folder.check_model(),
+        data=data.fingerprint,
+        classes=data.classes,
         pictures=_count(truth, n),
-        correct=_count(truth[now == truth], n),
-        dense_correct=_count(truth[before == truth], n),
+        correct=_count(truth[right], n),
+        dense_correct=_count(truth[dense_right], n),
         confusion=tuple(map(tuple, confusion.tolist())) if n <= MAX_CLASSES else (),
         lost=int(lost.sum()),
-        gained=int(gained.sum()),
-        mistakes=_mistakes(bench.data.test, wrong, now, confidence),
-        layers=_layers(model, dense, _channels_kept(spec, model, dense, bench.sample)),
+        gained=int((right & ~dense_right).sum()),
+        mistakes=_mistakes(data.test, ~right if spec.is_dense else lost, predicted, confidence),
+        layers=_layers(model, dense, _kept_channels(context, model, dense)),
         parts=part_sizes(folder.model_path, model.shape),
         plain_size=plain_size(model),
-        dense_size=source.model_path.stat().st_size,
+        dense_size=context.dense_folder.model_path.stat().st_size,
         dense_plain_size=plain_size(dense),
     )
 
 
-def _dense(folder: RunFolder) -> RunFolder:
-    return RunFolder(folder.path.with_name(folder.spec.dense.run_id))
-
-
-def _is_examined(folder: RunFolder, digest: str) -> bool:
+def _is_diagnosed(folder: RunFolder, digest: str) -> bool:
     try:
-        found = read_diagnostics(folder)
+        record = read_diagnostics(folder)
     except InputError:
         return False
-    return found is not None and is_of(found, {"model_sha256": digest})
+    return record is not None and is_of(record, {"model_sha256": digest})
 
 
 @torch.no_grad()
-def _predict(model: ResNet, bench: Bench) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The class that ``model`` takes each test picture for, and its confidence in percent."""
+def _predict(context: RunContext, model: ResNet) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The predicted class of each test image, int64 [n], and its confidence in percent, float64 [n]."""
     classes, confidences = [], []
-    for start in range(0, len(bench.test), BATCH):
-        images, _ = bench.test.eval_batch(start, start + BATCH)
-        with torch.autocast(bench.device.type, dtype=torch.bfloat16, enabled=bench.precision == "bf16"):
+    for start in range(0, len(context.test_images), BATCH):
+        images, _ = context.test_images.eval_batch(start, start + BATCH)
+        with torch.autocast(context.device.type, dtype=torch.bfloat16, enabled=context.precision == "bf16"):
             logits = model(images)
         best = logits.argmax(1)
         classes.append(best.cpu())
@@ -155,19 +113,20 @@ def _count(labels: NDArray[np.int64], classes: int) -> tuple[int, ...]:
 
 
 def _mistakes(
-    pictures: Images, wrong: NDArray[np.bool_], now: NDArray[np.int64], confidence: NDArray[np.float64]
+    images: Images, wrong: NDArray[np.bool_], predicted: NDArray[np.int64], confidence: NDArray[np.float64]
 ) -> tuple[Mistake, ...]:
-    found = np.flatnonzero(wrong)
-    chosen = found[np.argsort(-confidence[found], kind="stable")][:MAX_MISTAKES]
+    """Of the images where ``wrong`` those predicted with the most confidence."""
+    candidates = np.flatnonzero(wrong)
+    worst = candidates[np.argsort(-confidence[candidates], kind="stable")][:MAX_MISTAKES]
     return tuple(
         Mistake(
             index=int(index),
-            truth=int(pictures.labels[index]),
-            predicted=int(now[index]),
+            truth=int(images.labels[index]),
+            predicted=int(predicted[index]),
             confidence=round(float(confidence[index]), 1),
-            picture=_png(pictures.images[index].numpy()),
+            picture=_png(images.images[index].numpy()),
         )
-        for index in chosen
+        for index in worst
     )
 
 
@@ -177,19 +136,17 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _channels_kept(
-    spec: RunSpec, model: ResNet, dense: ResNet, sample: Callable[[int], tuple[Tensor, Tensor]]
-) -> Mapping[str, Tensor] | None:
+def _kept_channels(context: RunContext, model: ResNet, dense: ResNet) -> Mapping[str, Tensor] | None:
     """Which of the dense network's channels the network has, by group; None if its filters are none of them.
 
-    Nothing notes that while a run is executed: pruning the same network with the same settings finds it again.
+    A run does not record them: pruning the dense network with the same settings gives the same ones again.
     """
+    spec = context.spec
     if spec.is_dense or METHODS[spec.method].kind == "unstructured":
         return {group: torch.arange(channels) for group, channels in dense.shape.groups.items()}
     if METHODS[spec.method].restarts:
         return None
-    context = Context(spec.seed, dict(spec.settings), lambda epoch: {}, sample)
-    kept = prune(spec.method, dense, spec.sparsity, context).kept
+    kept = prune(spec.method, dense, spec.sparsity, context.pruning_context(dict(spec.settings))).kept
     if kept is None or {group: len(index) for group, index in kept.items()} != model.shape.groups:
         return None
     return kept
@@ -197,9 +154,9 @@ def _channels_kept(
 
 def _layers(model: ResNet, dense: ResNet, kept: Mapping[str, Tensor] | None) -> tuple[Layer, ...]:
     weights = prunable(model)
-    group_of = {wire.conv: wire.target for wire in conv_graph()}
-    found = []
-    for name, full in dense.shape.weights.items():
+    group_of = {edge.conv: edge.target for edge in conv_graph()}
+    rows = []
+    for name, dense_shape in dense.shape.weights.items():
         weight = weights[f"{name}.weight"].detach().cpu()
         values = weight.double().numpy().ravel()
         values = values[(values != 0) & np.isfinite(values)]
@@ -207,10 +164,10 @@ def _layers(model: ResNet, dense: ResNet, kept: Mapping[str, Tensor] | None) -> 
         counts = np.histogram(values, BINS, (-limit, limit))[0] if limit else np.zeros(BINS, np.int64)
         filters = None
         if kept is not None and name in group_of:
-            left = np.zeros(full[0], np.int64)
+            percent = np.zeros(dense_shape[0], np.int64)
             nonzero = weight.flatten(1).count_nonzero(1).numpy()
-            left[kept[group_of[name]].cpu().numpy()] = -(-100 * nonzero // int(np.prod(full[1:])))
-            filters = tuple(left.tolist())
+            percent[kept[group_of[name]].cpu().numpy()] = -(-100 * nonzero // int(np.prod(dense_shape[1:])))
+            filters = tuple(percent.tolist())
         zeros = weight.numel() - int(weight.count_nonzero())
-        found.append(Layer(name, tuple(weight.shape), full, zeros, limit, tuple(counts.tolist()), filters))
-    return tuple(found)
+        rows.append(Layer(name, tuple(weight.shape), dense_shape, zeros, limit, tuple(counts.tolist()), filters))
+    return tuple(rows)

@@ -1,4 +1,4 @@
-"""Execute one run: take its lease, go on from its newest checkpoint, train, measure, commit. Safe to call again."""
+"""Execute one run: take its lease, resume from its newest checkpoint, train, measure, commit. Idempotent."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from typing import Any
 
 import torch
 
-from core.engine.artifact import load_model, save_model
+from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints
-from core.engine.context import CancelledError, RunContext, stop_if_cancelled, train, weights_path
-from core.engine.data import load_dataset
-from core.engine.data.augment import DeviceImages
-from core.engine.device import choose_device, environment, keep_freed_memory, place, resolve_precision
-from core.engine.diagnose import Bench, examine
-from core.engine.measurement_lock import MeasurementLock
+from core.engine.context import Attempt, CancelledError, RunContext, raise_if_cancelled
+from core.engine.device import environment, keep_freed_memory
+from core.engine.diagnose import diagnose
 from core.engine.networks.resnet18 import ResNet, resnet18
 from core.engine.pruning import prune
-from core.engine.pruning.base import Context, Masks, Pruned
+from core.engine.pruning.base import Masks, Pruned
 from core.engine.result import Trained, build_result
+from core.engine.train import train
 from core.i18n import Message
 from core.runs.atomic_io import clear_path
 from core.runs.diagnostics import write_diagnostics
 from core.runs.failure import FailureCode, RunFailure
-from core.runs.folder import Home, RunFolder, State
+from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
 from core.spec.errors import InputError
 from core.spec.methods import REWIND_EPOCHS
@@ -36,10 +34,10 @@ from core.spec.training_plan import make_training_plan
 
 
 def execute(path: Path) -> State:
-    """Bring the run in the folder ``path`` to its end and say which that was.
+    """Execute the run in the folder ``path`` and return the state that it ends in.
 
-    Whatever goes wrong with the run is recorded in the folder: a reason in the journal, details in the log.
-    LeaseHeldError if another process is executing it; KeyboardInterrupt passes through, and the run can go on later.
+    A failure of the run is recorded in the folder: its code and message in the journal, the traceback in the log.
+    LeaseHeldError if another process is executing it; KeyboardInterrupt passes through, and the run can be resumed.
     """
     folder = RunFolder(path)
     if folder.state() == State.DONE:
@@ -68,14 +66,15 @@ def execute(path: Path) -> State:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says that memory, a GPU's or the computer's, was not enough."""
-    # The CPU allocator has no exception of its own.
-    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    """Whether ``error`` says that a GPU's or the computer's memory was exhausted."""
+    # PyTorch's CPU allocator has no exception class of its own.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
 
 
 def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
-    """``error`` as the person whose run it ended wants to know it."""
+    """``error`` as code and message, for the person whose run it ended."""
     if isinstance(error, InputError):
         return RunFailure(FailureCode.INVALID_INPUT, error.message)
     if out_of_memory(error):
@@ -105,93 +104,71 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
 
 def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     began = time.monotonic()
-    stop_if_cancelled(folder)
-    spec = folder.spec
-    home = Home(folder.path.parent.parent)
-    device = choose_device()
-    precision = resolve_precision(spec.recipe.precision, device)
-    keep_freed_memory()
-    surroundings = environment(device, spec.recipe.precision)
-    folder.append("started", attempt=lease.attempt, **surroundings)
+    raise_if_cancelled(folder)
 
     def report(message: str, fraction: float) -> None:
-        stop_if_cancelled(folder)
+        raise_if_cancelled(folder)
         folder.report_progress(phase=f"{message} ({fraction:.0%})", fraction=0.0)
 
-    data = load_dataset(spec.recipe.data, home, report)
-    job = RunContext(
-        folder,
-        spec,
-        lease,
-        device,
-        precision,
-        data,
-        train=DeviceImages(data.train, data.mean, data.std, device),
-        test=DeviceImages(data.test, data.mean, data.std, device),
-        quiet=MeasurementLock(home.cache),
-        origin={"data": data.fingerprint},
-    )
-    result = (_run_dense if spec.is_dense else _run_pruned)(job)
+    context = RunContext(folder, report)
+    keep_freed_memory()
+    surroundings = environment(context.device, context.spec.recipe.precision)
+    folder.append("started", attempt=lease.attempt, **surroundings)
+    attempt = Attempt(context, lease)
+    result = (_run_dense if context.spec.is_dense else _run_pruned)(attempt)
     return {
         **result,
-        "origin": job.origin,
-        "train_pictures": len(job.train),
-        "wall_seconds": round(job.earlier_seconds + time.monotonic() - began, 2),
+        "origin": context.origin,
+        "train_pictures": len(context.train_images),
+        "wall_seconds": round(attempt.earlier_seconds + time.monotonic() - began, 2),
         "environment": surroundings,
     }
 
 
-def _run_dense(job: RunContext) -> dict[str, Any]:
-    model = resnet18(job.spec.recipe.width, len(job.data.classes), seed=job.spec.seed)
-    trained = train(job, model, make_training_plan(job.spec), phase="train", keep=REWIND_EPOCHS)
-    return _measure(job, trained, dense=trained.model)
+def _run_dense(attempt: Attempt) -> dict[str, Any]:
+    context = attempt.context
+    model = resnet18(context.spec.recipe.width, len(context.data.classes), seed=context.spec.seed)
+    plan = make_training_plan(context.spec)
+    trained = train(attempt, model, plan, phase="train", weight_epochs=REWIND_EPOCHS)
+    return _measure(attempt, trained, dense=trained.model)
 
 
-def _run_pruned(job: RunContext) -> dict[str, Any]:
-    source = RunFolder(job.folder.path.with_name(job.spec.dense.run_id))
-    dense_result = source.result()
-    if dense_result is None:
+def _run_pruned(attempt: Attempt) -> dict[str, Any]:
+    context = attempt.context
+    spec, source = context.spec, context.dense_folder
+    if source.result() is None:
         raise InputError("The dense run {run} is not finished: run it first, or retry to run both.", run=source.run_id)
-    if dense_result.get("origin", job.origin) != job.origin:
-        raise InputError(
-            "The pictures have changed since the dense run {run} was trained: put them back, or give "
-            "the new ones a folder of their own.",
-            run=source.run_id,
-        )
-    job.origin["dense"] = source.check_model()
-    dense = place(load_model(source.model_path), job.device)
-
-    def weights_at(epoch: int) -> dict[str, torch.Tensor]:
-        return load_model(weights_path(source, epoch), job.device).state_dict()
-
-    context = Context(job.spec.seed, dict(job.spec.settings), weights_at, job.sample)
+    context.check_origin(source)
+    dense = context.load(source)
+    pruning = context.pruning_context(dict(spec.settings))
 
     def cut(model: ResNet, sparsity: float, masks: Masks) -> Pruned:
-        return prune(job.spec.method, model, sparsity, replace(context, masks=masks))
+        return prune(spec.method, model, sparsity, replace(pruning, masks=masks))
 
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
-    stream = job.spec.recipe.train.epochs
-    trained = train(job, dense, make_training_plan(job.spec), phase="finetune", stream=stream, prune=cut)
-    return _measure(job, trained, dense=dense)
+    stream = spec.recipe.train.epochs
+    trained = train(attempt, dense, make_training_plan(spec), phase="finetune", stream=stream, prune=cut)
+    return _measure(attempt, trained, dense=dense)
 
 
-def _measure(job: RunContext, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
-    """Write the compressed model, and measure what was really written."""
-    stop_if_cancelled(job.folder)
-    job.folder.report_progress(phase="measure", fraction=1.0)
-    job.lease.check()
-    notes = {  # what somebody who only has the file needs to classify a picture
-        "run_id": job.spec.run_id,
-        "classes": ",".join(job.data.classes),
-        "mean": ",".join(map(str, job.data.mean)),
-        "std": ",".join(map(str, job.data.std)),
+def _measure(attempt: Attempt, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
+    """Write the compressed model, then measure the network and diagnose the file."""
+    context, folder = attempt.context, attempt.context.folder
+    raise_if_cancelled(folder)
+    folder.report_progress(phase="measure", fraction=1.0)
+    attempt.lease.check()
+    notes = {  # what is needed to classify an image with the file alone
+        "run_id": folder.run_id,
+        "classes": ",".join(context.data.classes),
+        "mean": ",".join(map(str, context.data.mean)),
+        "std": ",".join(map(str, context.data.std)),
     }
-    clear_path(job.folder.model_path)
-    save_model(trained.model, job.folder.model_path, notes=notes)
-    with job.quiet.timing():
-        result = build_result(job.spec, trained, dense, job.folder.model_path)
-    with job.quiet.training():
-        examination = examine(job.folder, Bench(job.data, job.test, job.device, job.precision, job.sample))
-    job.lease.check()
-    write_diagnostics(job.folder, examination)
+    clear_path(folder.model_path)
+    save_model(trained.model, folder.model_path, notes=notes)
+    with context.measurement_lock.timing():
+        result = build_result(context.spec, trained, dense, folder.model_path)
+    with context.measurement_lock.training():
+        diagnostics = diagnose(context)
+    attempt.lease.check()
+    write_diagnostics(folder, diagnostics)
     return result

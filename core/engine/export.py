@@ -11,8 +11,7 @@ from safetensors.torch import save
 
 from core.engine.artifact import encode, load_model, notes_of
 from core.engine.deploy import folded
-from core.engine.metrics import PICTURE
-from core.engine.networks.resnet18 import ResNet
+from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet
 from core.runs.atomic_io import atomic_write
 from core.runs.folder import RunFolder
 from core.spec.errors import InputError, os_reason
@@ -50,7 +49,7 @@ def encode_onnx(model: ResNet, notes: Mapping[str, Any]) -> bytes:
     """The content of an ONNX file that computes what ``model`` does, for any number of pictures: ``images`` to
     ``logits``, with BatchNorm folded into the convolutions. ``notes`` become its metadata."""
     # Two pictures, as one would be taken for a batch that is always one.
-    example = torch.zeros(2, *PICTURE, device=next(model.parameters()).device)
+    example = torch.zeros(2, *INPUT_SHAPE, device=next(model.parameters()).device)
     program = torch.onnx.export(
         folded(model),
         (example,),

@@ -1,4 +1,4 @@
-"""Masks that hold in training."""
+"""Pruning masks in training: the optimizer moves every weight, so pruned ones are set back to zero after each step."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch import nn
 from core.engine.pruning.base import Masks, prunable
 
 
-class MaskKeeper:
-    """Puts masked weights back to zero, all of them in one fused operation."""
+class WeightMasks:
+    """Multiplies the weights of ``model`` by masks, all of them in one fused operation."""
 
     def __init__(self, model: nn.Module, masks: Masks) -> None:
         self._model = model
-        self.version = -1  # changes whenever other memory is read than before
+        self.version = -1  # changes whenever apply() reads other memory than before
         self._factors: list[torch.Tensor] = []
         self.masks: Masks = {}
-        self.hold(masks)
+        self.set_masks(masks)
 
     @torch.no_grad()
-    def hold(self, masks: Masks) -> None:
-        """Keep to ``masks`` from now on."""
+    def set_masks(self, masks: Masks) -> None:
+        """Replace the masks; in place if they are of the same weights."""
         weights = prunable(self._model)
         self._weights = [weights[name] for name in masks]
         # In the layout of the weights (channels_last), so that the multiplication runs straight through memory.
@@ -28,8 +28,8 @@ class MaskKeeper:
             mask.to(w).to(memory_format=_layout(w)) for w, mask in zip(self._weights, masks.values(), strict=True)
         ]
         if self.version >= 0 and list(masks) == list(self.masks):
-            for kept, new in zip(self._factors, factors, strict=True):
-                kept.copy_(new)  # a captured step goes on reading the same memory
+            for old, new in zip(self._factors, factors, strict=True):
+                old.copy_(new)  # a captured step goes on reading the same memory
         else:
             self._factors = factors
             self.version += 1
@@ -37,6 +37,7 @@ class MaskKeeper:
 
     @torch.no_grad()
     def apply(self) -> None:
+        """Set every masked weight to zero."""
         if self._weights:
             torch._foreach_mul_(self._weights, self._factors)
 

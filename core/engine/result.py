@@ -9,17 +9,9 @@ from typing import Any
 import torch
 
 from core.engine.artifact import encode, plain_size
+from core.engine.counts import count, dead_layers, layers
 from core.engine.evaluate import Evaluation
-from core.engine.metrics import (
-    DeployedLatency,
-    Latency,
-    count,
-    dead_layers,
-    large_batch,
-    layers,
-    time_as_delivered,
-    time_latency,
-)
+from core.engine.latency import DeployedLatency, Latency, large_batch, time_deployed, time_latency
 from core.engine.networks.resnet18 import ResNet
 from core.runs.atomic_io import sha256
 from core.spec.spec import RunSpec
@@ -32,8 +24,8 @@ QUICK_SECONDS, FULL_SECONDS = 0.2, 0.4
 class Trained:
     """A network after its training: its accuracy in the last epoch and before training, and what training took.
 
-    ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed, ``how`` the way in which steps
-    were executed: one by one, or as a CUDA graph.
+    ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed, ``step_mode`` how steps were
+    executed (:attr:`Step.mode`).
     """
 
     model: ResNet
@@ -41,7 +33,7 @@ class Trained:
     before: Evaluation
     seconds: float
     images_per_second: float
-    how: str
+    step_mode: str
 
 
 def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:
@@ -112,13 +104,13 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "dead_layers": dead_layers(found),
         "train_seconds": round(trained.seconds, 2),
         "images_per_second": round(trained.images_per_second, 1),
-        "train_steps": trained.how,
+        "train_steps": trained.step_mode,
     }
 
 
 def _latency(model: ResNet, dense: ResNet, batch: int) -> tuple[DeployedLatency, DeployedLatency]:
     networks = {"this": model} if model is dense else {"this": model, "dense": dense}
-    times = time_as_delivered(networks, batch, seconds=FULL_SECONDS)
+    times = time_deployed(networks, batch, seconds=FULL_SECONDS)
     return times["this"], times.get("dense", times["this"])
 
 
@@ -134,7 +126,7 @@ def _optimised(
         "optimised_batch_speedup": _ratio(batch_dense.optimised, batch.optimised),
     }
     return numbers, {
-        "how": {name: found.how for name, found in timed.items()},
+        "how": {name: found.note for name, found in timed.items()},
         **{name: found.optimised and asdict(found.optimised) for name, found in timed.items()},
     }
 

@@ -1,11 +1,12 @@
-"""One step of training, time after time on the same memory, so that a GPU can replay it as one CUDA graph.
+"""A training step, again and again on the same memory, so that a GPU can replay it as one CUDA graph.
 
-Nothing in a step waits for the host: which pictures are next, the learning rate and the sums over the epoch are tensors on
-the device. A CPU executes the same steps one by one.
+Nothing in a step waits for the host: which images come next, the learning rate and the sums over the epoch are tensors on
+the device. A CPU executes the same steps eagerly.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -13,84 +14,83 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.engine import cuda_graph
+from core.engine.cuda_graph import WARM_UP, Work, warm_up
 from core.engine.data.augment import DeviceImages, EpochAugmentation
-from core.engine.masks import MaskKeeper
+from core.engine.masks import WeightMasks
 
-WARM_UP = 3  # steps before capturing, as PyTorch asks for: libraries make their choices in them
 EAGER, GRAPH = "eager", "CUDA graph"
-
-# Takes what is to be done, without doing it, and returns what does it.
-Capture = Callable[[Callable[[], None]], Callable[[], object]]
+Capture = Callable[[Work], Work]
 
 
-def steps_per_epoch(pictures: int, batch_size: int) -> int:
+def steps_per_epoch(images: int, batch_size: int) -> int:
     """Full batches in an epoch. The rest of a shuffled epoch is left out: every step then has the same shape."""
-    return max(1, pictures // batch_size)
+    return max(1, images // batch_size)
 
 
 class Step:
-    """The steps of training ``model`` with ``optimizer`` on ``batch`` of ``pictures`` each; ``keeper`` holds its masks.
+    """The steps of training ``model`` with ``optimizer`` and ``weight_masks`` on batches of ``images``.
 
-    ``how`` tells how they are executed, and why if that is not the fastest way that the device has. ``capture`` stands for
-    CUDA's in tests. Momentum, weights and masks may be changed between two steps, but only in place.
+    ``mode`` is EAGER or GRAPH, or says why capturing a graph failed. ``capture`` stands for CUDA's in tests. Momentum,
+    weights and masks may be changed between two steps, but only in place.
     """
 
     def __init__(
         self,
         model: nn.Module,
         optimizer: torch.optim.SGD,
-        keeper: MaskKeeper,
-        pictures: DeviceImages,
-        batch: int,
+        weight_masks: WeightMasks,
+        images: DeviceImages,
+        batch_size: int,
         *,
         precision: str = "fp32",
         capture: Capture | None = None,
     ) -> None:
-        device = pictures.labels.device
-        self.model, self.optimizer, self.keeper, self.pictures = model, optimizer, keeper, pictures
-        self.batch = min(batch, len(pictures))
-        self.how = EAGER
+        device = images.labels.device
+        self.model, self.optimizer, self.weight_masks, self.images = model, optimizer, weight_masks, images
+        self.batch_size = min(batch_size, len(images))
+        self.mode = EAGER
         self._precision, self._device = precision, device
-        self.capture = capture or (_cuda_graph if device.type == "cuda" else None)
-        self._replay: Callable[[], object] | None = None
-        self._replayed_version, self._warm = -1, 0
+        self.capture = capture or (cuda_graph.capture if device.type == "cuda" else None)
+        self._replay: Work | None = None
+        self._captured_version, self._warm_ups = -1, 0
         self._rates: Sequence[float] = ()
-        self._rates_there = torch.zeros(0, device=device)
-        self._rate = torch.zeros((), device=device)  # what the optimizer reads, where it must not be told by the host
-        self._drawn: EpochAugmentation | None = None
-        self._at = torch.zeros(1, dtype=torch.int64, device=device)
-        self._places = torch.arange(self.batch, device=device)
+        self._device_rates = torch.zeros(0, device=device)
+        self._rate = torch.zeros((), device=device)  # what a captured optimizer step reads
+        self._augmentation: EpochAugmentation | None = None
+        self._number = torch.zeros(1, dtype=torch.int64, device=device)
+        self._positions = torch.arange(self.batch_size, device=device)
         self._loss, self._hits = torch.zeros((), device=device), torch.zeros((), device=device)
 
     @property
     def per_epoch(self) -> int:
-        return steps_per_epoch(len(self.pictures), self.batch)
+        return steps_per_epoch(len(self.images), self.batch_size)
 
-    def begin(self, drawn: EpochAugmentation, rates: Sequence[float]) -> None:
-        """Start an epoch of the pictures as ``drawn``, with a learning rate for each step."""
+    def begin_epoch(self, augmentation: EpochAugmentation, rates: Sequence[float]) -> None:
+        """Start an epoch in the order of ``augmentation``, with a learning rate for each step."""
         self.model.train()
         self._rates = rates
-        if self._drawn is None or len(rates) != len(self._rates_there):
-            self._drawn, self._rates_there = drawn, torch.tensor(rates, device=self._device)
+        if self._augmentation is None or len(rates) != len(self._device_rates):
+            self._augmentation, self._device_rates = augmentation, torch.tensor(rates, device=self._device)
             self._replay = None  # it reads other memory
         else:
-            self._drawn.copy_(drawn)
-            self._rates_there.copy_(torch.tensor(rates))
-        for counter in (self._at, self._loss, self._hits):
+            self._augmentation.copy_(augmentation)
+            self._device_rates.copy_(torch.tensor(rates))
+        for counter in (self._number, self._loss, self._hits):
             counter.zero_()
 
     def run(self, number: int) -> None:
-        """Step ``number`` of the epoch; they have to be taken in order."""
+        """Step ``number`` of the epoch; steps have to be run in order."""
         if self.capture is None:
             self._set_rate(self._rates[number])
-            self._take()
+            self._execute()
             return
         self._set_rate(self._rate)
-        if self._replayed_version != self.keeper.version:
+        if self._captured_version != self.weight_masks.version:
             self._replay = None  # it multiplies by the masks there were before
-        if self._warm < WARM_UP:
-            self._warm += 1
-            _on_a_stream_of_its_own(self._take, self._device)
+        if self._warm_ups < WARM_UP:
+            self._warm_ups += 1
+            warm_up(self._execute, self._device)
             return
         (self._replay or self._captured(self.capture, number))()
 
@@ -102,25 +102,26 @@ class Step:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def _captured(self, capture: Capture, number: int) -> Callable[[], object]:
-        """What takes step ``number``: the graph of a step, or if it cannot be captured, this object from now on."""
+    def _captured(self, capture: Capture, number: int) -> Work:
+        """The replay of a captured step; if capturing fails, step ``number`` run eagerly, as all later ones are."""
         self.optimizer.zero_grad(set_to_none=True)  # gradients are to lie in the graph's own memory
         try:
-            self._replay = capture(self._take)
+            # A weak reference: this object owns the graph, and both are to be freed as soon as a round begins anew.
+            self._replay = capture(partial(Step._execute, weakref.proxy(self)))
         except RuntimeError as error:
             self.capture = None
-            self.how = f"{EAGER}, because capturing failed: {(str(error).splitlines() or [''])[0][:200]}"
+            self.mode = f"{EAGER}, because capturing failed: {(str(error).splitlines() or [''])[0][:200]}"
             return partial(self.run, number)
-        self.how, self._replayed_version = GRAPH, self.keeper.version
+        self.mode, self._captured_version = GRAPH, self.weight_masks.version
         return self._replay
 
-    def _take(self) -> None:
-        """Everything that a step does, as operations on the device alone."""
-        assert self._drawn is not None
+    def _execute(self) -> None:
+        """One whole step, as operations on the device alone."""
+        assert self._augmentation is not None
         if self.capture is not None:
-            self._rate.copy_(self._rates_there.index_select(0, self._at).squeeze(0))
-        places = self._at * self.batch + self._places
-        images, labels = self.pictures.train_batch(self._drawn.at(places), 0, self.batch)
+            self._rate.copy_(self._device_rates.index_select(0, self._number).squeeze(0))
+        positions = self._number * self.batch_size + self._positions
+        images, labels = self.images.train_batch(self._augmentation.select(positions), 0, self.batch_size)
         # Without a cache of casts: each weight is used once, and what a graph replays must not hold on to an old one.
         with torch.autocast(
             self._device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16", cache_enabled=False
@@ -130,26 +131,7 @@ class Step:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        self.keeper.apply()
+        self.weight_masks.apply()
         self._loss += loss.detach()
         self._hits += (logits.detach().argmax(1) == labels).sum()
-        self._at += 1
-
-
-def _on_a_stream_of_its_own(work: Callable[[], None], device: torch.device) -> None:
-    """Do ``work`` as PyTorch wants steps before a capture to be done."""
-    if device.type != "cuda":
-        work()
-        return
-    side = torch.cuda.Stream(device)
-    side.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(side):
-        work()
-    torch.cuda.current_stream(device).wait_stream(side)
-
-
-def _cuda_graph(work: Callable[[], None]) -> Callable[[], object]:
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay
+        self._number += 1

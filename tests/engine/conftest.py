@@ -80,9 +80,9 @@ def home(tmp_path, dense_home):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Look and save at every step and epoch, where a real run does so once in a while; prune and time less thoroughly."""
+    """Poll and save at every step and epoch, where a real run does so once in a while; prune and time less thoroughly."""
     monkeypatch.setattr("core.engine.pruning.synflow.ROUNDS", 5)
     monkeypatch.setattr("core.engine.context.POLL_SECONDS", 0.0)
-    monkeypatch.setattr("core.engine.context.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("core.engine.train.CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr("core.engine.result.FULL_SECONDS", 0.01)
     monkeypatch.setattr("core.engine.result.QUICK_SECONDS", 0.01)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from core.engine import resnet18
-from core.engine.metrics import dead_layers, layers
+from core.engine.counts import dead_layers, layers
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
 from core.engine.pruning.magnitude import magnitude_masks

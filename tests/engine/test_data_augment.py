@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms import functional as reference
 
 from core.engine.data.augment import DeviceImages, draw_epoch
-from core.engine.data.pictures import Images
+from core.engine.data.images import Images
 
 MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from core.engine.data import load_dataset
-from core.engine.data.pictures import Dataset
+from core.engine.data.images import Dataset
 from core.runs.folder import Home
 from core.spec.errors import InputError
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from core.engine.data import folder
-from core.engine.data.pictures import Decoded
+from core.engine.data.images import Decoded
 from core.spec.errors import InputError
 
 

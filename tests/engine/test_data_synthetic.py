@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.engine.data import synthetic
-from core.engine.data.pictures import Decoded
+from core.engine.data.images import Decoded
 
 
 def quiet(message: str, fraction: float) -> None:

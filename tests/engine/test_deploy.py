@@ -7,7 +7,7 @@ import torch
 
 from core.engine import deploy, resnet18, structured_prune_filters
 from core.engine.deploy import FOLDED, FUSED, folded, optimise
-from core.engine.metrics import time_as_delivered
+from core.engine.latency import time_deployed
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning import prune
 from core.spec.methods import METHODS
@@ -50,35 +50,35 @@ def test_the_network_itself_is_left_as_it_is(model, pictures):
 
 @pytest.mark.parametrize("error", [AttributeError("no such operation"), RuntimeError("not on this\nprocessor")])
 def test_where_fused_operations_do_not_work_it_is_folded_and_says_why(model, pictures, monkeypatch, error):
-    def refuse(self, x, then):
+    def refuse(self, x, activation):
         raise error
 
     monkeypatch.setattr(deploy._Conv, "__call__", refuse)
     found = optimise(model, pictures)
-    assert found.how.startswith(f"{FOLDED}; not fused: {str(error).splitlines()[0]}")
+    assert found.note.startswith(f"{FOLDED}; not fused: {str(error).splitlines()[0]}")
     assert off(model, found.run, pictures) < 1e-4
 
 
 def test_fused_operations_that_compute_something_else_are_not_used(model, pictures, monkeypatch):
-    real = deploy._Conv.onto
-    monkeypatch.setattr(deploy._Conv, "onto", lambda self, residual, x: 1.1 * real(self, residual, x))
-    assert "off by" in optimise(model, pictures).how
+    real = deploy._Conv.add_relu
+    monkeypatch.setattr(deploy._Conv, "add_relu", lambda self, residual, x: 1.1 * real(self, residual, x))
+    assert "off by" in optimise(model, pictures).note
 
 
 def test_a_folding_that_goes_wrong_is_an_error_and_a_note_beside_the_eager_latency(model, pictures, monkeypatch):
     monkeypatch.setattr(deploy, "folded", lambda network: resnet18(8, seed=5).eval())
     with pytest.raises(RuntimeError, match="off by"):
         optimise(model, pictures)
-    found = time_as_delivered({"net": model}, 2, seconds=0.01)["net"]
+    found = time_deployed({"net": model}, 2, seconds=0.01)["net"]
     assert found.eager.median_ms > 0
     assert found.optimised is None
-    assert found.how.startswith("not optimised: its logits are off by")
+    assert found.note.startswith("not optimised: its logits are off by")
 
 
 def test_latencies_of_both_come_from_the_same_turns(model):
     networks = {"dense": model, "small": structured_prune_filters(model, 0.9)}
-    for found in time_as_delivered(networks, 4, seconds=0.01).values():
+    for found in time_deployed(networks, 4, seconds=0.01).values():
         assert found.optimised is not None
         assert asdict(found.optimised).keys() == asdict(found.eager).keys()
         assert found.optimised.batch == found.eager.batch == 4
-        assert found.how in (FUSED, FOLDED)
+        assert found.note in (FUSED, FOLDED)

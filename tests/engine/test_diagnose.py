@@ -1,4 +1,4 @@
-"""An examination says what an independent look at the same network says, and no run is harmed by it."""
+"""Diagnostics say what an independent look at the same network says, and no run is harmed by them."""
 
 import errno
 import shutil
@@ -10,9 +10,9 @@ import torch
 from core.cli.main import main
 from core.engine import execute as execute_module
 from core.engine import load_model, save_model
+from core.engine.context import RunContext
 from core.engine.data import load_dataset
-from core.engine.data.augment import DeviceImages
-from core.engine.diagnose import Bench, diagnose_run, examine
+from core.engine.diagnose import diagnose, diagnose_run
 from core.engine.execute import execute
 from core.engine.pruning.base import prunable
 from core.runs.diagnostics import BINS, diagnostics_path, read_diagnostics
@@ -198,15 +198,13 @@ def test_what_it_cannot_be_computed_without_is_named(home, dense, run):
     assert folder.state() == State.DONE
 
 
-def test_a_network_whose_training_diverged_can_be_looked_at(home, dense, recipe):
+def test_a_network_whose_training_diverged_can_be_diagnosed(dense):
     broken = load_model(dense.model_path)
     with torch.no_grad():
         broken.conv1.weight[0] = float("nan")
     save_model(broken, dense.model_path)
     dense.commit({key: value for key, value in dense.result().items() if key != "model_sha256"})
-    data = load_dataset(recipe.data, home)
-    test = DeviceImages(data.test, data.mean, data.std, "cpu")
-    found = examine(dense, Bench(data, test, torch.device("cpu"), "fp32", lambda n: None))
+    found = diagnose(RunContext(dense))
     assert sum(found.layers[0].counts) == 27 * 3
     assert all(0 <= mistake.confidence <= 100 for mistake in found.mistakes)
 

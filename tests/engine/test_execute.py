@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.engine import context as job
 from core.engine import execute as execute_module
 from core.engine import load_model, resnet18, save_model
+from core.engine import train as train_module
+from core.engine.counts import count
 from core.engine.execute import execute
 from core.engine.export import export
-from core.engine.metrics import count
 from core.engine.networks.resnet18 import Shape
 from core.jobs.task import run_task
 from core.runs.atomic_io import sha256
@@ -94,10 +94,10 @@ def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, 
     shutil.copytree(home.path, cut.path)
     execute(whole.create(spec).path)
     folder = cut.create(spec)
-    real = job.train_epoch
+    real = train_module.train_epoch
 
     def kill(*args, **kwargs):
-        monkeypatch.setattr(job, "CHECKPOINT_SECONDS", 1e9 if kwargs["epoch"] else -1.0)
+        monkeypatch.setattr(train_module, "CHECKPOINT_SECONDS", 1e9 if kwargs["epoch"] else -1.0)
         on_step = kwargs.pop("on_step")
 
         def fatal(step, steps):
@@ -108,7 +108,7 @@ def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, 
         return real(*args, on_step=fatal, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(job, "train_epoch", kill)
+        patch.setattr(train_module, "train_epoch", kill)
         with pytest.raises(Killed):
             execute(folder.path)
     assert execute(folder.path) == State.DONE
@@ -119,19 +119,19 @@ def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, 
 
 def test_a_request_to_cancel_stops_it_within_a_step_and_it_can_go_on(home, recipe, monkeypatch):
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
-    real = job.train_epoch
+    real = train_module.train_epoch
 
     def cancel_in_the_second_epoch(*args, **kwargs):
         if kwargs["epoch"] == 1:
             folder.request_cancel()
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(job, "train_epoch", cancel_in_the_second_epoch)
+    monkeypatch.setattr(train_module, "train_epoch", cancel_in_the_second_epoch)
     assert execute(folder.path) == State.CANCELLED
     assert folder.state() == State.CANCELLED
     assert folder.result() is None
     assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1]
-    monkeypatch.setattr(job, "train_epoch", real)
+    monkeypatch.setattr(train_module, "train_epoch", real)
     folder.enqueue()
     assert execute(folder.path) == State.DONE
 
@@ -173,7 +173,7 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.engine.context.train_epoch", fail)
+        patch.setattr("core.engine.train.train_epoch", fail)
         assert execute(folder.path) == State.FAILED
     state, failure = folder.describe()
     assert state == State.FAILED
@@ -253,7 +253,7 @@ def test_pictures_that_changed_since_the_dense_run_are_noticed(movable):
 
 def test_a_checkpoint_from_another_dense_network_is_not_gone_on_from(home, recipe, monkeypatch):
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
-    real = job.train_epoch
+    real = train_module.train_epoch
 
     def kill(*args, **kwargs):
         if kwargs["epoch"] == 1:
@@ -261,7 +261,7 @@ def test_a_checkpoint_from_another_dense_network_is_not_gone_on_from(home, recip
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(job, "train_epoch", kill)
+        patch.setattr(train_module, "train_epoch", kill)
         with pytest.raises(Killed):
             execute(folder.path)
     other, dense = resnet18(4, 2, seed=77), home.run(RunSpec(recipe, "dense", 1).run_id)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn.utils import prune as torch_prune
 
 from core.engine import lottery_ticket_prune, magnitude_prune_global, resnet18
-from core.engine.metrics import count
+from core.engine.counts import count
 from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks, prunable
 from core.spec.errors import InputError

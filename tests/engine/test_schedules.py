@@ -7,13 +7,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from core.engine import context as job
 from core.engine import execute as execute_module
 from core.engine import load_model, resnet18
+from core.engine import train as train_module
 from core.engine.execute import execute
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
-from core.engine.training_state import TrainingState
+from core.engine.train import TrainingState
 from core.runs.folder import Home, State
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
@@ -71,7 +71,7 @@ def test_a_run_that_is_killed_after_every_epoch_ends_like_one_that_was_not(home,
     whole, cut = Home(home.path), Home(home.path.parent / "cut")
     shutil.copytree(home.path, cut.path)
     assert execute(whole.create(spec).path) == State.DONE
-    real, folder = job.train_epoch, cut.create(spec)
+    real, folder = train_module.train_epoch, cut.create(spec)
     kills = list(range(1, epochs))
     for last in kills:
 
@@ -81,7 +81,7 @@ def test_a_run_that_is_killed_after_every_epoch_ends_like_one_that_was_not(home,
             return real(*args, **kwargs)
 
         with monkeypatch.context() as patch:
-            patch.setattr(job, "train_epoch", kill)
+            patch.setattr(train_module, "train_epoch", kill)
             with pytest.raises(Killed):
                 execute(folder.path)
         assert folder.state() == State.INTERRUPTED
@@ -159,17 +159,17 @@ def test_a_gradual_cut_goes_on_with_the_optimizer_and_a_round_begins_without_mom
 
     for chosen, survives in ((GRADUAL, True), (ITERATIVE, False)):
         plan = make_training_plan(spec_of(recipe, "magnitude", chosen))
-        trainee = TrainingState(resnet18(4, 2, seed=0), plan, 5, torch.device("cpu"), halves)
-        trainee.start_epoch(0)
-        optimizer, weight = trainee.optimizer, trainee.model.conv1.weight
+        state = TrainingState(resnet18(4, 2, seed=0), plan, 5, torch.device("cpu"), halves)
+        state.start_epoch(0)
+        optimizer, weight = state.optimizer, state.model.conv1.weight
         for epoch in range(1, 3):
-            trainee.start_epoch(epoch)
+            state.start_epoch(epoch)
             for step in range(5):
-                trainee.start_step(epoch, step)
-        assert (trainee.optimizer is optimizer) == survives
-        assert (trainee.model.conv1.weight is weight) == survives
-        assert trainee.optimizer.param_groups[0]["params"][0] is trainee.model.conv1.weight
-        assert not (trainee.model.conv1.weight != 0)[~trainee.keeper.masks["conv1.weight"]].any()
+                state.start_step(epoch, step)
+        assert (state.optimizer is optimizer) == survives
+        assert (state.model.conv1.weight is weight) == survives
+        assert state.optimizer.param_groups[0]["params"][0] is state.model.conv1.weight
+        assert not (state.model.conv1.weight != 0)[~state.weight_masks.masks["conv1.weight"]].any()
 
 
 def test_the_learning_rate_of_every_step_is_that_of_the_plan(home, recipe, monkeypatch):

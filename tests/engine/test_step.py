@@ -1,21 +1,21 @@
 """The steps that a GPU replays as one graph, executed on a CPU: what stands in for a graph checks what a graph needs."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
 import torch
 
-from core.engine import context as job
 from core.engine import resnet18
+from core.engine import train as train_module
 from core.engine.data.augment import DeviceImages
-from core.engine.data.pictures import Images
+from core.engine.data.images import Images
 from core.engine.execute import execute
-from core.engine.masks import MaskKeeper
+from core.engine.masks import WeightMasks
 from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks, prunable
 from core.engine.step import EAGER, GRAPH, WARM_UP, Step
-from core.engine.train import make_optimizer, train_epoch
-from core.engine.training_state import TrainingState
+from core.engine.train import TrainingState, make_optimizer, train_epoch
 from core.runs.folder import State
 from core.spec.spec import RunSpec, Schedule
 from core.spec.training_plan import TrainingPlan, make_training_plan
@@ -51,16 +51,17 @@ class Graph:
 
     def _memory(self):
         step = self.step
-        read = [*step.model.state_dict().values(), *step._drawn._parts(), step._rates_there, step._rate, step._at]
+        read = [*step.model.state_dict().values(), *step._augmentation._parts()]
+        read += [step._device_rates, step._rate, step._number]
         read += [state["momentum_buffer"] for state in step.optimizer.state.values()]
-        read += [step._loss, step._hits, *step.keeper._factors, *(g["lr"] for g in step.optimizer.param_groups)]
+        read += [step._loss, step._hits, *step.weight_masks._factors, *(g["lr"] for g in step.optimizer.param_groups)]
         return [tensor.data_ptr() for tensor in read]
 
 
 def steps_of(pictures, graph=None, *, masks=None, precision="fp32", model=None):
     model = (model or resnet18(4, seed=3)).to(memory_format=torch.channels_last)
-    optimizer, keeper = make_optimizer(model, SCHEDULE), MaskKeeper(model, masks or {})
-    step = Step(model, optimizer, keeper, pictures, SCHEDULE.batch_size, precision=precision, capture=graph)
+    optimizer, weight_masks = make_optimizer(model, SCHEDULE), WeightMasks(model, masks or {})
+    step = Step(model, optimizer, weight_masks, pictures, SCHEDULE.batch_size, precision=precision, capture=graph)
     if isinstance(graph, Graph):
         graph.step = step
     return step
@@ -82,7 +83,7 @@ def test_replayed_steps_train_what_steps_one_by_one_do(pictures, precision):
     plain, replayed = steps_of(pictures, precision=precision), steps_of(pictures, graph, precision=precision)
     expected, found = train(plain), train(replayed)
     assert (graph.captures, graph.replays) == (1, 2 * plain.per_epoch - WARM_UP)
-    assert (plain.how, replayed.how) == (EAGER, GRAPH)
+    assert (plain.mode, replayed.mode) == (EAGER, GRAPH)
     assert equal(plain.model, replayed.model)
     for one, other in zip(expected, found, strict=True):
         assert other.loss == pytest.approx(one.loss, rel=1e-4)
@@ -95,8 +96,8 @@ def test_masks_that_come_in_the_middle_of_training_are_captured_and_later_ones_c
             if number in (4, 5) and not on_step.asked.get(number):
                 on_step.asked[number] = True
                 masks = lowest_masks({n: w.abs() for n, w in prunable(step.model).items()}, number / 10)
-                step.keeper.hold(masks)
-                step.keeper.apply()
+                step.weight_masks.set_masks(masks)
+                step.weight_masks.apply()
 
         on_step.asked = {}
         return on_step
@@ -108,9 +109,19 @@ def test_masks_that_come_in_the_middle_of_training_are_captured_and_later_ones_c
     assert graph.captures == 2  # without masks and with them
     assert equal(plain.model, replayed.model)
     weights = prunable(replayed.model)
-    gone = {name: ~mask for name, mask in replayed.keeper.masks.items()}
+    gone = {name: ~mask for name, mask in replayed.weight_masks.masks.items()}
     assert sum(int(mask.sum()) for mask in gone.values()) == round(0.5 * sum(mask.numel() for mask in gone.values()))
     assert not any(weights[name][mask].any() for name, mask in gone.items())
+
+
+def test_a_captured_step_is_freed_at_once_with_its_graph(pictures):
+    """A cycle would keep the memory of the round before until Python's garbage collector comes by."""
+    step = steps_of(pictures, lambda work: work)
+    train_epoch(step, plan=PLAN, seed=1, epoch=0)
+    assert step.mode == GRAPH
+    reference = weakref.ref(step)
+    del step
+    assert reference() is None
 
 
 def test_if_capturing_fails_it_says_so_and_trains_all_the_same(pictures):
@@ -120,7 +131,7 @@ def test_if_capturing_fails_it_says_so_and_trains_all_the_same(pictures):
     plain, step = steps_of(pictures), steps_of(pictures, broken)
     train(plain)
     train(step)
-    assert step.how == "eager, because capturing failed: operation not permitted"
+    assert step.mode == "eager, because capturing failed: operation not permitted"
     assert equal(plain.model, step.model)
 
 
@@ -129,16 +140,16 @@ def test_a_new_round_gets_steps_of_its_own_and_a_cut_within_an_epoch_does_not(pi
     for chosen, same in (({"schedule": "iterative", "rounds": 2}, False), ({"schedule": "gradual"}, True)):
         spec = RunSpec(replace(recipe, finetune=schedule), "magnitude", 1, 0.7, tuple(chosen.items()))
         magnitude = _pruner(spec)
-        trainee = TrainingState(resnet18(4, seed=0), make_training_plan(spec), 6, torch.device("cpu"), magnitude)
-        trainee.start_epoch(0)
-        before = trainee.stepper(pictures, "fp32")
-        assert trainee.stepper(pictures, "fp32") is before
+        state = TrainingState(resnet18(4, seed=0), make_training_plan(spec), 6, torch.device("cpu"), magnitude)
+        state.start_epoch(0)
+        before = state.make_step(pictures, "fp32")
+        assert state.make_step(pictures, "fp32") is before
         for epoch in (1, 2):
-            trainee.start_epoch(epoch)
-            trainee.start_step(epoch, 0)
-        after = trainee.stepper(pictures, "fp32")
+            state.start_epoch(epoch)
+            state.start_step(epoch, 0)
+        after = state.make_step(pictures, "fp32")
         assert (after is before) == same
-        assert (after.model, after.optimizer, after.keeper) == (trainee.model, trainee.optimizer, trainee.keeper)
+        assert (after.model, after.optimizer, after.weight_masks) == (state.model, state.optimizer, state.weight_masks)
 
 
 def _pruner(spec):
@@ -154,7 +165,7 @@ def test_a_whole_run_of_replayed_steps_is_the_run_of_plain_ones(home, recipe, mo
     """Cuts, rounds and shrunk networks included; each network that is shrunk or begun anew is captured afresh."""
     spec = RunSpec(replace(recipe, finetune=replace(recipe.finetune, epochs=4)), method, 1, 0.6, tuple(chosen.items()))
     folder, graphs = home.create(spec), {}
-    real = job.train_epoch
+    real = train_module.train_epoch
 
     def replayed(step, **kwargs):
         if step not in graphs:
@@ -163,7 +174,7 @@ def test_a_whole_run_of_replayed_steps_is_the_run_of_plain_ones(home, recipe, mo
         return real(step, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(job, "train_epoch", replayed)
+        patch.setattr(train_module, "train_epoch", replayed)
         assert execute(folder.path) == State.DONE
     assert folder.result()["train_steps"] == GRAPH
     assert all(graph.replays for graph in graphs.values())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from core.engine import resnet18, structured_prune_filters
-from core.engine.metrics import count, dead_layers, layers, macs_per_layer
+from core.engine.counts import count, dead_layers, layers, macs_per_layer
 from core.engine.networks.resnet18 import Shape, conv_graph
 from core.engine.pruning import prune
 from core.engine.pruning.channel_allocation import Costs, allocate

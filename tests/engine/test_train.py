@@ -4,9 +4,9 @@ from torch.nn import functional as F
 
 from core.engine import resnet18
 from core.engine.data.augment import DeviceImages, draw_epoch
-from core.engine.data.pictures import Images
+from core.engine.data.images import Images
 from core.engine.evaluate import evaluate
-from core.engine.masks import MaskKeeper
+from core.engine.masks import WeightMasks
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
 from core.engine.step import Step
@@ -30,7 +30,7 @@ def pictures():
 def train(model, pictures, masks, schedule=SCHEDULE, seed=1):
     model = model.to(memory_format=torch.channels_last)
     plan = TrainingPlan(schedule, (schedule.epochs,))
-    step = Step(model, make_optimizer(model, schedule), MaskKeeper(model, masks), pictures, schedule.batch_size)
+    step = Step(model, make_optimizer(model, schedule), WeightMasks(model, masks), pictures, schedule.batch_size)
     stats = [train_epoch(step, plan=plan, seed=seed, epoch=epoch) for epoch in range(schedule.epochs)]
     return model, stats
 

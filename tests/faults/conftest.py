@@ -66,6 +66,6 @@ def impatient(monkeypatch):
 
 def be_impatient(patch):
     """Save after every epoch and measure for a moment, where a real run takes its time."""
-    patch.setattr("core.engine.context.CHECKPOINT_SECONDS", -1.0)
+    patch.setattr("core.engine.train.CHECKPOINT_SECONDS", -1.0)
     patch.setattr("core.engine.result.FULL_SECONDS", 0.005)
     patch.setattr("core.engine.result.QUICK_SECONDS", 0.005)

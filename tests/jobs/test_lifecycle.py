@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.engine import execute as engine
-from core.engine.context import stop_if_cancelled
+from core.engine.context import raise_if_cancelled
 from core.jobs import queue as queue_module
 from core.jobs import task as task_module
 from core.jobs.queue import WAITING, Queue
@@ -167,14 +167,14 @@ def train(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     worker = current_worker()
     worker.executing = folder.path
     try:
-        stop_if_cancelled(folder)
+        raise_if_cancelled(folder)
         folder.append("started", attempt=lease.attempt)
         done = sum(event["type"] == "epoch" for event in folder.events())
         for epoch in range(done, EPOCHS):
             worker.stand()
             if worker.order == "fail":
                 raise RuntimeError("the model says so")
-            stop_if_cancelled(folder)
+            raise_if_cancelled(folder)
             lease.check()
             folder.append("epoch", epoch=epoch + 1)
         return {"run_id": folder.run_id, "attempt": lease.attempt, **dict.fromkeys(RESULT_NUMBERS, 0)}

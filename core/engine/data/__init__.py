@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.engine.data import folder, synthetic
-from core.engine.data.pictures import Dataset, Decoded, Images, Report, Source
+from core.engine.data.images import Dataset, Decoded, Images, Report, Source
 from core.engine.disk_cache import cached
 from core.runs.folder import Home
 from core.spec.errors import InputError

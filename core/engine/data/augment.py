@@ -1,4 +1,4 @@
-"""Pictures on the training device: cropping and flipping are one gather a batch, whose offsets follow from the seed."""
+"""Images on the training device: cropping and flipping are one gather a batch, whose offsets follow from the seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.engine.data.pictures import SIDE, Images
+from core.engine.data.images import SIDE, Images
 
 PAD = 4
 PADDED = SIDE + 2 * PAD
@@ -18,19 +18,19 @@ PADDED = SIDE + 2 * PAD
 
 @dataclass(frozen=True)
 class EpochAugmentation:
-    """One epoch: the order of the pictures, and for each place in it the crop's corner (0..8) and whether to flip."""
+    """One epoch's order of the images, and for each position in it the crop's corner (0..8) and whether to flip."""
 
     order: Tensor
     dy: Tensor
     dx: Tensor
     flip: Tensor
 
-    def at(self, places: Tensor) -> EpochAugmentation:
-        """Of this plan only ``places`` (int64 [b])."""
-        return EpochAugmentation(*(part.index_select(0, places) for part in self._parts()))
+    def select(self, positions: Tensor) -> EpochAugmentation:
+        """Only ``positions`` (int64 [b]) of the epoch."""
+        return EpochAugmentation(*(part.index_select(0, positions) for part in self._parts()))
 
     def copy_(self, other: EpochAugmentation) -> None:
-        """Become ``other``, in the memory of this one."""
+        """Copy ``other`` into the memory of this one."""
         for part, new in zip(self._parts(), other._parts(), strict=True):
             part.copy_(new)
 
@@ -39,29 +39,26 @@ class EpochAugmentation:
 
 
 def draw_epoch(n: int, seed: int, epoch: int, device: torch.device | str) -> EpochAugmentation:
-    """The plan for ``n`` pictures. It follows from (seed, epoch) alone and is the same on every device."""
+    """The augmentation of ``n`` images. It follows from (seed, epoch) alone and is the same on every device."""
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(n)
     dy, dx = rng.integers(0, 2 * PAD + 1, size=(2, n))
     flip = rng.integers(0, 2, size=n).astype(np.bool_)
-    return EpochAugmentation(*(torch.from_numpy(drawn).to(device) for drawn in (order, dy, dx, flip)))
+    return EpochAugmentation(*(torch.from_numpy(part).to(device) for part in (order, dy, dx, flip)))
 
 
 def sample_indices(of: int, n: int, seed: int) -> Tensor:
-    """The indices, rising, of ``n`` pictures drawn by ``seed`` from ``of`` (int64 [n], fewer if there are no more)."""
+    """The sorted indices of ``n`` of ``of`` images, drawn by ``seed`` (int64 [n], fewer if there are fewer images)."""
     return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(of)[:n]))
 
 
 class DeviceImages:
-    """The pictures of one split on ``device``, as uint8 with a zero border, and their labels."""
+    """The images of one split on ``device``, as uint8 with a zero border, and their labels."""
 
-    def __init__(
-        self, pictures: Images, mean: Sequence[float], std: Sequence[float], device: torch.device | str
-    ) -> None:
-        images = pictures.images.to(device)
-        # Channels are last, and the border is black before normalisation, as if the picture itself had it.
-        self.padded = F.pad(images, (0, 0, PAD, PAD, PAD, PAD))
-        self.labels = pictures.labels.to(device)
+    def __init__(self, images: Images, mean: Sequence[float], std: Sequence[float], device: torch.device | str) -> None:
+        # Channels are last, and the border is black before normalisation, as if the image itself had it.
+        self.padded = F.pad(images.images.to(device), (0, 0, PAD, PAD, PAD, PAD))
+        self.labels = images.labels.to(device)
         self._pixels = self.padded.view(-1, 3)
         self._range = torch.arange(SIDE, device=device)
         # (x / 255 - mean) / std as one multiplication and one addition over a whole row of pixels: on a CPU a row
@@ -74,29 +71,21 @@ class DeviceImages:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def train_batch(self, plan: EpochAugmentation, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Places ``start`` to ``stop`` of the plan, cropped and flipped: normalised float32 [b, 3, 32, 32] in the
+    def train_batch(self, augmentation: EpochAugmentation, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Positions ``start`` to ``stop`` of the epoch, cropped and flipped: normalised float32 [b, 3, 32, 32] in the
         channels_last memory format, and labels int64 [b]."""
-        chosen = plan.order[start:stop]
-        return self._gather(chosen, plan.dy[start:stop], plan.dx[start:stop], plan.flip[start:stop]), self.labels[
-            chosen
-        ]
-
-    def pick(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """The pictures at the indices ``chosen`` (int64 [b]) as they are, in the form of :meth:`train_batch`."""
-        chosen = chosen.to(self.labels.device)
-        offset = torch.full_like(chosen, PAD)
-        return self._gather(chosen, offset, offset, torch.zeros_like(chosen, dtype=torch.bool)), self.labels[chosen]
+        order, dy, dx, flip = (part[start:stop] for part in augmentation._parts())
+        return self._gather(order, dy, dx, flip), self.labels[order]
 
     def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Pictures ``start`` to ``stop`` as they are, in the form of :meth:`train_batch`."""
+        """Images ``start`` to ``stop`` as they are, in the form of :meth:`train_batch`."""
         inside = slice(PAD, PAD + SIDE)
         pixels = self.padded[start:stop, inside, inside]
         return self._normalise(pixels), self.labels[start:stop]
 
-    def _gather(self, chosen: Tensor, dy: Tensor, dx: Tensor, flip: Tensor) -> Tensor:
+    def _gather(self, indices: Tensor, dy: Tensor, dx: Tensor, flip: Tensor) -> Tensor:
         columns = torch.where(flip[:, None], self._range.flip(0), self._range) + dx[:, None]
-        rows = (chosen * PADDED + dy)[:, None] + self._range
+        rows = (indices * PADDED + dy)[:, None] + self._range
         index = rows[:, :, None] * PADDED + columns[:, None, :]
         return self._normalise(self._pixels.index_select(0, index.view(-1)))
 

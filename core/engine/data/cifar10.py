@@ -13,7 +13,7 @@ import numpy as np
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 
-from core.engine.data.pictures import Decoded, Report, Source
+from core.engine.data.images import Decoded, Report, Source
 from core.i18n import Message
 from core.runs.atomic_io import atomic_write
 from core.spec.errors import InputError

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.engine.data.pictures import SIDE, Decoded, Report, Source
+from core.engine.data.images import SIDE, Decoded, Report, Source
 from core.i18n import Message
 from core.spec.errors import InputError, os_reason
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine.data.pictures import SIDE, Decoded, Report, Source
+from core.engine.data.images import SIDE, Decoded, Report, Source
 
 Floats = NDArray[
     np.float64

@@ -15,6 +15,7 @@ from core.spec.validate import check_int
 
 BLOCKS = 2  # residual blocks in a stage
 STAGES = 4
+INPUT_SHAPE = (3, 32, 32)
 MAX_CHANNELS = 4096  # channels of a layer: more can only come from a file that means harm
 
 

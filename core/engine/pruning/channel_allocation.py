@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.engine.metrics import macs_per_layer
+from core.engine.counts import macs_per_layer
 from core.engine.networks.resnet18 import ResNet, conv_graph
 from core.engine.pruning.channel_importance import Importance
 from core.engine.pruning.shrink import Kept

@@ -9,11 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.engine.networks.resnet18 import ResNet
+from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet
 from core.engine.pruning.base import Context, Masks, Pruned, lowest_masks, masked, prunable, rewound
 
 ROUNDS = 100
-SIDE = 32
 
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
@@ -49,7 +48,7 @@ def linearised(model: ResNet) -> ResNet:
 def flow(network: ResNet) -> dict[str, Tensor]:
     """The flow through each weight of a linearised network for a picture of ones."""
     weights = prunable(network)
-    ones = next(network.parameters()).new_ones(1, 3, SIDE, SIDE)
+    ones = next(network.parameters()).new_ones(1, *INPUT_SHAPE)
     gradients = torch.autograd.grad(network(ones).sum(), list(weights.values()))
     return {
         name: (gradient * weight).detach() for (name, weight), gradient in zip(weights.items(), gradients, strict=True)

@@ -1,9 +1,8 @@
 import pytest
 import torch
 
-from core.engine import get_model_info, magnitude_prune_global, resnet18, structured_prune_filters
-from core.engine.device import threads
-from core.engine.metrics import count, dead_layers, layers, macs_per_layer, time_latency
+from core.engine import magnitude_prune_global, resnet18, structured_prune_filters
+from core.engine.counts import count, dead_layers, layers, macs_per_layer
 from core.engine.networks.resnet18 import Shape
 from core.engine.pruning.base import prunable
 
@@ -70,30 +69,3 @@ def test_a_dead_layer_is_named():
     with torch.no_grad():
         model.get_parameter("layer2.1.conv2.weight").zero_()
     assert dead_layers(layers(model, Shape.of_width(4))) == ["layer2.1.conv2"]
-
-
-def test_latency_is_per_picture_and_ordered(model):
-    times = time_latency({"a": model, "b": structured_prune_filters(model, 0.9)}, 4, seconds=0.01)
-    for latency in times.values():
-        assert 0 < latency.q1_ms <= latency.median_ms <= latency.q3_ms
-        assert latency.calls >= 10
-        assert latency.batch == 4
-
-
-def test_get_model_info_gives_the_four_and_leaves_the_model_alone(model, capsys):
-    info = get_model_info(magnitude_prune_global(model, 0.9), device="cpu")
-    assert info["sparsity"] == pytest.approx(0.9, abs=1e-4)
-    assert info["params"] < 40_000
-    assert info["size_mb"] < 0.2
-    assert info["latency_ms"] > 0
-    assert "latency" in capsys.readouterr().out
-    get_model_info(model, device="cuda", verbose=False)  # falls back to the CPU where there is no GPU
-    assert capsys.readouterr().out == ""
-
-
-def test_one_picture_is_timed_on_one_thread_and_a_batch_on_those_of_training(model):
-    with threads(2):
-        single = time_latency({"net": model}, 1, seconds=0.01)["net"]
-        batch = time_latency({"net": model}, 4, seconds=0.01)["net"]
-        assert torch.get_num_threads() == 2
-    assert (single.threads, batch.threads) == (1, 2)

@@ -1,4 +1,4 @@
-"""What a data set is: on its way out of a source, and ready for training."""
+"""Images and data sets: as a source decodes them, and ready for training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-SIDE = 32  # pictures are 32x32
-Report = Callable[[str, float], None]  # takes a message, and how much of it is done from 0 to 1
+SIDE = 32  # pixels; images are square
+Report = Callable[[str, float], None]  # of progress: a message, and the fraction of it that is done
 
 
 class Decoded(NamedTuple):
-    """A data set as its source hands it over: images uint8 [n, 32, 32, 3], labels int64 [n] that index ``classes``."""
+    """A data set as its source decodes it: images uint8 [n, 32, 32, 3], labels int64 [n] that index ``classes``."""
 
     classes: tuple[str, ...]
     train_images: NDArray[np.uint8]
@@ -41,11 +41,15 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def select(self, indices: torch.Tensor) -> Images:
+        """The images at ``indices`` (int64 [m])."""
+        return Images(self.images[indices], self.labels[indices])
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """``mean`` and ``std`` are per channel, of the training pictures, in units of 0..1; ``fingerprint`` identifies the
-    content: the pictures, labels and class names of both splits."""
+    """``mean`` and ``std`` are per channel, of the training images, in units of 0..1; ``fingerprint`` is a hash of the
+    images, labels and class names of both splits."""
 
     name: str
     classes: tuple[str, ...]

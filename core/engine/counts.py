@@ -1,0 +1,84 @@
+"""What can be counted in a network: parameters, sparsity, multiply-accumulates (MACs) and dead layers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet, Shape
+from core.engine.pruning.base import prunable
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sparsity and filter ratio are shares of the dense network that are gone; ``macs`` are multiply-accumulates for one
+    image as the network is executed, zeros included; ``effective_macs`` leave out those with a pruned weight, which
+    ordinary kernels compute all the same."""
+
+    params_total: int
+    params_nonzero: int
+    reached_sparsity: float
+    filter_ratio: float
+    macs: int
+    effective_macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A prunable layer: the shape of its weight here and in the dense network, and the share of the dense weights left."""
+
+    name: str
+    shape: tuple[int, ...]
+    dense_shape: tuple[int, ...]
+    density: float
+
+
+def count(model: ResNet, dense: Shape) -> Counts:
+    """``model``'s counts, relative to the dense network of shape ``dense`` that it was pruned from."""
+    weights = prunable(model)
+    nonzero = {name: int(weight.count_nonzero()) for name, weight in weights.items()}
+    params_total = sum(parameter.numel() for parameter in model.parameters())
+    macs = macs_per_layer(model)
+    effective = sum(n * nonzero[f"{name}.weight"] / weights[f"{name}.weight"].numel() for name, n in macs.items())
+    return Counts(
+        params_total=params_total,
+        params_nonzero=params_total - sum(weight.numel() - nonzero[name] for name, weight in weights.items()),
+        reached_sparsity=1 - sum(nonzero.values()) / dense.prunable,
+        filter_ratio=1 - model.shape.filters / dense.filters,
+        macs=sum(macs.values()),
+        effective_macs=round(effective),
+    )
+
+
+def macs_per_layer(model: nn.Module) -> dict[str, int]:
+    """MACs of each convolution and linear layer for one image, half of the FLOPs that PyTorch's FlopCounterMode counts."""
+    device = next(model.parameters()).device
+    root = type(model).__name__
+    was_training = model.training
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model.eval()(torch.zeros(1, *INPUT_SHAPE, device=device))
+    model.train(was_training)
+    flops = {name.removeprefix(f"{root}."): sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
+    names = [name.removesuffix(".weight") for name in prunable(model)]
+    return {name: flops[name] // 2 for name in names}
+
+
+def layers(model: ResNet, dense: Shape) -> list[Layer]:
+    """Every prunable layer, in the order of computation."""
+    weights = prunable(model)
+    rows = []
+    for name, dense_shape in dense.weights.items():
+        weight = weights[f"{name}.weight"]
+        density = int(weight.count_nonzero()) / math.prod(dense_shape)
+        rows.append(Layer(name, tuple(weight.shape), dense_shape, round(density, 6)))
+    return rows
+
+
+def dead_layers(rows: list[Layer]) -> list[str]:
+    """The names of the layers that lost every weight: no signal passes them any more."""
+    return [layer.name for layer in rows if layer.density == 0]

@@ -1,0 +1,37 @@
+"""``get_model_info``: what a network costs, at a glance."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+
+from core.engine.artifact import encode
+from core.engine.counts import count
+from core.engine.device import place
+from core.engine.latency import time_latency
+from core.engine.networks.resnet18 import ResNet
+
+
+def get_model_info(model: ResNet, device: str = "cuda", verbose: bool = True) -> dict[str, Any]:
+    """Parameters (non-zero), sparsity, size of the compressed file (MB) and latency (ms per image, batch 1) of ``model``.
+
+    Sparsity is the share of zeros among its prunable weights. ``device`` cuda falls back to the CPU where there is none.
+    """
+    available = not device.startswith("cuda") or torch.cuda.is_available()
+    placed = place(deepcopy(model), torch.device(device if available else "cpu"))
+    counts = count(placed, model.shape)
+    info = {
+        "params": counts.params_nonzero,
+        "sparsity": counts.reached_sparsity,
+        "size_mb": len(encode(model)) / 1e6,
+        "latency_ms": time_latency({"model": placed}, 1)["model"].median_ms,
+        "device": next(placed.parameters()).device.type,
+    }
+    if verbose:
+        print(
+            f"parameters {info['params']:,} (non-zero)   sparsity {info['sparsity']:.4f}   "
+            f"size {info['size_mb']:.2f} MB   latency {info['latency_ms']:.3f} ms per image on {info['device']}"
+        )
+    return info
