@@ -1,9 +1,9 @@
-"""The compressed model: one safetensors file from which the very same network comes back.
+"""The compressed model: one safetensors file, lossless in float32.
 
-A tensor with many zeros is stored as its non-zero values and the gaps between them: one byte a gap (255 means "255 further
-on and no value yet"), Huffman-coded by zlib. That comes within a few percent of the entropy of the mask, where a bit mask
-costs a full bit a weight. A physically smaller network is stored as it is; its channel counts stand in the metadata. A
-SHA-256 over all tensors finds what safetensors itself does not notice: a changed byte.
+A tensor with many zeros is stored as its non-zero values and the gaps between them: one byte a gap (255 means "skip 255
+positions, no value yet"), Huffman-coded by zlib. That comes within a few percent of the entropy of the mask, where a bit
+mask costs a full bit a weight. A physically smaller network is stored as it is, with its channel counts in the metadata. A
+SHA-256 over all tensors detects changed bytes, which safetensors does not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def save_model(
 ) -> None:
     """Write ``model`` compressed to ``path``: float32 is lossless, float16 half as large. ``notes`` go into the metadata.
 
-    InputError for another dtype, OSError if the file cannot be written; an existing file is replaced whole or not at all.
+    InputError for another dtype, OSError if the file cannot be written; an existing file is replaced atomically.
     """
     content = encode(model, dtype=dtype, notes=notes)
     with atomic_write(Path(path)) as file:
@@ -47,28 +47,28 @@ def save_model(
 
 def encode(model: ResNet, *, dtype: str = "float32", notes: Mapping[str, str] | None = None) -> bytes:
     """The content of the file that :func:`save_model` writes."""
-    stored_as = _DTYPES[check_choice("dtype", dtype, tuple(_DTYPES))]
+    stored_dtype = _DTYPES[check_choice("dtype", dtype, tuple(_DTYPES))]
     tensors: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         value = tensor.detach().cpu().contiguous()
-        tensors.update(_pack(name, value.to(stored_as) if value.is_floating_point() else value))
+        tensors.update(_pack(name, value.to(stored_dtype) if value.is_floating_point() else value))
     shape = {"stages": model.shape.stages, "inner": model.shape.inner, "classes": model.shape.classes}
     notes_text = json.dumps(dict(notes or {}), sort_keys=True)
     metadata = {"format": FORMAT, "shape": json.dumps(shape), "notes": notes_text}
     metadata["sha256"] = _digest(tensors, metadata)
-    return _ordered(save(tensors, metadata))
+    return _sort_metadata(save(tensors, metadata))
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
     """The network in the file at ``path``, in float32 and evaluation mode.
 
-    InputError, in one sentence, for a file that is missing, truncated, altered or not one of ours.
+    InputError for a file that is missing, truncated, altered or not written by this program.
     """
     path = Path(path)
     tensors, metadata = _read(path)
     try:
         shape = json.loads(metadata["shape"])
-        with torch.device("meta"):  # shapes without memory: the file's own tensors take their place
+        with torch.device("meta"):  # shapes without memory, for the tensors of the file
             model = ResNet(Shape(tuple(shape["stages"]), tuple(map(tuple, shape["inner"])), shape["classes"]))
         state = {name: _unpack(name, like, tensors) for name, like in model.state_dict().items()}
         model.load_state_dict(state, assign=True)
@@ -122,9 +122,9 @@ def plain_size(model: ResNet) -> int:
     return buffer.tell()
 
 
-def _ordered(content: bytes) -> bytes:
-    """The same file with its metadata in order: safetensors writes them in another one every time, and a run that was
-    killed and went on could not be told to be equal to the byte."""
+def _sort_metadata(content: bytes) -> bytes:
+    """The same file with sorted metadata: safetensors writes them in random order, and equal runs would have different
+    files."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -154,7 +154,7 @@ def _gaps(positions: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def _positions(coded: NDArray[np.uint8], count: int, size: int) -> NDArray[np.int64]:
-    # One byte a value and one for each 255 positions are all there can be: nothing larger is ever unpacked.
+    # One byte a value and one for each 255 positions is the most there can be: more is not decompressed.
     limit = count + size // 255 + 1
     decoder = zlib.decompressobj(-15)
     stream = np.frombuffer(decoder.decompress(coded.tobytes(), limit), np.uint8)
@@ -175,6 +175,7 @@ def _unpack(name: str, like: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of the file at ``path``, checked against its SHA-256."""
     if path.exists() and not path.is_file():  # a pipe would never end
         raise InputError("{file} is not a file: give a model.safetensors of one of the runs.", file=path.name)
     try:

@@ -1,4 +1,4 @@
-"""Checkpoints: where a killed run goes on. Two generations, each with a manifest that is written last."""
+"""Checkpoints, which a killed run resumes from: two generations, each with a manifest that is written last."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from core.runs.atomic_io import (
 )
 from core.runs.lease import Lease
 
-KEPT = 2
-_PART = re.compile(r"checkpoint-(\d{4}|[1-9]\d{4,})\.(json|pt)", re.ASCII)
+GENERATIONS = 2
+_FILE_NAME = re.compile(r"checkpoint-(\d{4}|[1-9]\d{4,})\.(json|pt)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, epoch: int, state: dict[str, Any], lease: Lease) -> None:
-    """Keep ``state`` (tensors and plain values) as that after ``epoch`` epochs, and drop all but the last two.
+    """Write ``state`` (tensors and plain values) as of after ``epoch`` epochs, and remove all but the last two checkpoints.
 
-    LeaseLostError if another attempt owns the run by now; OSError if the disk refuses.
+    LeaseLostError if another attempt owns the run by now; OSError if it cannot be written.
     """
     lease.check()
     path = folder / f"checkpoint-{epoch:04d}.pt"
@@ -50,21 +50,21 @@ def save_checkpoint(folder: Path, epoch: int, state: dict[str, Any], lease: Leas
     clear_path(path)
     with atomic_write(path) as file:
         file.write(buffer.getbuffer())
-    # Of what was meant to be written: a hash of what came to lie on the disk would certify a bad write.
+    # Of the bytes in memory: a hash of the file would certify a bad write.
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     manifest = {"epoch": epoch, "size": buffer.tell(), "sha256": digest, "attempt": lease.attempt}
     write_json(path.with_suffix(".json"), with_checksum(manifest))
-    kept = _epochs(folder)[-KEPT:]
-    _remove(part for part in _parts(folder) if _epoch(part) not in kept)
+    current = _epochs(folder)[-GENERATIONS:]
+    _remove(path for path in _files(folder) if _epoch(path) not in current)
 
 
 def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest valid checkpoint, and the names of those that were found damaged and set aside as ``*.damaged``.
+    """The newest valid checkpoint, and the names of the damaged ones, which are quarantined.
 
-    What a killed process left half-written is removed: only the owner of the run may call this.
+    Removes half-written files of a killed process: only the owner of the run may call this.
     """
-    # Not an attempt that another process is just about to make.
-    _remove(left for left in folder.glob(".*.tmp") if not left.name.startswith(".attempt-"))
+    # Not the attempt file that another process may be writing now.
+    _remove(path for path in folder.glob(".*.tmp") if not path.name.startswith(".attempt-"))
     damaged: list[str] = []
     for epoch in reversed(_epochs(folder)):
         path = folder / f"checkpoint-{epoch:04d}.pt"
@@ -72,19 +72,19 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         if state is not None:
             return Checkpoint(epoch, state), damaged
         damaged.append(path.name)
-        for part in (path, path.with_suffix(".json")):
-            if os.path.lexists(part):
-                quarantine(part)
+        for file in (path, path.with_suffix(".json")):
+            if os.path.lexists(file):
+                quarantine(file)
     return None, damaged
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Remove all checkpoints, once the result makes them needless, and what a killed process left half-written."""
-    _remove(chain(_parts(folder), folder.glob(".*.tmp")))
+    """Remove all checkpoints, once there is a result, and half-written files of a killed process."""
+    _remove(chain(_files(folder), folder.glob(".*.tmp")))
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The state in the checkpoint at ``path``; None if anything about it is not as it was written."""
+    """The state in the checkpoint at ``path``; None if it is incomplete or damaged."""
     try:
         manifest = parse_object(read_regular_file(path.with_suffix(".json")))
         if path.stat().st_size != manifest["size"]:
@@ -99,22 +99,22 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _epochs(folder: Path) -> list[int]:
-    """The epochs that there is a manifest of, damaged or not."""
-    return sorted(_epoch(part) for part in _parts(folder) if part.suffix == ".json")
+    """The epochs that have a manifest, damaged or not."""
+    return sorted(_epoch(path) for path in _files(folder) if path.suffix == ".json")
 
 
-def _epoch(part: Path) -> int:
-    return int(part.stem.removeprefix("checkpoint-"))
+def _epoch(path: Path) -> int:
+    return int(path.stem.removeprefix("checkpoint-"))
 
 
-def _parts(folder: Path) -> list[Path]:
-    """Manifests, then states: in this order they can be removed, and no half checkpoint be taken for a whole one."""
-    return sorted((path for path in folder.iterdir() if _PART.fullmatch(path.name)), key=lambda path: path.suffix)
+def _files(folder: Path) -> list[Path]:
+    """Manifests, then states: removed in this order, no state is left with a manifest that certifies it."""
+    return sorted((path for path in folder.iterdir() if _FILE_NAME.fullmatch(path.name)), key=lambda path: path.suffix)
 
 
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
-        if path.is_dir() and not path.is_symlink():  # nothing of ours
+        if path.is_dir() and not path.is_symlink():  # not written by this program
             quarantine(path)
         else:
             path.unlink(missing_ok=True)

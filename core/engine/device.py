@@ -1,4 +1,4 @@
-"""Where a run computes, and what a result has to say about it."""
+"""Where a run computes: device, threads, precision, and the environment that a result records."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def choose_device() -> torch.device:
     """The first CUDA device, else the CPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.backends.cudnn.benchmark = True  # batches all have one shape: it pays to try which kernel is the fastest
+    torch.backends.cudnn.benchmark = True  # all batches have one shape: let it choose kernels by timing
     return torch.device("cuda")
 
 
 def place(model: ResNet, device: torch.device) -> ResNet:
-    """``model`` itself, moved to ``device`` and laid out channels_last, which convolutions want."""
+    """``model`` itself, moved to ``device`` and to channels_last, in which convolutions are faster."""
     return model.to(device).to(memory_format=torch.channels_last)
 
 
@@ -45,10 +45,10 @@ def threads(count: int) -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Let the process keep what it frees, where the C library can do so.
+    """Let the C library keep freed memory instead of returning it to the system, where it can (glibc).
 
-    A training step asks for the same memory as the step before. Memory given back in between has to be cleared by the
-    system anew, page by page: that cost a sixth of the training speed, and half of it with Dask's settings for workers.
+    A training step allocates the same memory as the step before. Memory returned in between has to be cleared by the
+    system again, page by page: that cost a sixth of the training speed, and half of it with Dask's settings for workers.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -57,7 +57,7 @@ def keep_freed_memory() -> None:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """``auto`` as what it means on ``device``: bf16 autocast on CUDA, fp32 elsewhere (bf16 was measured slower there)."""
+    """``auto`` resolved for ``device``: bf16 autocast on CUDA, fp32 elsewhere (bf16 was measured slower there)."""
     return precision if precision != "auto" else ("bf16" if device.type == "cuda" else "fp32")
 
 
@@ -88,7 +88,7 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:
-        pass  # not Linux: the platform module knows something, if less
+        pass  # not Linux
     return platform.processor() or platform.machine()
 
 
@@ -96,7 +96,6 @@ def _cpu_name() -> str:
 def _commit() -> str:
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return found.stdout.strip()

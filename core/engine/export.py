@@ -1,4 +1,4 @@
-"""A finished run's network as a file for elsewhere: the compressed safetensors file, or ONNX."""
+"""Export a finished run's network: compressed or plain safetensors, or ONNX."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from core.runs.folder import RunFolder
 from core.spec.errors import InputError, os_reason
 
 INPUT, OUTPUT = "images", "logits"
-_INPUT_IS = "float32 [batch, 3, 32, 32], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
+_INPUT_FORMAT = "float32 [batch, 3, 32, 32], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
 
 
 def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> None:
-    """Write the network of the finished run in ``folder`` to ``path``, whole or not at all.
+    """Write the network of the finished run in ``folder`` to ``path``, atomically.
 
     ``form``: safetensors, in float16 with ``half``; plain, the same without compression; or onnx. InputError if the run's
     file is damaged or ``path`` cannot be written.
@@ -46,9 +46,9 @@ def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> N
 
 
 def encode_onnx(model: ResNet, notes: Mapping[str, Any]) -> bytes:
-    """The content of an ONNX file that computes what ``model`` does, for any number of pictures: ``images`` to
+    """The content of an ONNX file that computes what ``model`` does, for any number of images: ``images`` to
     ``logits``, with BatchNorm folded into the convolutions. ``notes`` become its metadata."""
-    # Two pictures, as one would be taken for a batch that is always one.
+    # Two images: the exporter would take a batch of one for a constant.
     example = torch.zeros(2, *INPUT_SHAPE, device=next(model.parameters()).device)
     program = torch.onnx.export(
         folded(model),
@@ -60,6 +60,6 @@ def encode_onnx(model: ResNet, notes: Mapping[str, Any]) -> bytes:
         verbose=False,
     )
     assert program is not None
-    program.model.metadata_props.update({name: str(value) for name, value in notes.items()} | {INPUT: _INPUT_IS})
+    program.model.metadata_props.update({name: str(value) for name, value in notes.items()} | {INPUT: _INPUT_FORMAT})
     content: bytes = program.model_proto.SerializeToString()
     return content

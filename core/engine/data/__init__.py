@@ -1,4 +1,4 @@
-"""Data sets: decoded once, kept in the cache as arrays, and read from there within a second."""
+"""Data sets: decoded once, then read from the cache within a second."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.spec import FOLDER_PREFIX, check_data_name
 
-CACHE_VERSION = 1  # raise it when a decoder comes to give other pictures for the same files
+CACHE_VERSION = 1  # raise it when a decoder comes to give other images for the same files
 REPORT_STEP = 0.05
 
 
 class Prepared(NamedTuple):
-    """What the cache keeps of a data set."""
+    """A data set as it is cached."""
 
     decoded: Decoded
     mean: tuple[float, ...]
@@ -34,15 +34,15 @@ class Prepared(NamedTuple):
 def load_dataset(name: str, home: Home, report: Report | None = None) -> Dataset:
     """The data set called ``name`` (cifar10, synthetic or folder:PATH), from the cache if it has been decoded before.
 
-    ``report(message, fraction)`` is told of the progress; by default it is written to stderr. InputError if the data
-    cannot be had: its sentence names the file or folder, what is wrong with it and what is accepted.
+    Progress goes to ``report(message, fraction)``, by default to stderr. InputError if the data cannot be loaded: it names
+    the file or folder, what is wrong with it and what is accepted.
     """
     check_data_name(name)
     try:
         source = _source(name, home)
-        told = _in_steps(report or _to_stderr)
+        throttled = _throttle(report or _to_stderr)
         key = (name, source.version, CACHE_VERSION)
-        prepared = cached(home.cache / "data", key, lambda: _prepare(source, told))
+        prepared = cached(home.cache / "data", key, lambda: _prepare(source, throttled))
     except OSError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
@@ -94,22 +94,22 @@ def _channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], t
         squares += (part * part).sum(axis=0)
     pixels = images.size // 3
     mean = total / pixels
-    # One grey level at least: pictures that are all the same must not be divided by zero.
+    # At least one grey level: no division by zero where all images are the same.
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 1))
     return tuple((mean / 255).tolist()), tuple((std / 255).tolist())
 
 
-def _in_steps(report: Report) -> Report:
-    """``report``, called only for a new message or a step of progress: whoever listens may write to a disk."""
+def _throttle(report: Report) -> Report:
+    """``report``, called only for a new message or a step of progress: it may write to a disk."""
     last: tuple[str, float] = ("", 0.0)
 
-    def told(message: str, fraction: float) -> None:
+    def throttled(message: str, fraction: float) -> None:
         nonlocal last
         if message != last[0] or fraction >= last[1] + REPORT_STEP:
             last = (message, fraction)
             report(message, fraction)
 
-    return told
+    return throttled
 
 
 def _to_stderr(message: str, fraction: float) -> None:

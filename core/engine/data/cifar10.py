@@ -23,7 +23,7 @@ _CHUNK = 1 << 18
 
 
 def source(data_folder: Path, cache: Path) -> Source:
-    """CIFAR-10 as kept in ``data_folder``, unpacked for a moment in ``cache``. Nothing is downloaded before decoding."""
+    """CIFAR-10 in ``data_folder``, unpacked temporarily in ``cache``. Downloaded only when it is decoded."""
     return Source(CIFAR10.tgz_md5, partial(_decode, data_folder, cache))
 
 
@@ -31,16 +31,16 @@ def _decode(data_folder: Path, cache: Path, report: Report) -> Decoded:
     if (data_folder / CIFAR10.base_folder).is_dir():
         try:
             return _read(data_folder, report)
-        except RuntimeError:  # torchvision's word for a file that is missing or has another MD5
+        except RuntimeError:  # a file is missing or has another MD5
             report(f"{data_folder / CIFAR10.base_folder} is incomplete or damaged and not used", 0)
     archive = data_folder / CIFAR10.filename
     if not check_integrity(archive, CIFAR10.tgz_md5):
         _download(archive, report)
-    # Unpacked aside and only for a moment: two processes never write over what the other one reads.
-    with tempfile.TemporaryDirectory(prefix=".cifar10-", dir=cache) as room, tarfile.open(archive) as packed:
+    # In a temporary folder: two processes never overwrite what the other one reads.
+    with tempfile.TemporaryDirectory(prefix=".cifar10-", dir=cache) as folder, tarfile.open(archive) as packed:
         report("Unpacking CIFAR-10", 0)
-        packed.extractall(room, filter="data")
-        return _read(Path(room), report)
+        packed.extractall(folder, filter="data")
+        return _read(Path(folder), report)
 
 
 def _read(root: Path, report: Report) -> Decoded:
@@ -52,9 +52,9 @@ def _read(root: Path, report: Report) -> Decoded:
 
 
 def _download(archive: Path, report: Report) -> None:
-    """Put the archive in place, whole and checked, or leave everything as it was."""
+    """Download the archive, check it and write it atomically."""
     state = Message("is damaged") if archive.exists() else Message("is missing")
-    ways_on = Message(
+    remedy = Message(
         "put {name} into {folder} yourself, or use folder:PATH or synthetic", name=archive.name, folder=archive.parent
     )
     try:
@@ -72,7 +72,7 @@ def _download(archive: Path, report: Report) -> None:
                     "{archive} {state} and the download was damaged as well: try again, or {remedy}.",
                     archive=archive,
                     state=state,
-                    remedy=ways_on,
+                    remedy=remedy,
                 )
     except (OSError, http.client.HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
@@ -81,5 +81,5 @@ def _download(archive: Path, report: Report) -> None:
             archive=archive,
             state=state,
             reason=reason,
-            remedy=ways_on,
+            remedy=remedy,
         ) from None

@@ -1,4 +1,4 @@
-"""``folder:PATH``: pictures as files, laid out as train/<class>/* and test/<class>/*."""
+"""``folder:PATH``: image files, laid out as train/<class>/* and test/<class>/*."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from core.spec.errors import InputError, os_reason
 FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 SUFFIXES = tuple(FORMATS)
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  # all with 8 bits a channel or fewer
-MAX_FILE_BYTES = 1 << 20  # bytes; a 32x32 picture has 3 KB of pixels, the rest can only be metadata
+MAX_FILE_BYTES = 1 << 20  # bytes; a 32x32 image has 3 KB of pixels, the rest can only be metadata
 MAX_IMAGES = 300_000  # about 1 GB once decoded
 MAX_CLASSES = 1_000
 LAYOUT = Message("lay the pictures out as train/<class>/* and test/<class>/*")
 _CHUNK = 256  # files a thread decodes at once
 
 
-class PictureFile(NamedTuple):
-    """One file and what tells whether it changed."""
+class ImageFile(NamedTuple):
+    """One file, with size and time to detect changes."""
 
     path: str
     label: int
@@ -38,38 +38,38 @@ class PictureFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """Every picture file of a folder, in order of class and name."""
+    """Every image file of a folder, in order of class and name."""
 
     classes: tuple[str, ...]
-    train: list[PictureFile]
-    test: list[PictureFile]
+    train: list[ImageFile]
+    test: list[ImageFile]
 
 
 def source(root: Path) -> Source:
-    """The pictures under ``root``, listed but not decoded; InputError if the layout is not as accepted."""
+    """The images under ``root``, listed but not decoded; InputError if the layout is not accepted."""
     listing = _scan(root)
     return Source(_signature(listing), partial(_decode, listing))
 
 
 def _scan(root: Path) -> Listing:
     if not root.is_dir():
-        raise InputError("{path} is not a folder: {layout} and give folder:PATH.", path=_shown(root), layout=LAYOUT)
+        raise InputError("{path} is not a folder: {layout} and give folder:PATH.", path=_printable(root), layout=LAYOUT)
     classes = _class_names(root / "train")
-    tested = _class_names(root / "test")
-    if differing := sorted({*classes} ^ {*tested}):
+    test_classes = _class_names(root / "test")
+    if differing := sorted({*classes} ^ {*test_classes}):
         raise InputError(
             "{path}: train/ and test/ need the same classes, but only one has {classes}.",
-            path=_shown(root),
+            path=_printable(root),
             classes=", ".join(differing[:3]),
         )
-    splits: list[list[PictureFile]] = []
+    splits: list[list[ImageFile]] = []
     left = MAX_IMAGES
     for split in ("train", "test"):
-        files: list[PictureFile] = []
+        files: list[ImageFile] = []
         for label, name in enumerate(classes):
-            found = _picture_files(root / split / name, label, left)
-            files += found
-            left -= len(found)
+            class_files = _image_files(root / split / name, label, left)
+            files += class_files
+            left -= len(class_files)
         splits.append(files)
     return Listing(tuple(classes), *splits)
 
@@ -77,76 +77,79 @@ def _scan(root: Path) -> Listing:
 def _class_names(split: Path) -> list[str]:
     if not split.is_dir():
         raise InputError(
-            "{path} has no folder {name}/: {layout}.", path=_shown(split.parent), name=split.name, layout=LAYOUT
+            "{path} has no folder {name}/: {layout}.", path=_printable(split.parent), name=split.name, layout=LAYOUT
         )
     names = []
-    for entry in _visible(split):
+    for entry in _list_entries(split):
         if not entry.is_dir():
-            raise InputError("{path} is not a folder: {layout}.", path=_shown(entry.path), layout=LAYOUT)
+            raise InputError("{path} is not a folder: {layout}.", path=_printable(entry.path), layout=LAYOUT)
         if not entry.name.isprintable():
-            raise InputError("{path}: the name of a class needs to be printable text.", path=_shown(entry.path))
+            raise InputError("{path}: the name of a class needs to be printable text.", path=_printable(entry.path))
         names.append(entry.name)
     if not 2 <= len(names) <= MAX_CLASSES:
         raise InputError(
-            "{path} has {n} class folders: give from 2 to {most:,}.", path=_shown(split), n=len(names), most=MAX_CLASSES
+            "{path} has {n} class folders: give from 2 to {most:,}.",
+            path=_printable(split),
+            n=len(names),
+            most=MAX_CLASSES,
         )
     return names
 
 
-def _picture_files(folder: Path, label: int, most: int) -> list[PictureFile]:
+def _image_files(folder: Path, label: int, limit: int) -> list[ImageFile]:
     files = []
-    for entry in _visible(folder, most):
+    for entry in _list_entries(folder, limit):
         if not entry.is_file() or not entry.name.lower().endswith(SUFFIXES):
             raise InputError(
                 "{path} is not a picture file: give {endings} files only.",
-                path=_shown(entry.path),
+                path=_printable(entry.path),
                 endings=", ".join(SUFFIXES),
             )
         stat = entry.stat()
         if stat.st_size > MAX_FILE_BYTES:
             raise InputError(
                 "{path} has {size:,} bytes: give pictures of at most {most:,} bytes.",
-                path=_shown(entry.path),
+                path=_printable(entry.path),
                 size=stat.st_size,
                 most=MAX_FILE_BYTES,
             )
-        files.append(PictureFile(entry.path, label, stat.st_size, stat.st_mtime_ns))
+        files.append(ImageFile(entry.path, label, stat.st_size, stat.st_mtime_ns))
     if not files:
-        raise InputError("{path} has no pictures: give at least one in every class.", path=_shown(folder))
+        raise InputError("{path} has no pictures: give at least one in every class.", path=_printable(folder))
     return files
 
 
-def _visible(folder: Path, most: int = MAX_IMAGES) -> list[os.DirEntry[str]]:
-    """What is in ``folder``, by name, without hidden files. InputError as soon as that is more than ``most``."""
-    found: list[os.DirEntry[str]] = []
+def _list_entries(folder: Path, limit: int = MAX_IMAGES) -> list[os.DirEntry[str]]:
+    """The entries of ``folder`` by name, without hidden files; InputError as soon as there are more than ``limit``."""
+    entries: list[os.DirEntry[str]] = []
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
+        with os.scandir(folder) as iterator:
+            for entry in iterator:
                 if entry.name.startswith("."):
                     continue
-                if len(found) == most:
+                if len(entries) == limit:
                     raise InputError(
                         "{path}: there are more than {most:,} pictures: give fewer.",
-                        path=_shown(folder),
+                        path=_printable(folder),
                         most=MAX_IMAGES,
                     )
-                found.append(entry)
+                entries.append(entry)
     except OSError as error:
         raise InputError(
-            "{path} cannot be read ({reason}): make it readable.", path=_shown(folder), reason=os_reason(error)
+            "{path} cannot be read ({reason}): make it readable.", path=_printable(folder), reason=os_reason(error)
         ) from None
-    return sorted(found, key=lambda entry: entry.name)
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def _signature(listing: Listing) -> str:
-    """Names, sizes and times of all files: another signature, other pictures."""
+    """A hash of names, sizes and times of all files: it changes when an image does."""
     files = (*listing.train, *listing.test)
     text = "\0".join(f"{file.path}\0{file.size}\0{file.modified_ns}" for file in files)
     return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
 def _decode(listing: Listing, report: Report) -> Decoded:
-    """All pictures; InputError that names the first file, in order, that is not accepted."""
+    """All images; InputError that names the first file, in order, that is not accepted."""
     splits = (listing.train, listing.test)
     images = [np.empty((len(files), SIDE, SIDE, 3), dtype=np.uint8) for files in splits]
     chunks = [
@@ -164,51 +167,51 @@ def _decode(listing: Listing, report: Report) -> Decoded:
     return Decoded(listing.classes, images[0], labels[0], images[1], labels[1])
 
 
-def _decode_chunk(files: list[PictureFile], pixels: NDArray[np.uint8]) -> None:
-    for file, place in zip(files, pixels, strict=True):
-        place[:] = _picture(file.path)
+def _decode_chunk(files: list[ImageFile], pixels: NDArray[np.uint8]) -> None:
+    for file, target in zip(files, pixels, strict=True):
+        target[:] = _decode_image(file.path)
 
 
-def _picture(path: str) -> NDArray[np.uint8]:
-    """The picture at ``path``, uint8 [32, 32, 3]. Its size is read from the header, before anything is unpacked."""
+def _decode_image(path: str) -> NDArray[np.uint8]:
+    """The image at ``path``, uint8 [32, 32, 3]. The header is checked before pixels are decompressed."""
     try:
-        with Image.open(io.BytesIO(Path(path).read_bytes()), formats=tuple(set(FORMATS.values()))) as picture:
-            _check_header(path, picture)
-            picture.info.pop("transparency", None)  # pixels count, however transparent they are
-            return np.asarray(picture.convert("RGB"))
+        with Image.open(io.BytesIO(Path(path).read_bytes()), formats=tuple(set(FORMATS.values()))) as image:
+            _check_header(path, image)
+            image.info.pop("transparency", None)  # transparent pixels keep their colour
+            return np.asarray(image.convert("RGB"))
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(
             "{path} is far too large: give pictures of {width}x{height} pixels.",
-            path=_shown(path),
+            path=_printable(path),
             width=SIDE,
             height=SIDE,
         ) from None
     except Exception as error:  # decoders raise anything from struct.error to IndexError when a file is broken
         reason = os_reason(error) if isinstance(error, OSError) and error.strerror else Message("not a whole picture")
         raise InputError(
-            "{path} cannot be read ({reason}): repair or remove it.", path=_shown(path), reason=reason
+            "{path} cannot be read ({reason}): repair or remove it.", path=_printable(path), reason=reason
         ) from None
 
 
-def _check_header(path: str, picture: Image.Image) -> None:
-    if picture.size != (SIDE, SIDE):
-        width, height = picture.size
+def _check_header(path: str, image: Image.Image) -> None:
+    if image.size != (SIDE, SIDE):
+        width, height = image.size
         raise InputError(
             "{path} is {width}x{height} pixels: give pictures of {w}x{h}.",
-            path=_shown(path),
+            path=_printable(path),
             width=width,
             height=height,
             w=SIDE,
             h=SIDE,
         )
-    if picture.mode not in MODES:
+    if image.mode not in MODES:
         raise InputError(
-            "{path} has pixels of mode {mode}: give 8 bits a channel.", path=_shown(path), mode=picture.mode
+            "{path} has pixels of mode {mode}: give 8 bits a channel.", path=_printable(path), mode=image.mode
         )
 
 
-def _shown(path: str | Path) -> str:
-    """``path`` as one printable line, whatever bytes its name has."""
+def _printable(path: str | Path) -> str:
+    """``path`` as one printable line, with escapes for other characters."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(path))

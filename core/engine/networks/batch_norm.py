@@ -12,19 +12,18 @@ REGISTER, CACHE_LINE = 8, 16  # float32 numbers in a vector register, and in a l
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """PyTorch's BatchNorm2d, which trains by other operations on a CPU where pictures lie channels_last in odd numbers of
-    channels.
+    """PyTorch's BatchNorm2d, with other operations for training on a CPU in channels_last with odd numbers of channels.
 
-    PyTorch's own take the channels of one pixel at a time. What does not fill a vector register they compute one by one, and
-    where the sums of one thread end within a cache line, the next thread writes to the same line: with 8 or 24 channels two
-    threads are then slower than one. Here the channels of a row of pixels are one long vector, and only what was found for
-    its places is put together by channel.
+    PyTorch's kernels work on the channels of one pixel at a time. Channels that do not fill a vector register are computed
+    one by one, and where the sums of one thread end within a cache line, the next thread writes to the same line: with 8 or
+    24 channels two threads are then slower than one. Here the channels of a row of pixels are one long vector, and only
+    the sums over its positions are reduced by channel.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         if not self._by_rows(x):
-            own: Tensor = super().forward(x)
-            return own
+            out: Tensor = super().forward(x)
+            return out
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
         normalised: Tensor
@@ -44,7 +43,7 @@ class BatchNorm(nn.BatchNorm2d):
         )
 
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics towards those of this batch of ``count`` values a channel."""
+        """Update the running statistics by those of this batch, of ``count`` values a channel."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.momentum is not None
@@ -53,7 +52,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class _Rows(torch.autograd.Function):
-    """Normalises x [N, C, H, W] by the mean and variance of each channel, both of shape [C] and returned, too."""
+    """Normalises x [N, C, H, W] by the mean and variance of each channel, which it returns, too (both [C])."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,21 +78,21 @@ class _Rows(torch.autograd.Function):
         x, scale, mean, inverse, means, variances = ctx.saved_tensors
         width, count = x.shape[3], x.numel() // x.shape[1]
         rows, grad_rows = _rows(x), _rows(grad.contiguous(memory_format=torch.channels_last))
-        # With statistics that are given, this sums up grad times normalised x, and grad, for each place in a row.
+        # Given the statistics, this sums grad * normalised x, and grad, for each position in a row.
         _, weight_sums, bias_sums = torch.ops.aten.native_batch_norm_backward(
             grad_rows, rows, None, means, variances, None, None, False, ctx.eps, [False, True, True]
         )
-        for_weight, for_bias = weight_sums.view(width, -1).sum(0), bias_sums.view(width, -1).sum(0)
-        by_x = (scale * inverse).mul_(for_weight).div_(-count)
-        shift = (scale * for_bias).div_(-count).addcmul_(by_x, mean, value=-1)
-        scales, by_xs, shifts = _along_rows(width, scale, by_x, shift)
-        for_x = torch.empty_like(x)
-        torch.addcmul(shifts, rows, by_xs, out=_rows(for_x)).addcmul_(grad_rows, scales)
-        return for_x, for_weight, for_bias, None
+        weight_grad, bias_grad = weight_sums.view(width, -1).sum(0), bias_sums.view(width, -1).sum(0)
+        slope = (scale * inverse).mul_(weight_grad).div_(-count)
+        shift = (scale * bias_grad).div_(-count).addcmul_(slope, mean, value=-1)
+        scales, slopes, shifts = _along_rows(width, scale, slope, shift)
+        x_grad = torch.empty_like(x)
+        torch.addcmul(shifts, rows, slopes, out=_rows(x_grad)).addcmul_(grad_rows, scales)
+        return x_grad, weight_grad, bias_grad, None
 
 
 def _rows(x: Tensor) -> Tensor:
-    """x [N, C, H, W], which lies channels_last, as its rows of pixels [N H, W C], in the same memory."""
+    """x [N, C, H, W] in channels_last as a view of its rows of pixels, [N H, W C]."""
     batch, channels, height, width = x.shape
     return x.as_strided((batch * height, width * channels), (width * channels, 1))
 

@@ -1,4 +1,4 @@
-"""ResNet-18 for 32x32 pictures (He et al., CVPR 2016): 3x3 stem, no max-pooling, any number of channels per layer."""
+"""ResNet-18 for 32x32 images (He et al., CVPR 2016): 3x3 stem, no max-pooling, any number of channels per layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.spec.validate import check_int
 BLOCKS = 2  # residual blocks in a stage
 STAGES = 4
 INPUT_SHAPE = (3, 32, 32)
-MAX_CHANNELS = 4096  # channels of a layer: more can only come from a file that means harm
+MAX_CHANNELS = 4096  # of a layer: more can only come from a malicious file
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Shape:
 
     @classmethod
     def of_width(cls, width: int, classes: int = 10) -> Shape:
-        """The usual network, whose stages have width, 2 width, 4 width and 8 width channels."""
+        """The unpruned network: its stages have width, 2 width, 4 width and 8 width channels."""
         stages = tuple(width << stage for stage in range(STAGES))
         return cls(stages, tuple((channels,) * BLOCKS for channels in stages), classes)
 
     @property
     def groups(self) -> dict[str, int]:
-        """Channels of each group: channels that are added or passed on together, and so can only go together."""
+        """The size of each group of coupled channels: they are added up or passed on, and can only be removed together."""
         groups = {f"stage{stage + 1}": channels for stage, channels in enumerate(self.stages)}
         for stage, blocks in enumerate(self.inner):
             groups.update({f"layer{stage + 1}.{block}": channels for block, channels in enumerate(blocks)})
@@ -52,25 +52,20 @@ class Shape:
     def weights(self) -> dict[str, tuple[int, ...]]:
         """The weight shape of each convolution and of the linear layer, in the order of computation."""
         groups = self.groups
-        found: dict[str, tuple[int, ...]] = {
-            wire.conv: (
-                groups[wire.target],
-                3 if wire.source is None else groups[wire.source],
-                wire.kernel,
-                wire.kernel,
-            )
-            for wire in conv_graph()
-        }
-        return found | {"fc": (self.classes, groups["stage4"])}
+        shapes: dict[str, tuple[int, ...]] = {}
+        for edge in conv_graph():
+            inputs = INPUT_SHAPE[0] if edge.source is None else groups[edge.source]
+            shapes[edge.conv] = (groups[edge.target], inputs, edge.kernel, edge.kernel)
+        return shapes | {"fc": (self.classes, groups["stage4"])}
 
     @property
     def prunable(self) -> int:
-        """How many weights sparsity counts."""
+        """The number of prunable weights, which sparsity refers to."""
         return sum(math.prod(shape) for shape in self.weights.values())
 
     @property
     def filters(self) -> int:
-        """How many filters the convolutions have."""
+        """The number of filters of all convolutions."""
         return sum(shape[0] for name, shape in self.weights.items() if name != "fc")
 
     @classmethod
@@ -83,7 +78,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class ConvEdge:
-    """A convolution with its BatchNorm, and the channel groups that it reads and writes (None: the picture)."""
+    """A convolution with its BatchNorm, and the channel groups that it reads and writes (None: the image)."""
 
     conv: str
     norm: str
@@ -94,17 +89,17 @@ class ConvEdge:
 
 def conv_graph() -> tuple[ConvEdge, ...]:
     """Every convolution of the network, in the order of computation."""
-    wires = [ConvEdge("conv1", "bn1", None, "stage1", 3)]
+    edges = [ConvEdge("conv1", "bn1", None, "stage1", 3)]
     for stage in range(1, STAGES + 1):
         for block in range(BLOCKS):
             name = f"layer{stage}.{block}"
             first = block == 0 and stage > 1
             source = f"stage{stage - 1}" if first else f"stage{stage}"
-            wires.append(ConvEdge(f"{name}.conv1", f"{name}.bn1", source, name, 3))
-            wires.append(ConvEdge(f"{name}.conv2", f"{name}.bn2", name, f"stage{stage}", 3))
+            edges.append(ConvEdge(f"{name}.conv1", f"{name}.bn1", source, name, 3))
+            edges.append(ConvEdge(f"{name}.conv2", f"{name}.bn2", name, f"stage{stage}", 3))
             if first:
-                wires.append(ConvEdge(f"{name}.downsample.0", f"{name}.downsample.1", source, f"stage{stage}", 1))
-    return tuple(wires)
+                edges.append(ConvEdge(f"{name}.downsample.0", f"{name}.downsample.1", source, f"stage{stage}", 1))
+    return tuple(edges)
 
 
 class Block(nn.Module):
@@ -126,14 +121,14 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual = x if self.downsample is None else self.downsample(x[:, :, :: self.step, :: self.step])
-        # In training in place: much of a step's time goes into moving memory. Elsewhere somebody may look at the values.
+        # In place in training, where moving memory takes much of the time; in evaluation a hook may read the values.
         x = F.relu(self.bn1(self.conv1(x)), inplace=self.training)
         x = self.bn2(self.conv2(x))
         return F.relu(x.add_(residual), inplace=True) if self.training else F.relu(x + residual)
 
 
 class ResNet(nn.Module):
-    """The network of a :class:`Shape`: float pictures [N, 3, 32, 32] to logits [N, classes]."""
+    """The network of a :class:`Shape`: float images [N, 3, 32, 32] to logits [N, classes]."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -174,6 +169,7 @@ def resnet18(width: int = 64, classes: int = 10, *, seed: int | None = None) -> 
 
 
 def initialised(shape: Shape) -> ResNet:
+    """A network of ``shape`` with random weights from PyTorch's global generator."""
     model = ResNet(shape)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""What every pruning method works with: prunable weights, masks, and what a method may know."""
+"""What every pruning method works with: prunable weights, masks, and its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Masks = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a method may use besides the network as it is now: its seed and settings, the dense run's earlier weights,
-    ``sample(n)``: n training pictures, normalised and as they are (N x 3 x 32 x 32), with their labels, drawn by the
-    run's seed; and ``masks``, what earlier cuts of the same run removed, which must stay so."""
+    """What a method may use besides the network: the run's seed and settings; ``weights_at(epoch)``, the dense run's
+    state_dict after ``epoch`` epochs; ``sample(n)``, n training images drawn by the seed, normalised and not augmented
+    (float32 [n, 3, 32, 32]), with their labels; and ``masks`` of earlier cuts of the same run, whose zeros must stay."""
 
     seed: int
     settings: Mapping[str, Scalar]
@@ -32,8 +32,8 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """A pruned network. ``masks`` hold its zeros in training; a physically smaller network has none, and may say which of
-    the channels of each group it ``kept`` (sorted indices by group)."""
+    """A pruned network. ``masks`` keep its zeros in training; a physically smaller network has none, and may name the
+    channels of each group that it ``kept`` (sorted indices by group)."""
 
     model: ResNet
     masks: Masks = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Pruned:
 
 
 def prunable(model: nn.Module) -> dict[str, Tensor]:
-    """The weights that sparsity counts: those of convolutions and linear layers, by parameter name."""
+    """The weights that can be pruned: those of convolutions and linear layers, by parameter name."""
     return {
         f"{name}.weight": module.weight
         for name, module in model.named_modules()
@@ -51,18 +51,18 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
 
 def lowest_masks(scores: Mapping[str, Tensor], sparsity: float, held: Masks | None = None) -> Masks:
     """Masks that remove the globally lowest scores: exactly round(sparsity * n) of them, ties in order of position.
-    What the masks ``held`` have removed counts as removed and stays so."""
+    Weights removed by the masks ``held`` count as removed and stay so."""
     check_float("sparsity", sparsity, 0, 1, below_high=True)
     return remove_lowest(scores, round(sparsity * sum(score.numel() for score in scores.values())), held or {})
 
 
 def remove_lowest(scores: Mapping[str, Tensor], count: int, held: Masks) -> Masks:
-    """Masks that remove ``count`` weights: all that ``held`` have removed, then those with the lowest scores."""
+    """Masks that remove ``count`` weights: those that ``held`` remove, then those with the lowest scores."""
     flat = torch.cat([score.detach().flatten() for score in scores.values()])
-    kept = [held.get(name, torch.ones_like(score, dtype=torch.bool)) for name, score in scores.items()]
-    keep = torch.cat([mask.flatten().to(flat.device) for mask in kept])
+    masks = [held.get(name, torch.ones_like(score, dtype=torch.bool)) for name, score in scores.items()]
+    keep = torch.cat([mask.flatten().to(flat.device) for mask in masks])
     left = keep.nonzero().flatten()
-    # Sorting is stable where topk is not: with equal scores the result is still exact and repeatable.
+    # A stable sort, not topk: with equal scores the result is still exact and reproducible.
     order = torch.sort(flat[left], stable=True).indices
     keep[left[order[: max(0, count - (len(flat) - len(left)))]]] = False
     parts = torch.split(keep, [score.numel() for score in scores.values()])

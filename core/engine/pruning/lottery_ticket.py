@@ -15,13 +15,13 @@ from core.engine.pruning.magnitude import magnitude_masks
 
 
 def lottery_ticket_prune(model: ResNet, initial_weights: Mapping[str, Tensor], sparsity: float = 0.9) -> ResNet:
-    """A copy of the trained ``model`` with its largest weights put back to ``initial_weights`` (a state_dict) and the
+    """A copy of the trained ``model`` with its largest weights rewound to ``initial_weights`` (a state_dict) and the
     others zero. ValueError for a sparsity outside [0, 1), RuntimeError for weights of another network."""
     return masked(rewound(model, initial_weights), magnitude_masks(model, sparsity))
 
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
-    """The method as a run executes it. In later rounds ``model`` is what the round before has trained."""
+    """The method as a run executes it. In later rounds ``model`` is the network that the round before trained."""
     masks = magnitude_masks(model, sparsity, held=context.masks)
     epoch = context.settings["rewind_epoch"]
     assert isinstance(epoch, int)

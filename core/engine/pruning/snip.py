@@ -1,4 +1,4 @@
-"""SNIP (Lee et al., ICLR 2019): before training, the weights go whose removal would change the loss least."""
+"""SNIP (Lee et al., ICLR 2019): before training, the weights are removed whose removal would change the loss least."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned, lowest_masks, masked, prunable, rewound
 
-BATCH = 128  # pictures that the sensitivity is measured on, as in the paper
+BATCH = 128  # images that the sensitivity is computed on, as in the paper
 
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
-    """The untrained network without its least sensitive weights, all of them competing."""
+    """The untrained network without its globally least sensitive weights."""
     initial = context.weights_at(0)
     images, labels = context.sample(BATCH)
     masks = lowest_masks(sensitivity(model, initial, images, labels), sparsity)
@@ -24,7 +24,7 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
 
 def sensitivity(model: ResNet, initial: Mapping[str, Tensor], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """How much the loss on ``images`` would change without each weight, to first order: abs(gradient * weight)."""
-    # A copy of its own: in training mode, as the network will be used, a forward pass moves BatchNorm's statistics.
+    # On a copy: a forward pass in training mode updates BatchNorm's running statistics.
     network = rewound(model, initial).train()
     weights = prunable(network)
     loss = F.cross_entropy(network(images), labels)

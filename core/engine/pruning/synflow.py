@@ -1,7 +1,7 @@
-"""SynFlow (Tanaka et al., NeurIPS 2020): before training and without pictures, by the flow through each weight.
+"""SynFlow (Tanaka et al., NeurIPS 2020): before training and without data, by the flow through each weight.
 
 The flow of a weight is the sum over all paths through it of the product of the absolute weights on them. Removing a
-little, many times, and computing the flow anew in between keeps layers alive that one cut would empty.
+little, many times, with the flow recomputed in between, keeps layers alive that one cut would empty.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ ROUNDS = 100
 
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
-    """The untrained network without the weights of least flow."""
+    """The untrained network without the weights of lowest flow."""
     initial = rewound(model, context.weights_at(0))
     network = linearised(initial)
     masks: Masks = {}
     for n in range(1, ROUNDS + 1):
-        # Each round leaves the same share of what the one before left. The last one is meant exactly.
+        # Each round keeps the same share of what the one before kept; the last one is exact.
         reached = sparsity if n == ROUNDS else 1 - (1 - sparsity) ** (n / ROUNDS)
         masks = lowest_masks(flow(network), reached, masks)
         network = masked(network, masks)
@@ -30,9 +30,9 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
 
 @torch.no_grad()
 def linearised(model: ResNet) -> ResNet:
-    """A copy of ``model`` that only adds up paths: absolute weights, and BatchNorm that does nothing but scale.
+    """A copy of ``model`` that sums over paths: absolute weights, and BatchNorm that only scales.
 
-    In float64: the product of the absolute weights of a score of layers leaves the range of float32.
+    In float64: the product of the absolute weights of twenty layers exceeds the range of float32.
     """
     network = rewound(model, model.state_dict()).double().eval()
     for parameter in network.parameters():
@@ -46,7 +46,7 @@ def linearised(model: ResNet) -> ResNet:
 
 
 def flow(network: ResNet) -> dict[str, Tensor]:
-    """The flow through each weight of a linearised network for a picture of ones."""
+    """The flow through each weight of a linearised network for an image of ones."""
     weights = prunable(network)
     ones = next(network.parameters()).new_ones(1, *INPUT_SHAPE)
     gradients = torch.autograd.grad(network(ones).sum(), list(weights.values()))
