@@ -1,5 +1,5 @@
-"""What the measuring scripts share: taking turns, a line about the machine, tables, and the plain training that all is
-compared with."""
+"""What the benchmarks share: interleaved timing, a line about the machine, tables, and the plain training loop that the
+engine is compared with."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def show(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, text
     print(f"**{title}**\n\n{markdown_table(head, rows, texts=texts)}", flush=True)
 
 
-def in_turns(calls: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each of ``calls`` returned in ``rounds`` turns after one to warm up: a machine whose speed drifts treats all
+def interleaved(calls: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """What each of ``calls`` returned in ``rounds`` rounds after one to warm up: a machine whose speed drifts treats all
     alike."""
     for call in calls.values():
         call()
@@ -145,9 +145,9 @@ def plain_training(
     def epoch() -> float:
         began, seen, total = time.perf_counter(), 0, 0.0
         for images, labels in loader:
-            there, wanted = images.to(device), labels.to(device)
+            inputs, targets = images.to(device), labels.to(device)
             optimizer.zero_grad()
-            loss = F.cross_entropy(model(there), wanted)
+            loss = F.cross_entropy(model(inputs), targets)
             loss.backward()
             optimizer.step()
             total += loss.item()
@@ -170,11 +170,11 @@ def our_step(
 ) -> Step:
     """The engine's training of ``model`` on ``source``."""
     placed = place(model, torch.device(device))
-    there = DeviceImages(source, MEAN, STD, device)
+    images = DeviceImages(source, MEAN, STD, device)
     optimizer, weight_masks = make_optimizer(placed, SCHEDULE), WeightMasks(placed, masks or {})
     # A compiler that tries to be general about shapes only loses, and one that gives up must say so.
     network: nn.Module = torch.compile(placed, dynamic=False, fullgraph=True) if compiled else placed  # type: ignore[assignment]
-    return Step(network, optimizer, weight_masks, there, batch, precision=precision, capture=capture)
+    return Step(network, optimizer, weight_masks, images, batch, precision=precision, capture=capture)
 
 
 def peaks(device: torch.device, size: int) -> tuple[float, float]:
@@ -199,17 +199,17 @@ def _typical(work: Callable[[], object], device: torch.device) -> float:
 
 @contextmanager
 def peak_memory(process: psutil.Process, seconds: float = 0.2) -> Iterator[list[int]]:
-    """Inside, look at the memory of ``process`` and all below it; the one element of the list is the most seen, in bytes."""
-    most, over = [0], threading.Event()
+    """Inside, poll the memory of ``process`` and its descendants; the one element of the list is the peak, in bytes."""
+    peak, over = [0], threading.Event()
 
-    def look() -> None:
+    def poll() -> None:
         while not over.wait(seconds):
-            most[0] = max(most[0], memory(process))
+            peak[0] = max(peak[0], memory(process))
 
-    watcher = threading.Thread(target=look, daemon=True)
+    watcher = threading.Thread(target=poll, daemon=True)
     watcher.start()
     try:
-        yield most
+        yield peak
     finally:
         over.set()
         watcher.join()

@@ -1,8 +1,8 @@
 """How fast the app answers, with 1,000 and 10,000 runs: ``python -m benchmarks.app [--runs 1000 10000] [--moves 15]``.
 
 A real server is started over made-up records, and asked over its websocket as a browser would: what is measured is the
-time from the request to the last byte of the answer, without a browser's drawing. "Read anew" is the plain way to
-answer: read every record from the disk at each move, as long as it takes.
+time from the request to the last byte of the answer, without a browser's drawing. "Uncached" is the plain way to
+answer: read every record from the disk at each move.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from tests.records import write_result
 ROOT = Path(__file__).resolve().parents[1]
 SPARSITIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 SESSIONS = 10
-LARGEST_MESSAGE = 200 << 20
+MAX_MESSAGE_BYTES = 200 << 20
 
 
 def make_records(home: Home, count: int) -> int:
@@ -101,7 +101,7 @@ class Session:
     @classmethod
     async def open(cls, address: str) -> Session:
         connection = await websocket_connect(
-            f"ws://{address}/_stcore/stream", subprotocols=["streamlit"], max_message_size=LARGEST_MESSAGE
+            f"ws://{address}/_stcore/stream", subprotocols=["streamlit"], max_message_size=MAX_MESSAGE_BYTES
         )
         return cls(connection)
 
@@ -146,38 +146,38 @@ class Session:
 
 
 @dataclass
-class Measured:
+class Timings:
     """Seconds of each request, and of processor time that the server spent on one on average."""
 
     seconds: list[float]
     cpu: float
 
 
-async def measure(address: str, process: psutil.Process, moves: int) -> tuple[dict[str, Measured], float]:
+async def measure(address: str, process: psutil.Process, moves: int) -> tuple[dict[str, Timings], float]:
     """The first page of all, another browser's, slider moves alone and of ten sessions at once; bytes of a move."""
-    found: dict[str, Measured] = {}
+    found: dict[str, Timings] = {}
 
-    async def take(name: str, rounds: Iterable[list[Awaitable[float]]]) -> None:
+    async def record(name: str, rounds: Iterable[list[Awaitable[float]]]) -> None:
         before, seconds = sum(process.cpu_times()[:2]), list[float]()
         for requests in rounds:
             seconds += await asyncio.gather(*requests)
-        found[name] = Measured(seconds, (sum(process.cpu_times()[:2]) - before) / len(seconds))
+        found[name] = Timings(seconds, (sum(process.cpu_times()[:2]) - before) / len(seconds))
 
     first, second = await Session.open(address), await Session.open(address)
-    await take("first page of all", [[first.first_page()]])
-    await take("another browser's first page", [[second.first_page()]])
+    await record("first page of all", [[first.first_page()]])
+    await record("another browser's first page", [[second.first_page()]])
     steps = [round(0.5 + 0.4 * step / moves, 2) for step in range(moves)]
     before = second.received
-    await take("slider move", ([second.move(step)] for step in steps))
+    await record("slider move", ([second.move(step)] for step in steps))
     size = (second.received - before) / moves
     many = [await Session.open(address) for _ in range(SESSIONS)]
-    await take(f"first page, {SESSIONS} at once", [[session.first_page() for session in many]])
+    await record(f"first page, {SESSIONS} at once", [[session.first_page() for session in many]])
     together = ([session.move(step) for session in many] for step in steps[: max(3, moves // 3)])
-    await take(f"slider move, {SESSIONS} at once", together)
+    await record(f"slider move, {SESSIONS} at once", together)
     return found, size
 
 
-def read_anew(home: Home, times: int = 1) -> list[float]:
+def read_uncached(home: Home, times: int = 1) -> list[float]:
     """Seconds for reading every record from the disk."""
     found = []
     for _ in range(times):
@@ -191,29 +191,29 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--moves", type=int, default=15)
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     names = ("streamlit", "pandas", "altair")
     versions = " · ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     print(f"{psutil.cpu_count()} × {processor()} · Python {platform.python_version()} · {versions}")
     print(f"running processes before this one, mean of a minute: {psutil.getloadavg()[0]:.1f}\n")
-    print("| Runs | What | Median (ms) | 95 % below (ms) | Processor time (ms) | Reading anew / median |")
+    print("| Runs | What | Median (ms) | 95 % below (ms) | Processor time (ms) | Uncached / median |")
     print("|---:|---|---:|---:|---:|---:|")
-    for count in given.runs:
+    for count in options.runs:
         folder = Path(tempfile.mkdtemp(prefix="prunescope-app-"))
         try:
             home = Home(folder).prepare()
             real = make_records(home, count)
-            anew = statistics.median(read_anew(home))
+            uncached = statistics.median(read_uncached(home))
             with server(home) as (address, process, started):
                 print(f"| {real:,} | server answers at all | {1e3 * started:,.0f} | | | |")
-                found, size = asyncio.run(measure(address, process, given.moves))
+                found, size = asyncio.run(measure(address, process, options.moves))
             for name, one in found.items():
                 high = sorted(one.seconds)[int(0.95 * (len(one.seconds) - 1))]
                 median = statistics.median(one.seconds)
                 times = f"{1e3 * median:,.0f} | {1e3 * high:,.0f} | {1e3 * one.cpu:,.0f}"
-                print(f"| {real:,} | {name} | {times} | {anew / median:.1f} |")
-            note = f"reading every record anew; a slider move sends {size / 1e3:,.0f} kB"
-            print(f"| {real:,} | {note} | {1e3 * anew:,.0f} | | | 1.0 |", flush=True)
+                print(f"| {real:,} | {name} | {times} | {uncached / median:.1f} |")
+            note = f"reading every record uncached; a slider move sends {size / 1e3:,.0f} kB"
+            print(f"| {real:,} | {note} | {1e3 * uncached:,.0f} | | | 1.0 |", flush=True)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -16,7 +16,7 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from benchmarks._common import in_turns, machine, options, ratio, show, spread
+from benchmarks._common import interleaved, machine, options, ratio, show, spread
 from benchmarks.training_cpu import cores
 from core.engine.device import keep_freed_memory, threads
 from core.engine.networks.batch_norm import BatchNorm
@@ -48,7 +48,7 @@ def main() -> int:
                 x = torch.randn(batch, count, side, side).to(memory_format=torch.channels_last).requires_grad_()
                 grad = torch.randn_like(x)
                 norms = {"PyTorch's": nn.BatchNorm2d(count), "by rows": BatchNorm(count)}
-                found = in_turns({name: one_step(norm, x, grad) for name, norm in norms.items()}, turns)
+                found = interleaved({name: one_step(norm, x, grad) for name, norm in norms.items()}, turns)
                 own, rowed = found["PyTorch's"], found["by rows"]
                 rows.append([f"{count}", spread(own, ".2f"), spread(rowed, ".2f"), ratio(own, rowed)])
         show(f"{used} threads", ["Channels", "PyTorch's, ms", "By rows, ms", "Ratio"], rows)

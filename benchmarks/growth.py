@@ -47,12 +47,12 @@ START = Size()
 QUICK_AXES, QUICK_START = {"runs": (1,)}, Size(1, 64, 1, 1)
 
 
-def measure(size: Size, room: Path) -> tuple[float, float]:
+def measure(size: Size, workdir: Path) -> tuple[float, float]:
     """Seconds, and the most memory in MB."""
-    data = room / f"pictures-{size.pictures}"
+    data = workdir / f"pictures-{size.pictures}"
     if not data.exists():
         picture_folder(data, size.pictures, max(10, size.pictures // 5))
-    home = Home(room / "-".join(map(str, asdict(size).values()))).prepare()
+    home = Home(workdir / "-".join(map(str, asdict(size).values()))).prepare()
     recipe = Recipe("growth", f"folder:{data}", WIDTH, Schedule(size.epochs, 0.05, BATCH), None)
     specs = [RunSpec(recipe, "dense", seed) for seed in range(size.runs)]
     os.environ[WORKERS_VARIABLE] = str(size.workers)
@@ -96,13 +96,13 @@ def main() -> int:
     axes, start = (QUICK_AXES, QUICK_START) if chosen.quick else (AXES, START)
     print(f"{machine()}; width {WIDTH}, batches of {BATCH}, otherwise {asdict(start)}\n", flush=True)
     points = []
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory() as workdir:
         known: dict[Size, tuple[float, float]] = {}
         for axis, values in axes.items():
             for value in values:
                 size = replace(start, **{axis: value})
                 if size not in known:
-                    known[size] = measure(size, Path(room))
+                    known[size] = measure(size, Path(workdir))
                 seconds, most = known[size]
                 points.append({"axis": axis, "value": value, "seconds": seconds, "memory": most})
     found = pd.DataFrame(points)

@@ -1,7 +1,7 @@
 """Kill training again and again, and see that nothing is lost: ``python -m benchmarks.kill_loop --kills 200``.
 
 A small study (dense, magnitude, structured; a width-4 network on 80 drawn pictures) is trained once without a disturbance.
-Then each of its runs is killed with SIGKILL, gone on with, and compared: first at every step of every save, that is before
+Then each of its runs is killed with SIGKILL, resumed, and compared: first at every step of every save, that is before
 each call of os.fsync, os.replace, os.link, os.unlink and os.write that the run makes, then, for the kills that are left, at
 random moments, up to five in a row. After each the run must appear once, with the same model file to the byte and the same
 numbers apart from timings. CPU only: a GPU does not repeat itself.
@@ -40,10 +40,9 @@ TIMINGS = frozenset(
     {"inference_latency_ms", "latency", "train_seconds", "wall_seconds", "images_per_second"}
     | {*_LATENCIES, *(f"optimised_{name}" for name in _LATENCIES)}
 )
-MOST_KILLS_IN_A_ROW = 5
-_Context = multiprocessing.get_context(
-    "forkserver"
-)  # torch is loaded once, and each execution is still its own process
+MAX_KILLS_IN_A_ROW = 5
+# torch is loaded once, and each execution is still a process of its own.
+_Context = multiprocessing.get_context("forkserver")
 
 
 @dataclass(frozen=True)
@@ -143,15 +142,15 @@ def is_littered(folder: RunFolder) -> bool:
     return any(entry.name.startswith(("checkpoint-", ".")) for entry in folder.path.iterdir())
 
 
-def references(specs: Sequence[RunSpec], room: Path) -> list[Reference]:
+def references(specs: Sequence[RunSpec], workdir: Path) -> list[Reference]:
     """Each run of ``specs`` without a disturbance; the dense run comes first and is there for the others."""
     found = []
-    home = Home(room / "whole").prepare()
+    home = Home(workdir / "whole").prepare()
     warm = _Context.Process(target=int)  # torch is loaded now, and not in the time of the first run
     warm.start()
     warm.join()
     for spec in specs:
-        before = room / f"before {spec.run_id}"
+        before = workdir / f"before {spec.run_id}"
         shutil.copytree(home.path, before)
         folder, steps = home.create(spec), _Context.Value("i", 0)
         began = time.monotonic()
@@ -163,19 +162,19 @@ def references(specs: Sequence[RunSpec], room: Path) -> list[Reference]:
     return found
 
 
-def killed(reference: Reference, room: Path, tally: Tally, plan: Sequence[dict[str, Any]]) -> None:
+def killed(reference: Reference, workdir: Path, tally: Tally, plan: Sequence[dict[str, Any]]) -> None:
     """Kill the run as each entry of ``plan`` says, one after another, then let it end; add what came out to ``tally``."""
-    home = Home(room / "killed")
+    home = Home(workdir / "killed")
     shutil.copytree(reference.before, home.path)
     folder = home.create(reference.spec)
-    hit = 0
-    for how in plan:
-        hit += run_process(folder.path, **how)
+    hits = 0
+    for kill in plan:
+        hits += run_process(folder.path, **kill)
         if folder.state() == State.DONE:
             break
     run_process(folder.path)
     found = outcome(folder)
-    tally.kills += hit
+    tally.kills += hits
     tally.runs += 1
     tally.equal += found == reference.expected
     tally.littered += is_littered(folder)
@@ -185,19 +184,19 @@ def killed(reference: Reference, room: Path, tally: Tally, plan: Sequence[dict[s
     shutil.rmtree(home.path)
 
 
-def kill_loop(kills: int, seed: int, room: Path) -> dict[str, Tally]:
+def kill_loop(kills: int, seed: int, workdir: Path) -> dict[str, Tally]:
     """At least ``kills`` kills: at every step of a save, evenly chosen if there are more of them, then at random."""
     rng = random.Random(seed)
-    found = references(tiny_study(room / "pictures"), room)
+    found = references(tiny_study(workdir / "pictures"), workdir)
     steps = [(reference, step) for reference in found for step in range(1, reference.steps + 1)]
     chosen = steps[:: max(1, -(-len(steps) // kills))]
     at_steps, at_random = Tally(), Tally()
     for reference, step in chosen:
-        killed(reference, room, at_steps, [{"kill_at": step}])
+        killed(reference, workdir, at_steps, [{"kill_at": step}])
     while at_steps.kills + at_random.kills < kills:
         reference = rng.choice(found)
-        row = rng.randint(1, MOST_KILLS_IN_A_ROW)
-        killed(reference, room, at_random, [{"kill_after": rng.uniform(0, reference.seconds)} for _ in range(row)])
+        row = rng.randint(1, MAX_KILLS_IN_A_ROW)
+        killed(reference, workdir, at_random, [{"kill_after": rng.uniform(0, reference.seconds)} for _ in range(row)])
     return {f"at {len(chosen)} of {len(steps)} steps of a save": at_steps, "at random moments": at_random}
 
 
@@ -210,8 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _Context.set_forkserver_preload(["core.engine.execute", "core.results.frame"])
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="kill-loop-") as room:
-        tallies = kill_loop(max(1, options.kills), options.seed, Path(room))
+    with tempfile.TemporaryDirectory(prefix="kill-loop-") as workdir:
+        tallies = kill_loop(max(1, options.kills), options.seed, Path(workdir))
     print(f"{'killed':34}{'kills':>7}{'runs':>7}{'equal':>7}{'littered':>10}")
     for where, tally in tallies.items():
         print(f"{where:34}{tally.kills:>7}{tally.runs:>7}{tally.equal:>7}{tally.littered:>10}")

@@ -81,9 +81,9 @@ def main() -> int:
     os.environ.update({WORKERS_VARIABLE: "1", "OMP_NUM_THREADS": "1"})
     with_all, alone, memories = [], [], []
     print(f"{machine()}, 1 thread\n", flush=True)
-    with tempfile.TemporaryDirectory() as room:
-        home = Home(Path(room) / "home").prepare()
-        data = picture_folder(Path(room) / "pictures", train, test)
+    with tempfile.TemporaryDirectory() as workdir:
+        home = Home(Path(workdir) / "home").prepare()
+        data = picture_folder(Path(workdir) / "pictures", train, test)
         command = [sys.executable, "-m", "benchmarks.overhead", "--bare", str(home.path), data, str(width), str(epochs)]
         try:
             for turn in range(turns):

@@ -24,7 +24,7 @@ import torch
 
 from benchmarks._common import (
     PLAN,
-    in_turns,
+    interleaved,
     machine,
     options,
     our_step,
@@ -129,7 +129,7 @@ def alone(sizes: dict[int, int], batch: int, rounds: int, *, compiled: bool, mos
             loops |= {f"ours, {used} threads": loop(OURS, used) for used in sorted({1, most})}
             if compiled:
                 loops[f"ours, {most} threads, compiled"] = loop(COMPILED, most)
-            found = in_turns({name: one.epoch for name, one in loops.items()}, rounds)
+            found = interleaved({name: one.epoch for name, one in loops.items()}, rounds)
         base = max((values for name, values in found.items() if name.startswith(PLAIN)), key=median)
         with threads(most):
             peak = peaks(torch.device("cpu"), 64 if width < min(SIZES) else 2048)[0]
@@ -152,7 +152,7 @@ def study(sizes: dict[int, int], batch: int, rounds: int, seconds: float, *, mos
 
             groups = {f"plain, one by one, {workers} workers": [loop(PLAIN, most, workers)] for workers in (0, 2)}
             groups |= {f"{kind}, two at once": [loop(kind, 1) for _ in range(2)] for kind in (PLAIN, OURS)}
-            found = in_turns({name: partial(_sum, group) for name, group in groups.items()}, rounds)
+            found = interleaved({name: partial(_sum, group) for name, group in groups.items()}, rounds)
         base = max((values for name, values in found.items() if "one by one" in name), key=median)
         rows += [[f"{width}", name, spread(sums), ratio(sums, base)] for name, sums in found.items()]
     show("A study of several runs", ["Width", "Loops", "Images a second, in all", "Ratio"], rows, texts=2)

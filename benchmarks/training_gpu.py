@@ -30,7 +30,7 @@ from benchmarks._common import (
     MEAN,
     PLAN,
     STD,
-    in_turns,
+    interleaved,
     machine,
     options,
     our_step,
@@ -100,7 +100,7 @@ def training(device: str, width: int, count: int, batch: int, *, rounds: int, be
                     copy, source, batch, device=device, masks=masks, precision=precision, **settings
                 )
                 calls[label] = partial(speed, steps[label])
-        values = in_turns(calls, rounds)
+        values = interleaved(calls, rounds)
         found[name] = {
             label: {
                 "images_per_second": median(seen),

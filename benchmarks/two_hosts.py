@@ -82,7 +82,7 @@ class Host:
         if process.wait(60):
             raise subprocess.CalledProcessError(process.returncode, command)
 
-    def pull_the_cable(self) -> None:
+    def disconnect(self) -> None:
         """From now on nobody hears from it: not even that its connections are closed."""
         self.run("ip", "link", "set", "cable", "down")
 
@@ -150,7 +150,7 @@ def _kill_in_the_middle(home: Home, beta: Host, study: subprocess.Popen[str]) ->
         states = {folder: folder.state() for folder in home.runs()}
         there = [run for run, state in states.items() if state == State.RUNNING and hosts_of(run)[-1:] == [beta.name]]
         if there and list(states.values()).count(State.DONE) >= DONE_BEFORE_THE_END:
-            beta.pull_the_cable()
+            beta.disconnect()
             beta.kill()
             print(
                 f"After {time.monotonic() - began:.0f} s beta is dead; it was executing {there[0].run_id}.\n",

@@ -1,10 +1,10 @@
-"""How one run is executed. The only package that imports torch, and only when one of its names is asked for."""
+"""How one run is executed. The only package that imports torch; the functions below are imported on first use."""
 
 import os
 from importlib import import_module
 from typing import Any
 
-# Must be set before torch loads its OpenMP. A thread that waits spins for a moment and then sleeps. Spinning for ever takes
+# Must be set before torch loads OpenMP. A waiting thread spins for a moment and then sleeps. Spinning for ever takes
 # the core from the very thread it waits for as soon as anything else runs on the machine (a browser showing this app, say):
 # two threads on two cores beside one busy process trained 16 images a second at width 16, sleeping at once 380. But sleeping
 # at once halves the speed of thin networks, whose operations are short: at width 8 it is 900 against 1,600 on an idle
@@ -12,7 +12,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-_HOME_OF = {
+_MODULE_OF = {
     "resnet18": "core.engine.networks.resnet18",
     "magnitude_prune_global": "core.engine.pruning.magnitude",
     "structured_prune_filters": "core.engine.pruning.structured",
@@ -21,10 +21,10 @@ _HOME_OF = {
     "save_model": "core.engine.artifact",
     "load_model": "core.engine.artifact",
 }
-__all__ = list(_HOME_OF)
+__all__ = list(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME_OF:
-        return getattr(import_module(_HOME_OF[name]), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -33,9 +33,9 @@ class CancelledError(Exception):
 
 
 class RunContext:
-    """A run's folder with its data set, device and networks, for whoever trains, diagnoses or measures it.
+    """A run's folder with its data set, device and networks: what training, diagnosing and sensitivity curves start from.
 
-    Images are loaded when they are first used, with their progress to ``report``; InputError if they cannot be.
+    The data set is loaded on first use, with its progress to ``report``; InputError if it cannot be.
     """
 
     def __init__(self, folder: RunFolder, report: Report = lambda message, fraction: None) -> None:
@@ -108,7 +108,7 @@ class RunContext:
 
     def evaluate(self, model: ResNet, images: DeviceImages | None = None) -> Evaluation:
         """``model`` on ``images``, by default all test images."""
-        return evaluate(model, images or self.test_images, len(self.data.classes), self.precision)
+        return evaluate(model, self.test_images if images is None else images, len(self.data.classes), self.precision)
 
 
 class Attempt:

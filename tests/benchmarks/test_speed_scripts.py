@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks import _common, batchnorm, inference, training_gpu
-from benchmarks._common import in_turns, our_step, pictures, plain_training, ratio, spread
+from benchmarks._common import interleaved, our_step, pictures, plain_training, ratio, spread
 from core.engine.networks.resnet18 import resnet18
 
 
@@ -26,7 +26,7 @@ def test_calls_take_turns_and_the_first_turn_does_not_count():
 
         return run
 
-    found = in_turns({"a": call("a"), "b": call("b")}, 2)
+    found = interleaved({"a": call("a"), "b": call("b")}, 2)
     assert order == ["a", "b"] * 3
     assert found == {"a": [3.0, 5.0], "b": [4.0, 6.0]}
 

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from core.engine.checkpoint import KEPT, drop_checkpoints, load_checkpoint, save_checkpoint
+from core.engine.checkpoint import GENERATIONS, drop_checkpoints, load_checkpoint, save_checkpoint
 from core.runs.atomic_io import sha256
 from core.runs.lease import Lease, LeaseLostError
 
@@ -22,7 +22,7 @@ def test_the_newest_comes_back_and_two_generations_are_kept(saved):
     assert checkpoint.epoch == 3
     assert torch.equal(checkpoint.state["weights"], torch.full((100,), 3.0))
     assert damaged == []
-    assert len(list(saved.glob("checkpoint-*.pt"))) == KEPT
+    assert len(list(saved.glob("checkpoint-*.pt"))) == GENERATIONS
 
 
 def flip(path):

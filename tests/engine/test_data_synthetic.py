@@ -7,17 +7,17 @@ from core.engine.data import synthetic
 from core.engine.data.images import Decoded
 
 
-def quiet(message: str, fraction: float) -> None:
+def no_report(message: str, fraction: float) -> None:
     """A report that nobody listens to."""
 
 
 @pytest.fixture(scope="module")
 def drawn() -> Decoded:
-    return synthetic.draw_pictures(quiet)
+    return synthetic.draw_pictures(no_report)
 
 
 def test_drawing_again_gives_the_same_pictures(drawn: Decoded) -> None:
-    again = synthetic.draw_pictures(quiet)
+    again = synthetic.draw_pictures(no_report)
     assert np.array_equal(drawn.train_images, again.train_images)
     assert np.array_equal(drawn.test_images, again.test_images)
 

@@ -171,7 +171,7 @@ def test_computing_it_later_finds_the_same_and_only_once(dense, run):
         assert not diagnose_run(folder.path)
 
 
-def test_an_examination_of_another_network_is_made_anew(dense):
+def test_diagnostics_of_another_network_are_made_anew(dense):
     old = read_diagnostics(dense)
     save_model(load_model(dense.model_path), dense.model_path, dtype="float16")
     result = dense.result()

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from core.engine import measurement_lock as quiet
+from core.engine import measurement_lock
 from core.engine.measurement_lock import MeasurementLock
 
 TRAIN = """
 import sys, time
 from pathlib import Path
 from core.engine.measurement_lock import MeasurementLock
-gate = MeasurementLock(Path(sys.argv[1]))
+lock = MeasurementLock(Path(sys.argv[1]))
 steps = Path(sys.argv[2]).open("a", buffering=1)
-with gate.training() as lock:
+with lock.training() as training:
     while True:
-        gate.yield_to_measurement(lock)
+        lock.yield_to_measurement(training)
         time.sleep(float(sys.argv[3]))
         steps.write(f"{time.monotonic()}\\n")
 """
@@ -47,9 +47,9 @@ def test_a_training_process_pauses_while_another_is_timed_and_goes_on(tmp_path: 
 
 
 def test_a_run_that_does_not_pause_is_not_waited_for_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiet, "MAX_WAIT_SECONDS", 0.2)
-    gate = MeasurementLock(tmp_path)
-    with gate.training(), gate.timing():
+    monkeypatch.setattr(measurement_lock, "MAX_WAIT_SECONDS", 0.2)
+    lock = MeasurementLock(tmp_path)
+    with lock.training(), lock.timing():
         pass
 
 

@@ -10,15 +10,15 @@ def test_width_64_is_the_resnet18_of_the_literature():
     assert sum(p.numel() for p in resnet18().parameters()) == 11_173_962
 
 
-def test_the_wiring_names_every_convolution_with_the_channels_it_has():
+def test_the_conv_graph_names_every_convolution_with_the_channels_it_has():
     model = resnet18(8)
     groups = model.shape.groups
     convolutions = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Conv2d)}
-    assert {wire.conv for wire in conv_graph()} == set(convolutions)
-    for wire in conv_graph():
-        expected = (groups[wire.target], 3 if wire.source is None else groups[wire.source], wire.kernel, wire.kernel)
-        assert tuple(convolutions[wire.conv].weight.shape) == expected
-        assert model.get_submodule(wire.norm).num_features == groups[wire.target]
+    assert {edge.conv for edge in conv_graph()} == set(convolutions)
+    for edge in conv_graph():
+        expected = (groups[edge.target], 3 if edge.source is None else groups[edge.source], edge.kernel, edge.kernel)
+        assert tuple(convolutions[edge.conv].weight.shape) == expected
+        assert model.get_submodule(edge.norm).num_features == groups[edge.target]
 
 
 def test_a_seed_fixes_the_weights_and_leaves_the_global_generator_alone():

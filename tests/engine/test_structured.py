@@ -54,11 +54,11 @@ def silence(model, kept):
     """A copy whose channels that are not in ``kept`` output zero: no weight, no BatchNorm scale and no shift."""
     silenced = deepcopy(model)
     with torch.no_grad():
-        for wire in conv_graph():
-            gone = torch.ones(model.shape.groups[wire.target], dtype=torch.bool)
-            gone[kept[wire.target]] = False
-            norm = silenced.get_submodule(wire.norm)
-            silenced.get_parameter(f"{wire.conv}.weight")[gone] = 0
+        for edge in conv_graph():
+            gone = torch.ones(model.shape.groups[edge.target], dtype=torch.bool)
+            gone[kept[edge.target]] = False
+            norm = silenced.get_submodule(edge.norm)
+            silenced.get_parameter(f"{edge.conv}.weight")[gone] = 0
             norm.weight[gone] = 0
             norm.bias[gone] = 0
     return silenced
@@ -223,11 +223,11 @@ def test_taylor_is_the_derivative_of_each_pictures_loss_by_a_gate_on_the_channel
 
     def losses(gate):
         gated = deepcopy(model)
-        for wire in conv_graph():
-            if wire.target == group:
+        for edge in conv_graph():
+            if edge.target == group:
                 factor = torch.ones(model.shape.groups[group], dtype=torch.float64)
                 factor[channel] = gate
-                gated.get_submodule(wire.norm).register_forward_hook(lambda m, i, out, f=factor: out * f[:, None, None])
+                gated.get_submodule(edge.norm).register_forward_hook(lambda m, i, out, f=factor: out * f[:, None, None])
         with torch.no_grad():
             return F.cross_entropy(gated(images), labels, reduction="none")
 

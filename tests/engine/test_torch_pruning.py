@@ -18,7 +18,7 @@ def test_torch_pruning_cuts_the_same_network(model, pictures, allocation, sparsi
     ours, theirs = shrink(model, kept), deepcopy(model)
     graph = torch_pruning.DependencyGraph().build_dependency(theirs, example_inputs=pictures[:1])
     # One writer of each group is named; which others go with it is for Torch-Pruning to find out.
-    for group, writer in {wire.target: wire.conv for wire in conv_graph()}.items():
+    for group, writer in {edge.target: edge.conv for edge in conv_graph()}.items():
         gone = sorted(set(range(model.shape.groups[group])) - set(kept[group].tolist()))
         if gone:
             prune = torch_pruning.prune_conv_out_channels
