@@ -192,8 +192,7 @@ def _resume(job: RunContext, trainee: TrainingState) -> None:
         return
     if checkpoint.state.get("origin") != job.origin or "masks" not in checkpoint.state:
         drop_checkpoints(job.folder.path)
-        reason = "the pictures, the dense network or the program are not those it began with"
-        job.folder.append("started_over", reason=reason)
+        job.folder.append("started_over", reason="origin_changed")
         return
     trainee.load(checkpoint.state, checkpoint.epoch)
     job.folder.append("resumed", epoch=checkpoint.epoch)

@@ -27,6 +27,7 @@ from core.engine.result import Trained, build_result
 from core.i18n import Message
 from core.runs.atomic_io import clear_path
 from core.runs.diagnostics import write_diagnostics
+from core.runs.events import PREPARE
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
@@ -114,9 +115,9 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     surroundings = environment(device, spec.recipe.precision)
     folder.append("started", attempt=lease.attempt, **surroundings)
 
-    def report(message: str, fraction: float) -> None:
+    def report(step: Message, fraction: float) -> None:
         stop_if_cancelled(folder)
-        folder.report_progress(phase=f"{message} ({fraction:.0%})", fraction=0.0)
+        folder.report_progress(phase=PREPARE, step=step.to_json(), fraction=fraction)
 
     data = load_dataset(spec.recipe.data, home, report)
     job = RunContext(

@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from core.i18n import Message
 from core.runs.atomic_io import MAX_TIME, modified
-from core.runs.events import PHASES
+from core.runs.events import is_training, phase_message
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.polling import Signature, ThrottledReader, signature
@@ -36,7 +37,7 @@ class RunStatus:
     spec: RunSpec | None
     state: State
     failure: RunFailure | None
-    phase: str
+    phase: Message
     fraction: float
     seconds_left: float | None
     test_accuracy: float | None
@@ -155,9 +156,8 @@ def _status(folder: RunFolder) -> RunStatus:
         spec = None
     events = folder.events()
     progress = folder.progress() if state in (State.RUNNING, State.CANCELLING) else {}
-    phase = str(progress.get("phase", ""))
     # While data is prepared nothing is trained: what was done before still counts, and nobody knows what is left.
-    training = progress if phase in PHASES else {}
+    training = progress if is_training(progress) else {}
     epochs = [event for event in events if event["type"] == "epoch"]
     last = epochs[-1] if epochs else {}
     costs = _costs(folder, state, events)
@@ -168,7 +168,7 @@ def _status(folder: RunFolder) -> RunStatus:
         spec=spec,
         state=state,
         failure=failure,
-        phase=phase,
+        phase=phase_message(progress),
         fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
         seconds_left=finite(training.get("seconds_left")),
         test_accuracy=finite(last.get("test_accuracy")),

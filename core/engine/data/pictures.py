@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.i18n import Message
+
 SIDE = 32  # pictures are 32x32
-Report = Callable[[str, float], None]  # takes a message, and how much of it is done from 0 to 1
+Report = Callable[[Message, float], None]  # what is being done, and how much of it is done, from 0 to 1
 
 
 class Decoded(NamedTuple):
