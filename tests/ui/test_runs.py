@@ -146,7 +146,7 @@ def test_a_retry_that_fails_is_a_sentence(open_page, home, monkeypatch, error, s
     def fail(self, folders):
         raise error
 
-    monkeypatch.setattr(Queue, "_hand_over", fail)
+    monkeypatch.setattr(Queue, "_dispatch", fail)
     home.create(DENSE).append("failed", reason="because")
     app = click(open_page("runs"), "Retry all (1)")
     assert [says in shown.value for shown in app.error] == [True]

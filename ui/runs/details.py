@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.charts.live import distinct_labels
 from core.i18n import t
-from core.jobs.system_load import Load, machine_load
+from core.jobs.system_load import SystemLoad, measure_load
 from core.report.tables import escape_markdown
 from core.runs.atomic_io import MAX_TIME, read_regular_file
 from core.runs.events import event_message
@@ -86,6 +86,6 @@ def show_load() -> None:
 
 
 @st.cache_data(ttl=1.5, show_spinner=False)
-def _load() -> Load:
+def _load() -> SystemLoad:
     """Shared by all sessions: what they ask about is the same machine."""
-    return machine_load()
+    return measure_load()
