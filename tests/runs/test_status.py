@@ -7,7 +7,6 @@ import pytest
 from core.i18n import Message
 from core.runs import status
 from core.runs.atomic_io import MAX_TIME
-from core.runs.estimate import estimate, read_throughputs
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import Home, State
 from core.runs.lease import Lease
@@ -180,33 +179,3 @@ def test_what_cannot_be_an_epoch_is_no_point_of_a_curve(home):
     assert curves([folder]).empty
     epoch(folder, 1)
     assert list(curves([folder])["epoch"]) == [1]
-
-
-def test_the_estimate_comes_from_runs_of_the_same_kind(home):
-    guess = estimate([DENSE, PRUNED], read_throughputs(home))
-    assert not guess.measured
-    assert guess.seconds > 0
-    write_result(home, DENSE, train_pictures=1000, wall_seconds=50.0)
-    write_result(home, PRUNED, train_pictures=1000, wall_seconds=8.0)
-    paces = read_throughputs(home)
-    another = [RunSpec(RECIPE, "dense", 2), RunSpec(RECIPE, "structured", 2, 0.5)]
-    known = estimate(another, paces)
-    assert known.measured
-    assert known.seconds == pytest.approx(58.0)
-    wider = RunSpec(build(width=64), "dense", 1)
-    assert not estimate([wider], paces).measured
-    assert estimate([wider], paces).seconds > 5 * 50
-
-
-def build(**changes):
-    return replace(RECIPE, **changes)
-
-
-def test_runs_at_a_time_shorten_the_estimate_but_none_comes_before_its_dense_run(home):
-    write_result(home, DENSE, train_pictures=1000, wall_seconds=50.0)
-    write_result(home, PRUNED, train_pictures=1000, wall_seconds=8.0)
-    paces = read_throughputs(home)
-    dense = RunSpec(RECIPE, "dense", 2)
-    pruned = [RunSpec(RECIPE, "magnitude", 2, sparsity) for sparsity in (0.3, 0.5, 0.7, 0.9)]
-    assert estimate([dense, *pruned], paces, 2).seconds == pytest.approx(50 + 2 * 8)
-    assert estimate(pruned, paces, 4).seconds == pytest.approx(8)
