@@ -94,15 +94,15 @@ class Message:
         return {"template": self.template, "fields": {name: _plain(value) for name, value in self.fields.items()}}
 
     @classmethod
-    def from_json(cls, data: Any) -> Message:
-        """The message that ``data``, of a record, describes; ValueError for anything else. A template that cannot be
-        filled in is shown as it is."""
+    def from_json(cls, data: Any, depth: int = 8) -> Message:
+        """The message that ``data``, of a record, describes; ValueError for anything else and for messages within
+        messages to more than ``depth``. A template that cannot be filled in is shown as it is."""
         match data:
-            case {"template": str(template), "fields": dict(given)}:
+            case {"template": str(template), "fields": dict(given)} if depth:
                 pass
             case _:
                 raise ValueError("it is not a message")
-        fields = {str(name): cls.from_json(v) if isinstance(v, dict) else v for name, v in given.items()}
+        fields = {str(name): cls.from_json(v, depth - 1) if isinstance(v, dict) else v for name, v in given.items()}
         message = cls(template, **fields)
         try:
             if all(map(_is_harmless, string.Formatter().parse(template))):
