@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.cli.main import run_on_cluster
+from core.cli.study import run_on_cluster
 from core.report.tables import with_interval
 from core.results.frame import Results, study_frame, summarise
 from core.runs.folder import Home

@@ -9,6 +9,8 @@ LABEL = N_("Magnitude")                       # marked for translation here, tra
 from __future__ import annotations
 
 import gettext
+import re
+import string
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -92,25 +94,34 @@ class Message:
         return {"template": self.template, "fields": {name: _plain(value) for name, value in self.fields.items()}}
 
     @classmethod
-    def from_json(cls, data: Any) -> Message:
-        """The message that ``data`` describes; ValueError for anything else. What cannot be filled in is shown as it is."""
+    def from_json(cls, data: Any, depth: int = 8) -> Message:
+        """The message that ``data``, of a record, describes; ValueError for anything else and for messages within
+        messages to more than ``depth``. A template that cannot be filled in is shown as it is."""
         match data:
-            case {"template": str(template), "fields": dict(given)}:
+            case {"template": str(template), "fields": dict(given)} if depth:
                 pass
             case _:
                 raise ValueError("it is not a message")
-        fields = {str(name): cls.from_json(v) if isinstance(v, dict) else v for name, v in given.items()}
+        fields = {str(name): cls.from_json(v, depth - 1) if isinstance(v, dict) else v for name, v in given.items()}
         message = cls(template, **fields)
         try:
-            str(message)
-        except (LookupError, ValueError, TypeError, AttributeError):
-            return cls.literal(template)
-        return message
+            if all(map(_is_harmless, string.Formatter().parse(template))):
+                str(message)
+                return message
+        except (LookupError, ValueError, TypeError, OverflowError):
+            pass
+        return cls.literal(template)
 
     @classmethod
     def literal(cls, text: str) -> Message:
         """``text`` as it is, in every language."""
         return cls("{text}", text=text)
+
+
+def _is_harmless(part: tuple[str, str | None, str | None, str | None]) -> bool:
+    """Whether a part of a template has no field, or a plain one: neither an attribute, nor a width of a million."""
+    _, name, form, _ = part
+    return name is None or (name.isidentifier() and re.fullmatch(r"[,\d.]{0,3}[a-z%]?", form or "") is not None)
 
 
 def _within(value: object) -> object:

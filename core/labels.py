@@ -1,4 +1,4 @@
-"""How recipes, methods, runs, states, phases and durations are called."""
+"""How recipes, methods, runs, states and durations are called."""
 
 from __future__ import annotations
 
@@ -112,11 +112,6 @@ def state_name(state: State) -> str:
         State.FAILED: t("failed"),
         State.DONE: t("done"),
     }[state]
-
-
-def phase_name(phase: str) -> str:
-    """What a run is at; a phase of another kind, such as the preparing of data, tells of itself."""
-    return {"train": t("Training"), "finetune": t("Fine-tuning"), "measure": t("Measuring")}.get(phase, phase)
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""How states, phases and durations are called."""
+"""How states and durations are called."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.labels import duration, phase_name, recipe_name, run_name, short_variant_name, state_name, variant_name
-from core.runs.events import PHASES
+from core.labels import duration, recipe_name, run_name, short_variant_name, state_name, variant_name
 from core.runs.folder import State
 from core.spec.methods import DENSE, METHODS, variant_label
 from core.spec.presets import build_recipe
@@ -32,10 +31,8 @@ def test_durations_in_duration(seconds, text):
     assert duration(math.inf) == "an unknown time"
 
 
-def test_every_state_and_phase_has_a_name():
+def test_every_state_has_a_name():
     assert len({state_name(state) for state in State}) == len(State)
-    assert {phase: phase_name(phase) for phase in PHASES} == dict(PHASES)
-    assert phase_name("Downloading CIFAR-10 (40 %)") == "Downloading CIFAR-10 (40 %)"
 
 
 def test_a_run_is_called_by_its_label_and_in_korean_by_the_same_things():

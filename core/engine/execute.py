@@ -25,6 +25,7 @@ from core.engine.train import train
 from core.i18n import Message
 from core.runs.atomic_io import clear_path
 from core.runs.diagnostics import write_diagnostics
+from core.runs.events import PREPARE
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
@@ -106,9 +107,9 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     began = time.monotonic()
     raise_if_cancelled(folder)
 
-    def report(message: str, fraction: float) -> None:
+    def report(step: Message, fraction: float) -> None:
         raise_if_cancelled(folder)
-        folder.report_progress(phase=f"{message} ({fraction:.0%})", fraction=0.0)
+        folder.report_progress(phase=PREPARE, step=step.to_json(), fraction=fraction)
 
     context = RunContext(folder, report)
     keep_freed_memory()

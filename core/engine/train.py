@@ -272,8 +272,7 @@ def _resume(attempt: Attempt, state: TrainingState) -> None:
         return
     if checkpoint.state.get("origin") != attempt.context.origin or "masks" not in checkpoint.state:
         drop_checkpoints(folder.path)
-        reason = "the pictures, the dense network or the program are not those it began with"
-        folder.append("started_over", reason=reason)
+        folder.append("started_over", reason="origin_changed")
         return
     state.load_dict(checkpoint.state, checkpoint.epoch)
     folder.append("resumed", epoch=checkpoint.epoch)

@@ -1,4 +1,4 @@
-"""Find the cluster, or start the one at home, and talk to it."""
+"""Connect to the cluster: the one that PRUNESCOPE_SCHEDULER names, else the local one, started where it is missing."""
 
 from __future__ import annotations
 
@@ -36,32 +36,31 @@ _ROOT = Path(__file__).resolve().parents[2]
 _T = TypeVar("_T")
 
 
-def call(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
-    """What ``work`` returns, given a Dask client (an asynchronous one) of the cluster that executes the runs of ``home``.
+def with_client(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
+    """What ``work`` returns, given an asynchronous Dask client of the cluster that executes the runs of ``home``.
 
-    That is the cluster that PRUNESCOPE_SCHEDULER names, else the one at home, which is started if it is not there.
-    InputError if it can be neither reached nor started, OSError if it goes away during the call. For any thread that
-    has no running event loop; nothing is left open afterwards.
+    InputError if the cluster can be neither reached nor started, OSError if it goes away during the call. For any thread
+    that has no running event loop; nothing is left open afterwards.
     """
     named = named_scheduler()
     if named:
-        _check_answers(named)
-    address = named or _home_scheduler(home)
+        _check_reachable(named)
+    address = named or _local_scheduler(home)
 
-    async def open_and_work() -> _T:
+    async def connect_and_work() -> _T:
         async with asyncio.timeout(CALL_SECONDS), _client(address) as client:
             if named:
                 await _check_environment(client, home.checkpoints)
             return await work(client)
 
-    return _run(open_and_work())
+    return _run(connect_and_work())
 
 
 def check_scheduler() -> None:
     """InputError if PRUNESCOPE_SCHEDULER names a scheduler that does not answer."""
     named = named_scheduler()
     if named:
-        _check_answers(named)
+        _check_reachable(named)
 
 
 def named_scheduler() -> str:
@@ -73,7 +72,7 @@ def named_scheduler() -> str:
 
 
 def stop_cluster(home: Home) -> bool:
-    """End the cluster at home and wait for that; runs in work are interrupted. False if there was none."""
+    """End the local cluster and wait for that; running runs are interrupted. False if there was none."""
     cluster = _read_address(home)
     if not is_alive(cluster):
         return False
@@ -89,12 +88,12 @@ def stop_cluster(home: Home) -> bool:
 
 
 def address_path(home: Home) -> Path:
-    """Where the cluster at home says which process it is and how to reach it."""
+    """The record of the local cluster's process and address."""
     return home.cache / "cluster.json"
 
 
-def _check_answers(address: str) -> None:
-    if not _answers(address):
+def _check_reachable(address: str) -> None:
+    if not _is_reachable(address):
         raise InputError(
             "No scheduler answers at {variable} = {address}: start it (python -m core.jobs.serve "
             "scheduler), correct the address, or unset the variable to run on this computer.",
@@ -103,7 +102,7 @@ def _check_answers(address: str) -> None:
         )
 
 
-def _home_scheduler(home: Home) -> str:
+def _local_scheduler(home: Home) -> str:
     log = home.cache / "cluster.log"
     starter: subprocess.Popen[bytes] | None = None
     deadline = time.monotonic() + START_SECONDS
@@ -111,17 +110,17 @@ def _home_scheduler(home: Home) -> str:
         cluster = _read_address(home)
         ended = 0 if starter is None else starter.poll()
         if is_alive(cluster):
-            if _answers(cluster["address"]):
+            if _is_reachable(cluster["address"]):
                 return str(cluster["address"])
-        elif ended is not None and ended <= 0:  # 0: another one was there at that moment; below: it was killed
-            starter = _start(home, log)
+        elif ended is not None and ended <= 0:  # 0: another process had the lock at that moment; below: it was killed
+            starter = _start_local_cluster(home, log)
         elif ended is not None:
             raise InputError("The process that executes runs could not be started: look at the end of {log}.", log=log)
         time.sleep(0.1)
     raise InputError("The process that executes runs does not answer: look at the end of {log}.", log=log)
 
 
-def _start(home: Home, log: Path) -> subprocess.Popen[bytes]:
+def _start_local_cluster(home: Home, log: Path) -> subprocess.Popen[bytes]:
     home.prepare()
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -132,21 +131,21 @@ def _start(home: Home, log: Path) -> subprocess.Popen[bytes]:
             stderr=output,
             start_new_session=True,  # Ctrl-C in the terminal and the end of the app are not meant for it
         )
-    # Wait for its end, whenever that is: otherwise it would stay behind as a zombie.
-    threading.Thread(target=process.wait, name="home cluster", daemon=True).start()
+    # Reap it whenever it ends: it would stay a zombie otherwise.
+    threading.Thread(target=process.wait, name="local cluster", daemon=True).start()
     return process
 
 
 async def _check_environment(client: Client, folder: Path) -> None:
-    """InputError unless the scheduler can load what it is sent, and the workers see ``folder`` too."""
+    """InputError unless scheduler and workers can import this package, and the workers have ``folder`` too."""
     remedy = Message("start it in PruneScope's folder, with the packages of requirements.txt")
     try:
-        await client.run_on_scheduler(_sees, str(folder))
+        await client.run_on_scheduler(_is_folder, str(folder))
     except ImportError as error:
         raise InputError(
             "The scheduler cannot load PruneScope ({reason}): {remedy}.", reason=error, remedy=remedy
         ) from None
-    for worker, seen in (await client.run(_sees, str(folder), on_error="return")).items():
+    for worker, seen in (await client.run(_is_folder, str(folder), on_error="return")).items():
         if isinstance(seen, OSError):  # it went away, and the scheduler gives its runs to others
             continue
         if isinstance(seen, Exception):
@@ -165,15 +164,15 @@ async def _check_environment(client: Client, folder: Path) -> None:
 
 
 def _client(address: str) -> Client:
-    from distributed import Client  # noqa: PLC0415 - takes a second, and a page that only looks needs none of it
+    from distributed import Client  # noqa: PLC0415 - takes a second, and most pages do not need it
 
-    for name in ("distributed", "distributed.client"):  # what goes wrong is raised: tracebacks in the log add nothing
+    for name in ("distributed", "distributed.client"):  # errors are raised: tracebacks in the log add nothing
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return Client(address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
 
 
-def _answers(address: str) -> bool:
-    """Whether a scheduler shakes hands: Client would wait for ever where something listens but says nothing."""
+def _is_reachable(address: str) -> bool:
+    """Whether a scheduler completes a handshake: Client would wait for ever where something listens but never answers."""
     from distributed.comm import connect  # noqa: PLC0415 - as above
 
     async def shake_hands() -> None:
@@ -193,7 +192,7 @@ def _run(coroutine: Coroutine[Any, Any, _T]) -> _T:
         return runner.run(coroutine)
 
 
-def _sees(folder: str) -> bool:
+def _is_folder(folder: str) -> bool:
     return Path(folder).is_dir()
 
 

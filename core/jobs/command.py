@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.i18n import Message
 from core.runs.atomic_io import sha256
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError
 
 MAX_SECONDS = 900.0
+ERROR_FILE_VARIABLE = "PRUNESCOPE_ERROR_FILE"  # names the file in which a command leaves its error for the app
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form in which a network is taken away: the ending of its file, and what the export command is told."""
+    """A file format of a network for downloads: the ending of the file's name, and the options of ``export`` for it."""
 
     ending: str
     options: tuple[str, ...]
@@ -31,8 +37,8 @@ FORMS = {
 
 
 def export_path(home: Home, folder: RunFolder, form: str) -> Path:
-    """Where the network of the finished run in ``folder`` is kept in one of FORMS once it was made; under the cache of
-    ``home``, whichever home the run belongs to. OSError if the network's file cannot be read."""
+    """Where the export of the finished run in ``folder`` in one of FORMS lies once it is made: in the cache of ``home``,
+    whichever home the run belongs to. OSError if the network's file cannot be read."""
     digest = (folder.result() or {}).get("model_sha256")
     known = digest if isinstance(digest, str) and digest.isalnum() else sha256(folder.model_path)
     return home.cache / "exports" / f"{folder.run_id}-{known[:12]}.{FORMS[form].ending}"
@@ -48,28 +54,48 @@ def make_export(home: Home, folder: RunFolder, form: str) -> Path:
 
 
 def examine(folder: RunFolder) -> None:
-    """Examine the network of the finished run in ``folder``; InputError with the reason if it cannot be examined."""
+    """Diagnose the network of the finished run in ``folder``; InputError with the reason if it cannot be done."""
     _run("examine", folder)
+
+
+def hand_over_error(message: Message) -> None:
+    """Leave ``message`` to the app, if it started this process."""
+    path = os.environ.get(ERROR_FILE_VARIABLE)
+    if path:
+        with suppress(OSError):
+            Path(path).write_text(json.dumps(message.to_json()))
 
 
 def _run(command: str, folder: RunFolder, *options: str) -> None:
     home = folder.path.parent.parent
-    arguments = [sys.executable, "-m", "core", command, folder.run_id, *options, "--home", str(home)]
-    try:
-        done = subprocess.run(
-            arguments,
-            cwd=_ROOT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=MAX_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise InputError(
-            "The command {command} took longer than {minutes:.0f} minutes.", command=command, minutes=MAX_SECONDS / 60
-        ) from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise InputError(lines[-1][:300] if lines else f"The command {command} was killed, perhaps for want of memory.")
+    with tempfile.NamedTemporaryFile(prefix="prunescope-error-") as error_file:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "core", command, folder.run_id, *options, "--home", str(home)],
+                cwd=_ROOT,
+                env={**os.environ, ERROR_FILE_VARIABLE: error_file.name},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=MAX_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise InputError(
+                "The command {command} took longer than {minutes:.0f} minutes.",
+                command=command,
+                minutes=MAX_SECONDS / 60,
+            ) from None
+        if done.returncode:
+            raise InputError(_error(command, error_file.read(), done))
+
+
+def _error(command: str, handed_over: bytes, done: subprocess.CompletedProcess[str]) -> Message:
+    """Why ``command`` failed: what it handed over; of an unforeseen error the last line of its traceback."""
+    with suppress(ValueError):
+        return Message.from_json(json.loads(handed_over))
+    lines = done.stderr.strip().splitlines()
+    if done.returncode > 0 and lines:
+        return Message("The command {command} failed: {reason}", command=command, reason=lines[-1][:300])
+    return Message("The command {command} was killed, perhaps for want of memory.", command=command)

@@ -1,7 +1,7 @@
-"""The cluster at home: one detached process with a scheduler and a worker for each GPU, or a few on the CPU.
+"""The local cluster: one detached process with a scheduler and a worker for each GPU, or a few on the CPU.
 
-Started by :func:`core.jobs.cluster.call` as ``python -m core.jobs.local_cluster HOME``. There is one for each home; it
-ends on SIGTERM or when nothing was executed for a while, and its workers end with it, however it ends.
+Started by :func:`core.jobs.cluster.with_client` as ``python -m core.jobs.local_cluster HOME``. One for each home; it ends
+on SIGTERM or after IDLE_SECONDS without a task, and its workers end with it, however it ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import dask
 
 from core.jobs.cluster import address_path
-from core.jobs.workers import open_workers, own_devices, settings
+from core.jobs.workers import dask_config, local_devices, open_workers
 from core.runs.atomic_io import write_json
 from core.runs.folder import Home
 from core.runs.lease import identity
@@ -35,7 +35,7 @@ NO_DASHBOARD = f"{LOOPBACK}:0"  # its web server is started all the same: on a f
 
 
 def main(path: str) -> None:
-    """Serve the home at ``path`` until idle or told to stop; return at once if another process does so already."""
+    """Serve the home at ``path`` until idle or terminated; return at once if another process does so already."""
     home = Home(Path(path))
     seconds = _idle_seconds()
     with (home.cache / "cluster.lock").open("w") as lock:
@@ -43,8 +43,8 @@ def main(path: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        devices = own_devices()
-        with dask.config.set(settings(len(devices))):
+        devices = local_devices()
+        with dask.config.set(dask_config(len(devices))):
             asyncio.run(_serve(home, devices, seconds))
 
 
@@ -58,7 +58,7 @@ def _idle_seconds() -> float:
 
 
 async def _serve(home: Home, devices: list[str], idle_seconds: float) -> None:
-    # Imported only now: a process that is not needed has left before, and the settings hold while it is imported.
+    # Imported only now: under the Dask configuration, and not where another process serves already.
     from distributed import Scheduler  # noqa: PLC0415
 
     stopped = asyncio.Event()
@@ -69,15 +69,15 @@ async def _serve(home: Home, devices: list[str], idle_seconds: float) -> None:
             while not stopped.is_set():
                 async with open_workers(scheduler.address, devices, host=LOOPBACK, folder=home.cache / "workers"):
                     write_json(address_path(home), {**identity(), "address": scheduler.address})
-                    await _idle(scheduler, idle_seconds, stopped)
-                if not (scheduler.unrunnable or scheduler.queued):  # nothing came while the workers were leaving
+                    await _wait_until_idle(scheduler, idle_seconds, stopped)
+                if not (scheduler.unrunnable or scheduler.queued):  # no task came while the workers ended
                     break
         finally:
             address_path(home).unlink(missing_ok=True)
 
 
-async def _idle(scheduler: Scheduler, seconds: float, stopped: asyncio.Event) -> None:
-    """Return when ``scheduler`` had nothing to do for ``seconds``, or when ``stopped`` is set."""
+async def _wait_until_idle(scheduler: Scheduler, seconds: float, stopped: asyncio.Event) -> None:
+    """Return when ``scheduler`` was idle for ``seconds``, or when ``stopped`` is set."""
     while not stopped.is_set():
         since = scheduler.check_idle()
         if since is not None and time.time() - since > seconds:

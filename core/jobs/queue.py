@@ -1,18 +1,18 @@
-"""Hand runs to the cluster. Which runs there are, and how far each is, stands in their folders only."""
+"""Submit runs to the cluster. Which runs there are, and their states, are in their folders only."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.jobs.cluster import call
-from core.jobs.task import CURVES, EXECUTOR, curves_task, run_task
+from core.jobs.cluster import with_client
+from core.jobs.task import EXECUTOR, SENSITIVITY, run_task, sensitivity_task
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.sensitivity import read_sensitivity
 from core.spec.errors import InputError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ACCEPT_SECONDS = 30.0
 MAX_QUEUE = 5_000
-CURVES_PRIORITY = -1  # a dense run has 1, a pruned one 0
+SENSITIVITY_PRIORITY = -1  # a dense run has 1, a pruned one 0
 WAITING = frozenset({State.QUEUED, State.INTERRUPTED})
 
 
@@ -38,16 +38,16 @@ class Submission:
 
 
 class Queue:
-    """The queue of runs of ``home``. Safe in any thread and in any number of processes: nothing is held between calls.
+    """The queue of runs of ``home``. Safe in any thread and in any number of processes: it has no state of its own.
 
-    ``executor``: the function that executes a run's folder on a worker, as module:name. ``curves``: the one that computes
-    a dense run's sensitivity curves; the engine's own beside its own executor, else none.
+    ``executor``: the function that executes a run's folder on a worker, as module:name. ``sensitivity``: the one that
+    computes a dense run's sensitivity curves; by default the engine's own beside its own executor, else none.
     """
 
-    def __init__(self, home: Home, executor: str = EXECUTOR, curves: str | None = None) -> None:
+    def __init__(self, home: Home, executor: str = EXECUTOR, sensitivity: str | None = None) -> None:
         self.home = Home(home.path.resolve())
         self._executor = executor
-        self._curves = curves or (CURVES if executor == EXECUTOR else None)
+        self._sensitivity = sensitivity or (SENSITIVITY if executor == EXECUTOR else None)
 
     def submit(self, specs: Iterable[RunSpec]) -> Submission:
         """Queue every run of ``specs`` that is neither done nor queued nor running, and the dense runs they need.
@@ -60,7 +60,7 @@ class Queue:
         folders = []
         with self._locked():
             wanted = with_dense(specs)
-            self._refuse_too_many(wanted)
+            self._check_size(wanted)
             for spec in wanted:
                 folder = self.home.create(spec)
                 state = folder.state()
@@ -73,10 +73,10 @@ class Queue:
                 else:
                     folder.enqueue()
                     queued.append(folder.run_id)
-        self._hand_over(folders)
+        self._dispatch(folders)
         return Submission(tuple(queued), tuple(active), tuple(done))
 
-    def _refuse_too_many(self, wanted: Iterable[RunSpec]) -> None:
+    def _check_size(self, wanted: Iterable[RunSpec]) -> None:
         unfinished = {folder.run_id for folder in self.home.runs() if not folder.result_path.exists()}
         count = len(unfinished.union(spec.run_id for spec in wanted if not self.home.run(spec.run_id).path.exists()))
         if count > MAX_QUEUE:
@@ -89,7 +89,7 @@ class Queue:
     def cancel(self, run_id: str) -> None:
         """Cancel the run; with a dense run also those that wait for it.
 
-        A running one stops within moments. What of a cancelled run still lies in Dask's queue ends when a worker takes it.
+        A running one stops within moments. The task of one that waits stays in Dask's queue and ends as soon as it starts.
         """
         folder = self.home.run(run_id)
         if folder.state() not in UNFINISHED:
@@ -102,82 +102,70 @@ class Queue:
                     other.request_cancel()
 
     def retry(self, run_id: str) -> bool:
-        """Queue a failed, cancelled or interrupted run again, and its dense run if that has the same trouble.
+        """Queue a failed, cancelled or interrupted run again, and its dense run if that is in such a state too.
 
         False if there is nothing to retry: the run is done, queued or running.
         """
         return run_id in self.submit([self.home.run(run_id).spec]).queued
 
     def reconcile(self) -> int:
-        """Hand every run that waits to the cluster, in case the one that knew of it is gone; how many there are.
+        """Submit every run that waits, in case the cluster that had it is gone; the number of them.
 
-        Without such a run this only looks at the folders.
+        Where no run waits, no cluster is started.
         """
         waiting = self._waiting()
-        self._hand_over(waiting)
+        self._dispatch(waiting)
         return len(waiting)
 
     def _waiting(self) -> list[RunFolder]:
         unfinished = (folder for folder in self.home.runs() if not folder.result_path.exists())
         return [folder for folder in unfinished if folder.state() in WAITING]
 
-    def _hand_over(self, folders: Collection[RunFolder]) -> None:
-        """Let the cluster know of those of ``folders`` that wait; those that it knows already are not run twice."""
+    def _dispatch(self, folders: Collection[RunFolder]) -> None:
+        """Submit those of ``folders`` that wait to the cluster; one that it has already is not run twice."""
         specs = [folder.spec for folder in folders if folder.state() in WAITING]
         if not specs:
             return
         for last_try in (False, True):
             try:
-                call(self.home, lambda client: self._send(client, specs))
+                with_client(self.home, lambda client: self._submit_tasks(client, specs))
                 break
-            except OSError:  # a cluster at home that had nothing to do may end at just this moment
+            except OSError:  # an idle local cluster may end at just this moment
                 if last_try:
                     raise InputError("The cluster did not take the runs, which stay queued: try again.") from None
 
-    async def _send(self, client: Client, specs: list[RunSpec]) -> None:
-        needed = {spec.run_id: self.home.create(spec) for spec in with_dense(specs)}
-        keys = {run_id: _key(folder) for run_id, folder in needed.items() if folder.state() in UNFINISHED}
-        curves = {run_id: f"{_key(needed[run_id])}-curves" for run_id in self._without_curves(needed.values())}
-        known = await client.run_on_scheduler(_keep, [*keys.values(), *curves.values()])
-        futures: dict[str, Any] = {}
-        for run_id, key in keys.items():
-            spec = needed[run_id].spec
-            # A dense task always goes along: it may be known and gone a moment later, just when others come to wait for it.
-            if spec.is_dense or key not in known:
-                futures[run_id] = client.submit(
-                    run_task,
-                    str(needed[run_id].path),
-                    self._executor,
-                    None if spec.is_dense else futures.get(spec.dense.run_id),
-                    key=key,
-                    priority=int(spec.is_dense),
-                    pure=False,
-                )
-        # After all runs: curves answer a question that nobody may have asked.
-        later = [
-            client.submit(
-                curves_task,
-                str(needed[run_id].path),
-                self._curves,
-                futures.get(run_id),
-                key=key,
-                priority=CURVES_PRIORITY,
-                pure=False,
-            )
-            for run_id, key in curves.items()
-            if key not in known
-        ]
-        await client.run_on_scheduler(_accept, [future.key for future in (*futures.values(), *later)])
+    async def _submit_tasks(self, client: Client, specs: list[RunSpec]) -> None:
+        folders = {spec.run_id: self.home.create(spec) for spec in with_dense(specs)}
+        keys = {run_id: _key(folder) for run_id, folder in folders.items() if folder.state() in UNFINISHED}
+        later = {run_id: f"{_key(folders[run_id])}-curves" for run_id in self._without_sensitivity(folders.values())}
+        known = await client.run_on_scheduler(_detach_tasks, [*keys.values(), *later.values()])
 
-    def _without_curves(self, folders: Iterable[RunFolder]) -> list[str]:
+        futures: dict[str, Any] = {}
+
+        def submit(task: Callable[..., Any], run_id: str, function: str | None, key: str, priority: int) -> Any:
+            folder = folders[run_id]
+            dense = futures.get(folder.spec.dense.run_id)  # None for a dense run, which is not submitted yet
+            return client.submit(task, str(folder.path), function, dense, key=key, priority=priority, pure=False)
+
+        for run_id, key in keys.items():
+            is_dense = folders[run_id].spec.is_dense
+            # A dense task is always sent: one that is known may be gone a moment later, when others come to wait for it.
+            if is_dense or key not in known:
+                futures[run_id] = submit(run_task, run_id, self._executor, key, int(is_dense))
+        for run_id, key in later.items():
+            if key not in known:
+                futures[key] = submit(sensitivity_task, run_id, self._sensitivity, key, SENSITIVITY_PRIORITY)
+        await client.run_on_scheduler(_wait_for_tasks, [future.key for future in futures.values()])
+
+    def _without_sensitivity(self, folders: Iterable[RunFolder]) -> list[str]:
         """The dense ones of ``folders`` whose sensitivity curves are to be computed."""
-        if self._curves is None:
+        if self._sensitivity is None:
             return []
         return [folder.run_id for folder in folders if folder.spec.is_dense and read_sensitivity(folder) is None]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One at a time may look whether a run is queued and queue it."""
+        """Serialises reading whether a run is queued and queueing it, over all processes."""
         with Path(self.home.cache / "queue.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -188,16 +176,16 @@ def _key(folder: RunFolder) -> str:
     return f"{folder.run_id}-q{sum(event['type'] == 'queued' for event in folder.events())}"
 
 
-def _keep(keys: list[str], dask_scheduler: Scheduler) -> set[str]:
-    """On the scheduler: those of ``keys`` that it has tasks for, which now go on when the clients that sent them leave."""
+def _detach_tasks(keys: list[str], dask_scheduler: Scheduler) -> set[str]:
+    """On the scheduler: those of ``keys`` that it has tasks for, which now go on after their clients have left."""
     known = {key for key in keys if key in dask_scheduler.tasks}
     unfinished = [key for key in known if dask_scheduler.tasks[key].state not in ("memory", "erred")]
     dask_scheduler.client_desires_keys(keys=unfinished, client="fire-and-forget")
     return known
 
 
-async def _accept(keys: list[str], dask_scheduler: Scheduler) -> None:
-    """On the scheduler: wait until it has these tasks, then keep them.
+async def _wait_for_tasks(keys: list[str], dask_scheduler: Scheduler) -> None:
+    """On the scheduler: wait until it has these tasks, then detach them from the client.
 
     ``fire_and_forget`` is not enough: it is lost if it arrives while the scheduler is still reading the tasks, and they
     are lost with it if the client is gone by then.
@@ -207,4 +195,4 @@ async def _accept(keys: list[str], dask_scheduler: Scheduler) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("the scheduler did not accept them in time")
         await asyncio.sleep(0.01)
-    _keep(keys, dask_scheduler)
+    _detach_tasks(keys, dask_scheduler)

@@ -1,6 +1,7 @@
-"""One part of a cluster of many machines, at PRUNESCOPE_SCHEDULER: ``python -m core.jobs.serve scheduler``, or ``worker``.
+"""Scheduler or workers of a cluster of many machines: ``python -m core.jobs.serve scheduler``, or ``worker``.
 
-A scheduler or workers that Dask's own commands start would do, too; these come with the settings of the cluster at home.
+Dask's own commands would do, too; these come with the configuration of the local cluster. The address is that in
+PRUNESCOPE_SCHEDULER.
 Both serve until SIGTERM or Ctrl-C; workers also end when their scheduler does. docs/many-machines.md says how to use them.
 """
 
@@ -17,26 +18,26 @@ import dask
 
 from core.i18n import Message
 from core.jobs.cluster import SCHEDULER_VARIABLE, named_scheduler
-from core.jobs.workers import open_workers, own_devices, settings
+from core.jobs.workers import dask_config, local_devices, open_workers
 from core.spec.errors import InputError, invalid_value
 
 POLL_SECONDS = 0.5
-PATIENCE_SECONDS = 300.0  # a scheduler may be started after its workers
+SCHEDULER_SECONDS = 300.0  # a scheduler may be started after its workers
 NO_DASHBOARD = "127.0.0.1:0"  # its web server is started all the same: on a free port, for this machine only
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve as what ``arguments`` say; the exit status: 0, 1 if that is impossible, 2 after bad input."""
+    """Serve in the role that ``arguments`` name; the exit status: 0, 1 if that is impossible, 2 after bad input."""
     try:
-        role, address = _checked(arguments)
-        devices = own_devices() if role == "worker" else []
-        with dask.config.set(settings(len(devices))):
-            asyncio.run(_until_stopped(_work(address, devices) if devices else _schedule(address)))
+        role, address = _parse_arguments(arguments)
+        devices = local_devices() if role == "worker" else []
+        with dask.config.set(dask_config(len(devices))):
+            asyncio.run(_run_until_signal(_serve_workers(address, devices) if devices else _serve_scheduler(address)))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
     except TimeoutError:
-        print(f"No scheduler answered at {address} for {PATIENCE_SECONDS:.0f} seconds.", file=sys.stderr)
+        print(f"No scheduler answered at {address} for {SCHEDULER_SECONDS:.0f} seconds.", file=sys.stderr)
         return 1
     except RuntimeError as error:  # Dask's, around what the system says
         if not isinstance(error.__cause__, OSError):
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _checked(arguments: Sequence[str]) -> tuple[str, str]:
+def _parse_arguments(arguments: Sequence[str]) -> tuple[str, str]:
     role = " ".join(arguments)
     if role not in ("scheduler", "worker"):
         raise invalid_value("part", role, Message("scheduler or worker"))
@@ -59,7 +60,7 @@ def _checked(arguments: Sequence[str]) -> tuple[str, str]:
     return role, address
 
 
-async def _until_stopped(serving: Coroutine[Any, Any, None]) -> None:
+async def _run_until_signal(serving: Coroutine[Any, Any, None]) -> None:
     task = asyncio.ensure_future(serving)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -67,8 +68,8 @@ async def _until_stopped(serving: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-async def _schedule(address: str) -> None:
-    from distributed import Scheduler  # noqa: PLC0415 - the settings have to hold while it is imported
+async def _serve_scheduler(address: str) -> None:
+    from distributed import Scheduler  # noqa: PLC0415 - imported under the Dask configuration
 
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     options = {"dashboard": False, "dashboard_address": NO_DASHBOARD}
@@ -77,15 +78,15 @@ async def _schedule(address: str) -> None:
         await scheduler.finished()
 
 
-async def _work(address: str, devices: Sequence[str]) -> None:
+async def _serve_workers(address: str, devices: Sequence[str]) -> None:
     from distributed import Status  # noqa: PLC0415 - as above
 
     # A worker that has lost its scheduler would wait for its run before it ends, and the others with it.
-    leaving = (Status.closing_gracefully, Status.closing, Status.closed, Status.failed)
-    async with open_workers(address, devices, patience=PATIENCE_SECONDS) as nannies:
+    ended = (Status.closing_gracefully, Status.closing, Status.closed, Status.failed)
+    async with open_workers(address, devices, timeout=SCHEDULER_SECONDS) as nannies:
         where = f"GPU {', '.join(devices)}" if devices[0] else f"{len(devices)} at once on the CPU"
         print(f"Executes what {address} hands out: {where}.", flush=True)
-        while not any(nanny.status in leaving for nanny in nannies):
+        while not any(nanny.status in ended for nanny in nannies):
             await asyncio.sleep(POLL_SECONDS)
 
 

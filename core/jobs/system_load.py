@@ -1,4 +1,4 @@
-"""How busy this machine is."""
+"""CPU, memory and GPU load of this machine."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """All processes together: CPU in percent of all cores since the last look, memory in GB (10^9 bytes)."""
+class SystemLoad:
+    """All processes together: CPU in percent of all cores since the last call, memory in GB (10^9 bytes)."""
 
     cpu_percent: float
     cores: int
@@ -33,10 +33,10 @@ class Load:
     gpus: tuple[Gpu, ...]
 
 
-def machine_load() -> Load:
+def measure_load() -> SystemLoad:
     """The load right now."""
     memory = psutil.virtual_memory()
-    return Load(
+    return SystemLoad(
         cpu_percent=psutil.cpu_percent(),
         cores=psutil.cpu_count() or 1,
         used=(memory.total - memory.available) / 1e9,
@@ -59,11 +59,11 @@ def _gpus() -> tuple[Gpu, ...]:
         )
     except (OSError, subprocess.SubprocessError):
         return ()
-    return tuple(gpu for gpu in map(read_gpu, done.stdout.splitlines()) if gpu is not None)
+    return tuple(gpu for gpu in map(parse_gpu, done.stdout.splitlines()) if gpu is not None)
 
 
-def read_gpu(line: str) -> Gpu | None:
-    """A line of nvidia-smi, with memory in MiB; None for one that is something else."""
+def parse_gpu(line: str) -> Gpu | None:
+    """The GPU in a line of nvidia-smi, with memory in MiB; None for any other line."""
     parts = [part.strip() for part in line.rsplit(",", 3)]
     try:
         percent, used, total = map(float, parts[1:])

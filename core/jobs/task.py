@@ -1,4 +1,4 @@
-"""What a worker does: bring one run to its end, its dense run before it if that is still needed."""
+"""The tasks of a worker: execute one run, after its dense run if that is not done; compute sensitivity curves."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from core.runs.lease import LeaseHeldError
 from core.spec.errors import InputError
 
 EXECUTOR = "core.engine.execute:execute"
-CURVES = "core.engine.sensitivity:measure_sensitivity"
+SENSITIVITY = "core.engine.sensitivity:measure_sensitivity"
 POLL_SECONDS = 1.0
-SLICE_SECONDS = 20.0  # what a run may have to wait while sensitivity curves are computed
+SLICE_SECONDS = 20.0  # of sensitivity curves at a time: a run may have to wait that long
 MAX_LOST_SLICES = 3
-# A run that takes its process down again and again, as for want of memory, must end somewhere.
+# Then a run has failed: its process was killed every time, as for want of memory.
 MAX_STARTS_WITHOUT_PROGRESS = 5
 
 Executor = Callable[[Path], Any]
 
 
 def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> str:
-    """Bring the run in the folder ``run_path`` to its end and return its state; every failure is noted in the folder.
+    """Execute the run in the folder ``run_path`` and return its state; every failure is recorded in the folder.
 
-    ``executor``: the function that executes a run's folder, as module:name. ``dense`` is only there for Dask to wait
-    for: what became of the dense run stands in that run's folder.
+    ``executor``: the function that executes a run's folder, as module:name. ``dense``: only a dependency for Dask; the
+    dense run's state is read from its folder.
     """
     folder = RunFolder(Path(run_path))
     if not folder.path.is_dir():
         return State.CANCELLED.value  # deleted while it waited
     try:
-        return _complete(folder, _load(executor)).value
+        return _run_with_dense(folder, _import_function(executor)).value
     except Exception as error:
-        _log(folder)
+        _log_traceback(folder)
         if isinstance(error, InputError):
             return _fail(folder, FailureCode.INVALID_INPUT, error.message).value
         text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
         return _fail(folder, FailureCode.UNEXPECTED, Message.literal(text)).value
 
 
-def curves_task(run_path: str, curves: str = CURVES, dense: object = None) -> None:
-    """Compute the sensitivity curves of the dense run in the folder ``run_path``, for a short time at once: then Dask puts
-    this task back into its queue, and a run that has come meanwhile goes first.
+def sensitivity_task(run_path: str, measure: str = SENSITIVITY, dense: object = None) -> None:
+    """Compute the sensitivity curves of the dense run in the folder ``run_path`` for SLICE_SECONDS. If there is more to
+    compute, Dask puts this task back into its queue, where runs go first.
 
-    What goes wrong is noted in that run's log and nowhere else: the run itself is done. ``curves``: the function that goes
-    on with a folder for some seconds and says whether all is done, as module:name; ``dense`` is for Dask to wait for.
+    Errors go to that run's log only: the run itself is done. ``measure``: the function that computes for some seconds
+    and returns whether all is done, as module:name. ``dense``: only a dependency for Dask.
     """
     folder = RunFolder(Path(run_path))
     if folder.state() != State.DONE:
         return
     try:
-        finished = _slice(folder, _load(curves))
+        finished = _compute_slice(folder, _import_function(measure))
     except Exception:
-        _log(folder)
+        _log_traceback(folder)
         return
     if not finished:
         from distributed import Reschedule  # noqa: PLC0415 - loaded on a worker, and slow elsewhere
@@ -67,9 +67,9 @@ def curves_task(run_path: str, curves: str = CURVES, dense: object = None) -> No
         raise Reschedule
 
 
-def _slice(folder: RunFolder, compute: Callable[[Path, float], bool]) -> bool:
-    """What ``compute`` says; InputError if it has taken its process down again and again, which must end somewhere."""
-    begun = folder.path / "sensitivity.slices"  # a byte for each slice that was begun and never ended
+def _compute_slice(folder: RunFolder, compute: Callable[[Path, float], bool]) -> bool:
+    """Whether all curves are there now; InputError after MAX_LOST_SLICES slices whose process was killed."""
+    begun = folder.path / "sensitivity.slices"  # one byte for each slice that began and did not end
     lost = begun.stat().st_size if begun.exists() else 0
     try:
         if lost >= MAX_LOST_SLICES:
@@ -81,10 +81,10 @@ def _slice(folder: RunFolder, compute: Callable[[Path, float], bool]) -> bool:
         begun.unlink(missing_ok=True)
 
 
-def _complete(folder: RunFolder, execute: Executor) -> State:
+def _run_with_dense(folder: RunFolder, execute: Executor) -> State:
     if not folder.spec.is_dense and folder.state() in UNFINISHED:
         dense = RunFolder(folder.path.with_name(folder.spec.dense.run_id))
-        state = _execute_unless_ended(dense, execute)
+        state = _run_to_end(dense, execute)
         if state == State.FAILED and folder.state() in UNFINISHED:
             failure = dense.describe()[1]
             message = Message(
@@ -95,11 +95,11 @@ def _complete(folder: RunFolder, execute: Executor) -> State:
             return _fail(folder, FailureCode.DENSE_FAILED, message)
         if state == State.CANCELLED:
             folder.request_cancel()
-    return _execute_unless_ended(folder, execute)
+    return _run_to_end(folder, execute)
 
 
-def _execute_unless_ended(folder: RunFolder, execute: Executor) -> State:
-    """The state in which the run ended. While another process has it, wait: it may be killed, and then it is our turn."""
+def _run_to_end(folder: RunFolder, execute: Executor) -> State:
+    """The state in which the run ended. While another process executes it, wait: that one may be killed."""
     while True:
         state = folder.state()
         if state in (State.QUEUED, State.INTERRUPTED):
@@ -132,13 +132,13 @@ def _fail(folder: RunFolder, code: FailureCode, message: Message) -> State:
     return State.FAILED
 
 
-def _log(folder: RunFolder) -> None:
-    """Keep the details of the error that is being handled, if the folder is still there and takes them."""
+def _log_traceback(folder: RunFolder) -> None:
+    """Append the traceback of the error that is being handled to the run's log, if the folder is still there."""
     with suppress(OSError), folder.log_path.open("a") as log:
         log.write(traceback.format_exc())
 
 
-def _load(name: str) -> Callable[..., Any]:
+def _import_function(name: str) -> Callable[..., Any]:
     module, _, function_name = name.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), function_name)
     return function

@@ -1,4 +1,4 @@
-"""The workers of this machine: how many runs they execute at once, how they are set up. Never imports torch."""
+"""The workers of this machine: how many there are and how they are configured. Never imports torch."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ BYTES_PER_CPU_WORKER = 3 * 2**30  # what a run of the full width may take
 
 @cache
 def runs_at_once() -> int:
-    """How many workers the home cluster has; 1 where PRUNESCOPE_SCHEDULER names another one, which may have more."""
+    """How many workers the local cluster has; 1 where PRUNESCOPE_SCHEDULER names another one, which may have more."""
     named = os.environ.get(SCHEDULER_VARIABLE, "").strip()
     return 1 if named else len(visible_gpus()) or cpu_workers()
 
 
-def own_devices() -> list[str]:
-    """For each worker of this machine what CUDA_VISIBLE_DEVICES has to be; nothing for one on the CPU."""
+def local_devices() -> list[str]:
+    """CUDA_VISIBLE_DEVICES for each worker of this machine; empty for one on the CPU."""
     return visible_gpus() or [""] * cpu_workers()
 
 
 def visible_gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES has to be for each GPU that may be used; nothing without a GPU. Never imports torch."""
+    """CUDA_VISIBLE_DEVICES for each GPU that may be used; empty without a GPU."""
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
@@ -54,22 +54,22 @@ def visible_gpus() -> list[str]:
 
 
 def cpu_workers() -> int:
-    """How many runs are executed at once without a GPU: what PRUNESCOPE_WORKERS says, else as many as there are cores and
-    memory for, and four at most. InputError if the variable is not a whole number."""
+    """How many runs are executed at once without a GPU: PRUNESCOPE_WORKERS if set, else as many as cores and memory
+    allow, at most MAX_CPU_WORKERS. InputError if the variable is not a whole number."""
     named = os.environ.get(WORKERS_VARIABLE, "").strip()
     if named:
         workers: int = check_int(WORKERS_VARIABLE, int(named) if named.isdecimal() else named, 1, 256)
         return workers
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):  # not every system tells
+    except (ValueError, OSError):  # not on every system
         memory = BYTES_PER_CPU_WORKER
     cores: int = CPU_COUNT
     return max(1, min(cores, MAX_CPU_WORKERS, memory // BYTES_PER_CPU_WORKER))
 
 
-def settings(workers: int) -> dict[str, Any]:
-    """Dask's configuration for a process with a scheduler or ``workers``. The environment may name other thread counts."""
+def dask_config(workers: int) -> dict[str, Any]:
+    """Dask's configuration for a process with a scheduler or ``workers``. The environment may set other thread counts."""
     threads = max(1, CPU_COUNT // max(1, workers))
     return {
         "logging": {"distributed": "warning"},
@@ -82,7 +82,7 @@ def settings(workers: int) -> dict[str, Any]:
         "distributed.worker.daemon": False,  # a daemonic process could not start any itself
         "distributed.worker.profile.enabled": False,  # samples every 10 ms, at the training loop's cost
         "distributed.scheduler.worker-ttl": None,  # would kill a worker that is busy for long
-        "distributed.scheduler.allowed-failures": 1_000_000,  # the run folder knows when it is enough
+        "distributed.scheduler.allowed-failures": 1_000_000,  # the task counts starts in the run folder
         "distributed.diagnostics.nvml": False,  # would open the GPU in every process
     }
 
@@ -94,24 +94,24 @@ async def open_workers(
     *,
     host: str | None = None,
     folder: Path | None = None,
-    patience: float | None = None,
+    timeout: float | None = None,
 ) -> AsyncIterator[list[Nanny]]:
     """A worker for each of ``devices``, in a process of its own; all are killed at the end, with whatever they execute.
 
     ``host``: where they listen, by default on every interface. ``folder``: for their scratch files, by default the
-    system's. ``patience``: seconds to wait for the scheduler, by default for ever; TimeoutError after that.
+    system's. ``timeout``: seconds to wait for the scheduler, by default for ever; TimeoutError after that.
     """
-    from distributed import Nanny  # noqa: PLC0415 - takes a second, and the settings have to hold while it is imported
+    from distributed import Nanny  # noqa: PLC0415 - takes a second; imported under the Dask configuration
 
     nannies = [
         Nanny(
             scheduler_address,
             host=host,
             nthreads=1,
-            memory_limit=0,  # with a limit the nanny would kill a run that comes near to it
+            memory_limit=0,  # with a limit the nanny would kill a run that comes close to it
             local_directory=folder and str(folder),
             env={"CUDA_VISIBLE_DEVICES": device} if device else None,
-            death_timeout=patience,
+            death_timeout=timeout,
         )
         for device in devices
     ]

@@ -92,7 +92,7 @@ class Results:
 
     def invalidate(self) -> None:
         """Let the next frame be read anew: runs were just deleted, or brought back."""
-        self._look.forget()
+        self._look.invalidate()
 
     def _read(self) -> tuple[pd.DataFrame, int]:
         folders, seen, changed = self.home.runs(), dict[str, tuple[Signature, Row | None]](), 0

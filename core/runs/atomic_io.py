@@ -1,4 +1,4 @@
-"""Files that survive a crash, written aside, synced, then put in place in one step; and records that tell of damage."""
+"""Files that survive a crash: written beside, synced, then renamed in one step; and records with checksums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.spec.errors import InputError
 
 MAX_RECORD_BYTES = 64 << 20  # bytes; the journal of 10,000 epochs has 4 MB
 MAX_TIME = 4e9  # the year 2096: a later time is garbled, and might not fit into a date
-_SEAL = "record_sha256"
+_CHECKSUM = "record_sha256"
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, data: Any, *, durable: bool = True) -> None:
-    """``data`` as JSON at ``path``, whole or not at all. For records: a folder in the way is set aside."""
+    """``data`` as JSON at ``path``, whole or not at all. For records: a folder in the way is quarantined."""
     text = json.dumps(data, indent=1, allow_nan=False) + "\n"
     clear_path(path)
     with atomic_write(path, durable=durable) as file:
@@ -51,8 +51,8 @@ def write_json(path: Path, data: Any, *, durable: bool = True) -> None:
 
 
 def append_line(path: Path, data: dict[str, Any]) -> None:
-    """``data``, sealed, as one line at the end of ``path``, synced. A torn line before it, left by a crash, is closed off
-    first. OSError if the disk refuses or ``path`` is not a plain file."""
+    """``data``, with its checksum, as one line at the end of ``path``, synced; after a torn line, left by a crash, it begins
+    a new one. OSError if the disk refuses or ``path`` is not a plain file."""
     line = json.dumps(with_checksum(data)).encode() + b"\n"
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
@@ -82,13 +82,13 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def with_checksum(data: dict[str, Any]) -> dict[str, Any]:
     """``data`` as JSON will give it back, with a SHA-256 of itself, by which :func:`parse_object` finds any change."""
     rest: dict[str, Any] = json.loads(json.dumps(data, allow_nan=False))
-    return {**rest, _SEAL: _digest(rest)}
+    return {**rest, _CHECKSUM: _digest(rest)}
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """The JSON object in ``raw``, without its seal. InputError, with the reason, if it is none or was altered.
+    """The JSON object in ``raw``, without its checksum. InputError, with the reason, if it is none or was altered.
 
-    A record without a seal, as a person may write it, is taken as it is.
+    A record without a checksum, as a person may write it, is accepted.
     """
     try:
         data = json.loads(raw)
@@ -98,8 +98,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise InputError("it is not JSON") from None
     if not isinstance(data, dict):
         raise InputError("it is not an object")
-    seal = data.pop(_SEAL, None)
-    if seal is not None and seal != _digest(data):
+    checksum = data.pop(_CHECKSUM, None)
+    if checksum is not None and checksum != _digest(data):
         raise InputError("it was altered after it was written")
     return data
 
@@ -133,16 +133,16 @@ def read_regular_file(path: Path) -> bytes:
 
 
 def quarantine(path: Path) -> Path:
-    """Rename what is damaged to a name of its own, ``<name>.damaged``, under which it is kept."""
-    aside, number = path.with_name(f"{path.name}.damaged"), 1
-    while os.path.lexists(aside):
+    """Rename what is damaged to an unused ``<name>.damaged``; the new path."""
+    target, number = path.with_name(f"{path.name}.damaged"), 1
+    while os.path.lexists(target):
         number += 1
-        aside = path.with_name(f"{path.name}.damaged-{number}")
-    return path.replace(aside)
+        target = path.with_name(f"{path.name}.damaged-{number}")
+    return path.replace(target)
 
 
 def clear_path(path: Path) -> None:
-    """Set aside a folder that lies where a record belongs. Never called for a path that a person chose."""
+    """Quarantine a folder that lies where a record belongs. Never called for a path that a person chose."""
     if path.is_dir() and not path.is_symlink():
         quarantine(path)
 
@@ -163,5 +163,5 @@ def sha256(path: Path) -> str:
 
 
 def modified(path: Path) -> float:
-    """When ``path`` was modified, in seconds since 1970 and no later than MAX_TIME, whatever the file system says."""
+    """When ``path`` was modified, in seconds since 1970, within 0 and MAX_TIME."""
     return min(max(path.stat().st_mtime, 0.0), MAX_TIME)

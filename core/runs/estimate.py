@@ -1,114 +1,133 @@
-"""How long runs will take: from what runs of this home took, else from a rough guess."""
+"""How long runs will take, from the throughput of finished runs, else from a rough guess; and how right that was."""
 
 from __future__ import annotations
 
 import heapq
 import math
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from core.runs.folder import Home, State
+from core.runs.atomic_io import append_line, modified, read_lines
+from core.runs.folder import Home, RunFolder, State
 from core.runs.status import RunStatus
 from core.spec.errors import InputError
 from core.spec.spec import FOLDER_PREFIX, RunSpec
+from core.spec.validate import finite
 
-# Images a second that one core of a server CPU trains, by width: what is assumed before anything was measured.
+# Images a second that one core of a server CPU trains, by width: assumed while nothing was measured.
 _GUESS = {4: 900.0, 8: 600.0, 16: 250.0, 32: 80.0, 64: 22.0, 128: 6.0}
-_PICTURES = {"cifar10": 50_000, "synthetic": 5_000}
+_TRAIN_IMAGES = {"cifar10": 50_000, "synthetic": 5_000}
 _OVERHEAD_SECONDS = 6.0  # loading and measuring, in the same guess
-_NEWEST = 50  # runs that are looked at: speed may change, and reading all of thousands would take long
+_MAX_RESULTS = 50  # the newest that are read: speed changes, and thousands would take long
+_MAX_FORECASTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """What one finished run took: ``rate`` is images a second over the whole run, loading and measuring included."""
+    """That of one finished run: ``rate`` is images a second over the whole run, loading and measuring included."""
 
     recipe: str
     data: str
     width: int
     dense: bool
-    pictures: int
+    images: int
     rate: float
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds that runs will take one after another; ``measured``: known from runs of the same width and data."""
+    """Seconds that runs will take; ``measured``: all of them from runs of the same width and data."""
 
     seconds: float
     measured: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The estimate for the runs of one launch, at the time ``t`` in seconds since 1970."""
+
+    t: float
+    seconds: float
+    measured: bool
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A forecast, and the seconds from the launch to the end of its last run."""
+
+    forecast: Forecast
+    seconds: float
+
+
 def read_throughputs(home: Home) -> list[Throughput]:
-    """The paces of the newest finished runs under ``home``, newest first."""
+    """Those of the newest finished runs under ``home``, newest first."""
     finished = []
     for folder in home.runs():
         with suppress(OSError):
             finished.append((folder.result_path.stat().st_mtime, folder))
     finished.sort(key=lambda item: item[0], reverse=True)
-    paces = []
-    for _, folder in finished[:_NEWEST]:
+    throughputs = []
+    for _, folder in finished[:_MAX_RESULTS]:
         with suppress(InputError, KeyError, TypeError, ValueError, ZeroDivisionError):
             result, spec = folder.result() or {}, folder.spec
-            pictures, seconds = int(result["train_pictures"]), float(result["wall_seconds"])
-            rate = pictures * spec.retrain.epochs / seconds
+            images, recipe = int(result["train_pictures"]), spec.recipe
+            rate = images * spec.retrain.epochs / float(result["wall_seconds"])
             if math.isfinite(rate) and rate > 0:
-                paces.append(
-                    Throughput(spec.recipe.key, spec.recipe.data, spec.recipe.width, spec.is_dense, pictures, rate)
-                )
-    return paces
+                throughputs.append(Throughput(recipe.key, recipe.data, recipe.width, spec.is_dense, images, rate))
+    return throughputs
 
 
-def estimate(specs: Iterable[RunSpec], paces: list[Throughput], workers: int = 1) -> Estimate:
-    """How long ``specs``, dense runs first, take when ``workers`` of them are executed at a time."""
+def estimate(specs: Iterable[RunSpec], throughputs: Sequence[Throughput], workers: int = 1) -> Estimate:
+    """How long ``specs``, dense runs first, take on ``workers``: each worker takes the next run when it is free."""
     free = [0.0] * workers
     dense_ends: dict[str, float] = {}
     measured = True
     for spec in specs:
-        own, known = _seconds(spec, paces)
-        ends = max(heapq.heappop(free), dense_ends.get(spec.dense.run_id, 0.0)) + own
+        own = _estimate_run(spec, throughputs)
+        ends = max(heapq.heappop(free), dense_ends.get(spec.dense.run_id, 0.0)) + own.seconds
         heapq.heappush(free, ends)
-        measured &= known
+        measured &= own.measured
         if spec.is_dense:
             dense_ends[spec.run_id] = ends
     return Estimate(max(free), measured)
 
 
-def time_left(runs: Iterable[RunStatus], paces: list[Throughput], at_once: int) -> Estimate:
-    """What remains of those of ``runs`` that go on, ``at_once`` of them at a time."""
-    going = [run for run in runs if run.state in (State.QUEUED, State.RUNNING, State.INTERRUPTED) and run.spec]
+def time_left(runs: Iterable[RunStatus], throughputs: Sequence[Throughput], workers: int) -> Estimate:
+    """What remains of those of ``runs`` that wait or run, on ``workers``."""
+    unfinished = [run for run in runs if run.state in (State.QUEUED, State.RUNNING, State.INTERRUPTED) and run.spec]
     seconds, measured = 0.0, True
-    for run in going:
+    for run in unfinished:
         assert run.spec is not None
         if run.seconds_left is not None:
             seconds += run.seconds_left
             continue
-        known = estimate([run.spec], paces)
-        seconds += known.seconds * (1 - run.fraction)
-        measured &= known.measured
-    return Estimate(seconds / max(1, min(at_once, len(going))), measured)
+        whole = _estimate_run(run.spec, throughputs)
+        seconds += whole.seconds * (1 - run.fraction)
+        measured &= whole.measured
+    return Estimate(seconds / max(1, min(workers, len(unfinished))), measured)
 
 
-def _seconds(spec: RunSpec, paces: list[Throughput]) -> tuple[float, bool]:
+def _estimate_run(spec: RunSpec, throughputs: Sequence[Throughput]) -> Estimate:
+    """From the most similar kind of run that was measured: same recipe, then same data and width, then any, scaled."""
     recipe = spec.recipe
-    same_data = [pace for pace in paces if pace.data == recipe.data]
-    pictures = same_data[0].pictures if same_data else _count_pictures(recipe.data)
-    images = pictures * spec.retrain.epochs
-    # The nearest kind of run that was measured: same recipe, then same data and width, then any width, scaled.
-    alike = [p for p in same_data if p.width == recipe.width]
-    best = [p for p in alike if p.recipe == recipe.key and p.dense == spec.is_dense] or [
-        p for p in alike if p.dense == spec.is_dense
-    ]
-    for candidates in (best, alike):
+    same_data = [other for other in throughputs if other.data == recipe.data]
+    images = (same_data[0].images if same_data else _count_images(recipe.data)) * spec.retrain.epochs
+    same_width = [other for other in same_data if other.width == recipe.width]
+    same_kind = [other for other in same_width if other.dense == spec.is_dense]
+    same_recipe = [other for other in same_kind if other.recipe == recipe.key]
+    for candidates in (same_recipe, same_kind, same_width):
         if candidates:
-            return images / candidates[0].rate, True
-    scale = paces[0].rate / _guess(paces[0].width) if paces else 1.0
-    return _OVERHEAD_SECONDS + images / (_guess(recipe.width) * scale), False
+            return Estimate(images / candidates[0].rate, True)
+    scale = throughputs[0].rate / _guess(throughputs[0].width) if throughputs else 1.0
+    return Estimate(_OVERHEAD_SECONDS + images / (_guess(recipe.width) * scale), False)
 
 
 def _guess(width: int) -> float:
@@ -116,12 +135,49 @@ def _guess(width: int) -> float:
     return float(np.exp(np.interp(math.log(width), widths, np.log(list(_GUESS.values())))))
 
 
-def _count_pictures(data: str) -> int:
+def _count_images(data: str) -> int:
     if not data.startswith(FOLDER_PREFIX):
-        return _PICTURES[data]
+        return _TRAIN_IMAGES[data]
     count = 0
     with suppress(OSError):
         for entry in os.scandir(Path(data.removeprefix(FOLDER_PREFIX)) / "train"):
             if entry.is_dir():
                 count += len(os.listdir(entry))
     return count
+
+
+def record_forecast(home: Home, estimate: Estimate, runs: Iterable[str]) -> None:
+    """Record the estimate for ``runs``, which are being launched with nothing before them in the queue."""
+    with suppress(OSError):  # no reason to stop a launch
+        append_line(_forecasts_path(home), asdict(Forecast(time.time(), **asdict(estimate), runs=tuple(runs))))
+
+
+def last_outcome(home: Home) -> Outcome | None:
+    """That of the newest launch of which every run is done, at the first attempt; None if there is none."""
+    forecasts = [read for line in read_lines(_forecasts_path(home)) if (read := _read_forecast(line))]
+    for forecast in reversed(forecasts[-_MAX_FORECASTS:]):
+        with suppress(InputError, OSError):
+            folders = [home.run(run_id) for run_id in forecast.runs]
+            if all(map(_done_at_first_attempt, folders)):
+                seconds = max(modified(folder.result_path) for folder in folders) - forecast.t
+                if seconds > 0:
+                    return Outcome(forecast, seconds)
+    return None
+
+
+def _done_at_first_attempt(folder: RunFolder) -> bool:
+    if folder.state() != State.DONE:
+        return False
+    kinds = [event["type"] for event in folder.events()]
+    return kinds.count("queued") <= 1 and kinds.count("started") <= 1 and "cancelled" not in kinds
+
+
+def _forecasts_path(home: Home) -> Path:
+    return home.cache / "forecasts.jsonl"
+
+
+def _read_forecast(line: Mapping[str, Any]) -> Forecast | None:
+    t, seconds, runs = finite(line.get("t")), finite(line.get("seconds")), line.get("runs")
+    if t and seconds and isinstance(runs, list) and runs and all(isinstance(run, str) for run in runs):
+        return Forecast(t, seconds, line.get("measured") is True, tuple(runs))
+    return None

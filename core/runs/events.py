@@ -1,46 +1,55 @@
-"""Follow runs through their folders and put what happens into lines of text."""
+"""Journal events and progress in words; and a printer that follows the journals of many runs."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from core.i18n import N_, Message
+from core.runs.failure import RunFailure
 from core.runs.folder import UNFINISHED, RunFolder
+from core.spec.validate import finite
 
 POLL_SECONDS = 1.0
+# Phases of a run in which it trains or measures, as progress and events name them.
+PHASES = {"train": N_("Training"), "finetune": N_("Fine-tuning"), "measure": N_("Measuring")}
+PREPARE = "prepare"  # the phase before: the data set is being loaded
+STARTED_OVER = {
+    "origin_changed": N_("the pictures, the dense network or the program are not those it began with"),
+}
+_BARE = {"queued": N_("queued"), "cancelled": N_("cancelled")}
 
 
 class EventPrinter:
-    """Says each new event of ``folders`` once; what was there when it was made is old."""
+    """Prints each event that the runs in ``folders`` append to their journals after it was made, one line each."""
 
-    def __init__(self, folders: Sequence[RunFolder], say: Callable[[str], None]) -> None:
+    def __init__(self, folders: Sequence[RunFolder], print_line: Callable[[str], None]) -> None:
+        self.run_ids = frozenset(folder.run_id for folder in folders)
         self._folders = folders
-        self._say = say
-        self._seen = {folder.run_id: len(folder.events()) for folder in folders}
-        self._phase = dict.fromkeys(self._seen, "")
+        self._print_line = print_line
+        self._printed = {folder.run_id: len(folder.events()) for folder in folders}
+        self._phase = dict.fromkeys(self._printed, "")
         self._size: dict[str, int] = {}
 
-    def look(self) -> None:
-        """Say what is new since the last look."""
+    def poll(self) -> None:
+        """Print what is new since the last call."""
         for folder in self._folders:
-            self._look_at_progress(folder)
-            if not self._changed(folder):
+            self._print_preparation(folder)
+            if not self._has_grown(folder):
                 continue
             events = folder.events()
-            for event in events[self._seen[folder.run_id] :]:
-                line = describe_event(event)
-                if line:
-                    self._say(f"{folder.run_id}: {line}")
-            self._seen[folder.run_id] = len(events)
+            for event in events[self._printed[folder.run_id] :]:
+                self._print_line(f"{folder.run_id}: {event_message(event)}")
+            self._printed[folder.run_id] = len(events)
 
     def finished(self) -> bool:
         """Whether no run goes on by itself any more."""
         return not any(folder.state() in UNFINISHED for folder in reversed(self._folders))
 
-    def _changed(self, folder: RunFolder) -> bool:
-        """Whether the journal has grown: a study has hundreds, and most of them rest."""
+    def _has_grown(self, folder: RunFolder) -> bool:
+        """Whether the journal's size is another one: a study has hundreds of journals, and few of them change."""
         try:
             size = folder.events_path.stat().st_size
         except OSError:
@@ -49,61 +58,108 @@ class EventPrinter:
         self._size[folder.run_id] = size
         return changed
 
-    def _look_at_progress(self, folder: RunFolder) -> None:
-        phase = str(folder.progress().get("phase", ""))
-        if phase and phase != self._phase[folder.run_id] and phase not in PHASES:
-            self._say(f"{folder.run_id}: {phase}")
+    def _print_preparation(self, folder: RunFolder) -> None:
+        """Print what is prepared; events tell of the other phases."""
+        progress = folder.progress()
+        phase = str(phase_message(progress))
+        if phase and phase != self._phase[folder.run_id] and not is_training(progress):
+            self._print_line(f"{folder.run_id}: {phase}")
         self._phase[folder.run_id] = phase
 
 
-# Phases of a run that its events tell of anyway.
-PHASES = {"train": "Training", "finetune": "Fine-tuning", "measure": "Measuring"}
-
-
 @contextmanager
-def watching(folders: Sequence[RunFolder], say: Callable[[str], None]) -> Iterator[None]:
-    """Follow ``folders`` beside whatever the block does."""
-    watcher = EventPrinter(folders, say)
+def printing_events(folders: Sequence[RunFolder], print_line: Callable[[str], None]) -> Iterator[None]:
+    """Print the events of ``folders`` while the block runs."""
+    printer = EventPrinter(folders, print_line)
     stop = threading.Event()
 
     def follow() -> None:
         while not stop.wait(POLL_SECONDS):
-            watcher.look()
+            printer.poll()
 
-    thread = threading.Thread(target=follow, name="watcher", daemon=True)
+    thread = threading.Thread(target=follow, name="event printer", daemon=True)
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
-        watcher.look()
+        printer.poll()
 
 
-def describe_event(event: dict[str, Any]) -> str:
-    """An event as a line of text, empty for one that needs none. A garbled event is only named."""
-    kind = event["type"]
+def is_training(progress: Mapping[str, Any]) -> bool:
+    """Whether the run trains or measures, so that the fraction in ``progress`` is one of its training."""
+    phase = progress.get("phase")
+    return isinstance(phase, str) and phase in PHASES
+
+
+def phase_message(progress: Mapping[str, Any]) -> Message:
+    """What the run is doing, by its progress record. Earlier versions put a sentence there for the data's preparation."""
+    phase = progress.get("phase", "")
+    if is_training(progress):
+        return Message(PHASES[phase])
+    if phase != PREPARE:
+        return Message.literal(str(phase))
     try:
-        match kind:
-            case "epoch":
-                return (
-                    f"{PHASES.get(event['phase'], event['phase']).lower()}, epoch {event['epoch']}/{event['epochs']}: "
-                    f"loss {event['loss']:.3f}, test accuracy {event['test_accuracy']:.2f} %, "
-                    f"{event['images_per_second']:,.0f} images/s"
-                )
-            case "pruned":
-                return (
-                    f"pruned to sparsity {event['reached_sparsity']:.4f}, {event['model_size_mb']:.3f} MB; "
-                    f"test accuracy {event['test_accuracy']:.2f} % before fine-tuning"
-                )
-            case "started":
-                return f"started on {event['hardware']} (attempt {event['attempt']}, threads: {event['threads']})"
-            case "done":
-                return f"done, test accuracy {event['test_accuracy']:.2f} %"
-            case "resumed":
-                return f"goes on after epoch {event['epoch']}"
-            case "failed":
-                return f"failed: {event['reason']}"
-    except (KeyError, TypeError, ValueError):
-        pass
-    return kind.replace("_", " ") if isinstance(kind, str) else ""
+        step = Message.from_json(progress.get("step"))
+    except ValueError:
+        step = Message.literal(PREPARE)
+    return Message("{step} ({fraction:.0%})", step=step, fraction=finite(progress.get("fraction")) or 0.0)
+
+
+def event_message(event: Mapping[str, Any]) -> Message:
+    """An event as a line of text. One that is garbled or of an unknown kind is only named."""
+    try:
+        message = _event_message(event)
+        str(message)  # a field of another type than its format's
+    except (LookupError, TypeError, ValueError, OverflowError):
+        return Message.literal(str(event["type"]).replace("_", " "))
+    return message
+
+
+def _event_message(event: Mapping[str, Any]) -> Message:
+    match event["type"]:
+        case "epoch":
+            return Message(
+                "{phase}, epoch {epoch}/{epochs}: loss {loss:.3f}, test accuracy {accuracy:.2f} %, {speed:,.0f} images/s",
+                phase=_training_phase(event["phase"]),
+                epoch=event["epoch"],
+                epochs=event["epochs"],
+                loss=event["loss"],
+                accuracy=event["test_accuracy"],
+                speed=event["images_per_second"],
+            )
+        case "pruned":
+            return Message(
+                "pruned to sparsity {sparsity:.4f}, {size:.3f} MB; test accuracy {accuracy:.2f} % before fine-tuning",
+                sparsity=event["reached_sparsity"],
+                size=event["model_size_mb"],
+                accuracy=event["test_accuracy"],
+            )
+        case "started":
+            return Message(
+                "started on {hardware} (attempt {attempt}, threads: {threads})",
+                hardware=event["hardware"],
+                attempt=event["attempt"],
+                threads=event["threads"],
+            )
+        case "done":
+            return Message("done, test accuracy {accuracy:.2f} %", accuracy=event["test_accuracy"])
+        case "resumed":
+            return Message("goes on after epoch {epoch}", epoch=event["epoch"])
+        case "started_over":
+            return Message("starts over: {reason}", reason=_started_over_reason(event["reason"]))
+        case "checkpoint_damaged":
+            return Message("{file} is damaged and not used", file=event["name"])
+        case "failed":
+            return Message("failed: {reason}", reason=RunFailure.from_events([event]).message)
+        case kind:
+            return Message(_BARE[kind])
+
+
+def _training_phase(phase: str) -> Message:
+    return {"train": Message("training"), "finetune": Message("fine-tuning")}.get(phase) or Message.literal(phase)
+
+
+def _started_over_reason(reason: str) -> Message:
+    return Message(STARTED_OVER[reason]) if reason in STARTED_OVER else Message.literal(reason)

@@ -1,4 +1,4 @@
-"""The record of a run: its folder, which is the truth about it and all that pages, commands and workers share."""
+"""The folder of a run: its record, and all that pages, commands and workers share."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ class RunFolder:
     def commit(self, result: dict[str, Any]) -> None:
         """Write the result: from here on the run is done."""
         write_json(self.result_path, with_checksum(result))
-        with suppress(OSError):  # nobody looks at the progress of a finished run
+        with suppress(OSError):  # the progress of a finished run is not read
             self._progress_path.unlink()
 
     def append(self, kind: str, **data: Any) -> None:
@@ -240,7 +240,7 @@ class RunFolder:
         return [event for event in read_lines(self.events_path) if isinstance(event.get("type"), str)]
 
     def report_progress(self, **data: Any) -> None:
-        """Where the run stands within its epoch; overwritten every time, and worth no sync."""
+        """Write where the run is within its epoch: overwritten every time, not synced."""
         write_json(self._progress_path, with_checksum({"t": time.time(), **data}), durable=False)
 
     def progress(self) -> dict[str, Any]:
@@ -254,7 +254,7 @@ class RunFolder:
         return self._cancel_path.exists()
 
     def request_cancel(self) -> None:
-        """Ask whoever executes the run to stop; a run that nobody executes is cancelled at once."""
+        """Request that the process that executes the run stops; a run that none executes is cancelled at once."""
         state = self.state()
         if state in (State.DONE, State.FAILED, State.CANCELLED):
             return
@@ -263,7 +263,7 @@ class RunFolder:
             self.append("cancelled")
 
     def enqueue(self) -> None:
-        """Note that the run waits to be executed; drop a request to cancel it, and set a damaged result aside."""
+        """Record that the run waits; withdraw a request to cancel it, and quarantine a damaged result."""
         try:
             self.result()
         except InputError:
@@ -290,13 +290,13 @@ class RunFolder:
         if owner is not None and owner.alive:
             return (State.CANCELLING if self.cancel_requested else State.RUNNING), None
         events = self.events()
-        for place, event in reversed(list(enumerate(events, 1))):
+        for count, event in reversed(list(enumerate(events, 1))):
             if event["type"] in ("started", "queued", "cancelled", "failed"):
                 # A request counts whatever happened to the run while it was stopping.
                 if event["type"] == "cancelled" or self.cancel_requested:
                     return State.CANCELLED, None
                 if event["type"] == "failed":
-                    return State.FAILED, RunFailure.from_events(events[:place])
+                    return State.FAILED, RunFailure.from_events(events[:count])
                 return (State.INTERRUPTED if event["type"] == "started" else State.QUEUED), None
         return State.QUEUED, None
 

@@ -1,4 +1,4 @@
-"""One owner a run: a lease with a heartbeat and an attempt number.
+"""One owner for each run: a lease with a heartbeat and an attempt number.
 
 An attempt is a file ``attempt-<n>`` that only one process can create; its modification time is the heartbeat. Whoever
 holds the highest number owns the run, and an earlier attempt that is still alive may not commit any more.
@@ -24,7 +24,7 @@ from core.runs.atomic_io import parse_object, read_regular_file, with_checksum, 
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
-_RELEASED = 0.0  # the heartbeat of an attempt that could not note its end otherwise
+_RELEASED = 0.0  # the heartbeat of an attempt whose end could not be written
 _ATTEMPT = re.compile(r"attempt-(\d{4}|[1-9]\d{4,})", re.ASCII)
 
 
@@ -33,12 +33,12 @@ class LeaseHeldError(RuntimeError):
 
 
 class LeaseLostError(RuntimeError):
-    """A later attempt has taken the run over: this one may not write any more."""
+    """A later attempt owns the run: this one may not write any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the newest attempt of a run."""
+    """The process of the newest attempt of a run."""
 
     attempt: int
     host: str
@@ -54,7 +54,7 @@ def latest_attempt(folder: Path) -> int:
 
 
 def holder(folder: Path) -> Holder | None:
-    """The owner of the newest attempt, or None if there is no attempt or its owner let go."""
+    """The owner of the newest attempt, or None if there is no attempt or it was released."""
     return _holder(folder, latest_attempt(folder))
 
 
@@ -74,14 +74,13 @@ def _holder(folder: Path, attempt: int) -> Holder | None:
     pid = data.get("pid")
     alive = is_alive(data)
     if alive is None:
-        # Only where the process cannot be looked up. The clock is no judge of a process at hand: it may be set, or have
-        # stood still while the machine slept.
+        # Only where the process cannot be looked up: the clock may be set, or have stood still while the machine slept.
         alive = abs(time.time() - heartbeat) < STALE_SECONDS
     return Holder(attempt, str(data.get("host", "?")), pid if isinstance(pid, int) else 0, alive)
 
 
 class Lease:
-    """The right to execute the run in ``folder``; a context manager that lets go at its end.
+    """The right to execute the run in ``folder``; a context manager that releases it at its end.
 
     Raises LeaseHeldError when entered while another owner is alive.
     """
@@ -98,15 +97,15 @@ class Lease:
         owner = _holder(self.folder, latest)
         if owner is not None and owner.alive:
             raise LeaseHeldError(f"{self.folder.name} is being executed by process {owner.pid} on {owner.host}.")
-        # The number follows from the attempt just looked at: whoever looks at the same time tries to create the same.
+        # The next number after the one just read: two processes that read the same try to create the same file.
         attempt = latest + 1
         try:
-            # Linked into place whole: nobody can ever see an attempt without its owner.
+            # Linked into place whole: an attempt without its owner is never visible.
             self._file = _create(_attempt_path(self.folder, attempt), identity())
         except FileExistsError:
-            raise LeaseHeldError(f"{self.folder.name} was just taken by another process.") from None
+            raise LeaseHeldError(f"{self.folder.name} was just started by another process.") from None
         self.attempt = attempt
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat {self.folder.name}", daemon=True)
+        self._thread = threading.Thread(target=self._send_heartbeats, name=f"heartbeat {self.folder.name}", daemon=True)
         self._thread.start()
         return self
 
@@ -133,7 +132,7 @@ class Lease:
         if not os.path.samestat(os.fstat(self._file), _attempt_path(self.folder, self.attempt).stat()):
             raise LeaseLostError(f"{self.folder.name}: this attempt's folder was deleted, and there is a new one.")
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         path = _attempt_path(self.folder, self.attempt)
         while not self._stop.wait(HEARTBEAT_SECONDS):
             with suppress(OSError):
@@ -172,13 +171,13 @@ def _machine() -> str:
 
 
 def identity() -> dict[str, Any]:
-    """This process, so that any other can tell with :func:`is_alive` whether it is still there."""
+    """This process, for :func:`is_alive` in any other process."""
     pid = os.getpid()
     return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "born": _start_time(psutil.Process(pid))}
 
 
 def is_alive(process: dict[str, Any]) -> bool | None:
-    """Whether the process with this :func:`identity` lives; None where nobody can know, as on another machine."""
+    """Whether the process with this :func:`identity` lives; None where that is unknown, as on another machine."""
     if process.get("machine") != _machine():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Looking at the same folders again and again, by many at once, without doing the work each time."""
+"""Read the same folders again and again, for many callers at once, at a bounded cost."""
 
 from __future__ import annotations
 
@@ -12,54 +12,55 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 Signature = tuple[int, ...]
 
-# Of the time that passes, at most a tenth is spent on looking. A look at fewer folders than this takes next to none.
+# At most a tenth of the time is spent on reading. Fewer folders than this are read at every call, in next to no time.
 MANY = 300
-_PAUSE, _MAX_PAUSE_SECONDS = 10.0, 2.0
+_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 10.0, 2.0
 
 
 class ThrottledReader(Generic[T]):
-    """What ``look`` found last. It is called anew when it is time to, by one thread; the others go on with what they have.
+    """The value that ``read`` returned last. One thread at a time calls it, after a pause; the others get the last value.
 
-    ``look`` returns what it found and at how many folders it looked. Its errors reach whoever called.
+    ``read`` returns the value and the number of folders that it read. Its errors reach the caller.
     """
 
-    def __init__(self, look: Callable[[], tuple[T, int]]) -> None:
-        self._look = look
+    def __init__(self, read: Callable[[], tuple[T, int]]) -> None:
+        self._read = read
         self._lock = threading.Lock()
-        self._found: list[T] = []  # one, once there is one
+        self._last: list[T] = []  # one value, once there is one
         self._next = 0.0
 
     def get(self) -> T:
-        """What was found: by this call, unless there are many folders and somebody has just looked."""
-        found = self._found
-        if found and time.monotonic() < self._next:
-            return found[0]
-        # Who has nothing yet must wait for it.
-        if not self._lock.acquire(blocking=not found):
-            return found[0]
+        """The value: read by this call, unless there are many folders and they were read a moment ago."""
+        last = self._last
+        if last and time.monotonic() < self._next:
+            return last[0]
+        # Without a value there is nothing to do but wait for one.
+        if not self._lock.acquire(blocking=not last):
+            return last[0]
         try:
-            if self._found and self._found is not found and time.monotonic() < self._next:
-                return self._found[0]  # somebody has looked meanwhile
+            if self._last and self._last is not last and time.monotonic() < self._next:
+                return self._last[0]  # another thread has read it meanwhile
             began = time.monotonic()
-            value, count = self._look()
+            value, count = self._read()
             took = time.monotonic() - began
-            self._found = [value]
-            self._next = began + took + (min(_PAUSE * took, _MAX_PAUSE_SECONDS) if count >= MANY else 0.0)
+            self._last = [value]
+            pause = min(_PAUSE_FACTOR * took, _MAX_PAUSE_SECONDS) if count >= MANY else 0.0
+            self._next = began + took + pause
             return value
         finally:
             self._lock.release()
 
-    def forget(self) -> None:
-        """Let the next call look, whoever looked before: something was just changed."""
-        with self._lock:  # also what is being found right now may be old already
-            self._found = []
+    def invalidate(self) -> None:
+        """Make the next call read: something was just changed."""
+        with self._lock:  # a value that is being read right now may be out of date already
+            self._last = []
 
 
 def signature(folder: Path, names: tuple[str, ...]) -> Signature:
-    """What changes when one of the files ``names`` of ``folder`` is written, replaced or removed; "" is the folder."""
+    """Numbers that change when one of the files ``names`` in ``folder`` is written, replaced or removed; "": the folder."""
     parts: list[int] = []
     base = str(folder)
-    for name in names:  # called for every run on every look: no Path is made, which takes longer than asking the disk
+    for name in names:  # called for every run at every read: making a Path takes longer than the system call
         try:
             stat = os.stat(f"{base}/{name}" if name else base)  # noqa: PTH116
             parts += (stat.st_mtime_ns, stat.st_size, stat.st_ino)

@@ -1,4 +1,4 @@
-"""How each run stands: state, progress and time left, read again only where something has changed."""
+"""State, progress and time left of each run, read again only where something has changed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from core.i18n import Message
 from core.runs.atomic_io import MAX_TIME, modified
-from core.runs.events import PHASES
+from core.runs.events import is_training, phase_message
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.polling import Signature, ThrottledReader, signature
@@ -20,15 +21,15 @@ from core.spec.training_plan import make_training_plan
 from core.spec.validate import finite
 
 # States that only change together with a file in the run's folder; in the others a heartbeat may just stop.
-_STILL = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
-_FILES = ("", "events.jsonl", "result.json", "spec.json")  # "": the folder, which tells of all other files
-_LAST_EPOCH = 2**31  # that is believed
+_SETTLED = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUEUED})
+_FILES = ("", "events.jsonl", "result.json", "spec.json")  # "": the folder, whose time changes with all other files
+_MAX_EPOCH = 2**31  # a later one is garbled
 _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run at a glance. ``fraction`` of its training that is done; ``seconds_left`` None where nobody knows;
+    """The status of one run. ``fraction`` of its training that is done; ``seconds_left`` None where it is unknown;
     ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``latency_ms`` per picture at
     batch 1, first as measured right after pruning, then as in the result; ``created`` in seconds since 1970."""
 
@@ -36,7 +37,7 @@ class RunStatus:
     spec: RunSpec | None
     state: State
     failure: RunFailure | None
-    phase: str
+    phase: Message
     fraction: float
     seconds_left: float | None
     test_accuracy: float | None
@@ -52,7 +53,7 @@ class Statuses:
     def __init__(self, home: Home) -> None:
         self.home = home
         self._known: dict[str, tuple[Signature, RunStatus]] = {}
-        self._look = ThrottledReader(self._read)
+        self._reader = ThrottledReader(self._read)
 
     def read(self) -> list[RunStatus]:
         """Every run: the recipe that was launched last first, within a recipe in the order of launching, so that a run
@@ -60,27 +61,27 @@ class Statuses:
 
         Where there are hundreds of runs it may be a moment old, two seconds at most.
         """
-        return list(self._look.get())
+        return list(self._reader.get())
 
     def unfinished(self, finished: Container[str]) -> list[RunStatus]:
         """The runs that wait or are under way, in no order. ``finished``: ids of runs known to have a result, which are
         passed over: a page that asks for nothing else does not have to read thousands of records."""
-        left = (self._one(folder)[1] for folder in self.home.runs() if folder.run_id not in finished)
+        left = (self._read_one(folder)[1] for folder in self.home.runs() if folder.run_id not in finished)
         return [status for status in left if status.state in UNFINISHED]
 
     def invalidate(self) -> None:
-        """Let the next call read anew: runs were just launched, cancelled or deleted."""
-        self._look.forget()
+        """Make the next call read: runs were just launched, cancelled or deleted."""
+        self._reader.invalidate()
 
     def _read(self) -> tuple[list[RunStatus], int]:
-        seen = {folder.run_id: self._one(folder) for folder in self.home.runs()}
+        seen = {folder.run_id: self._read_one(folder) for folder in self.home.runs()}
         self._known = seen
-        return _in_order([status for _, status in seen.values()]), len(seen)
+        return _sort([status for _, status in seen.values()]), len(seen)
 
-    def _one(self, folder: RunFolder) -> tuple[Signature, RunStatus]:
+    def _read_one(self, folder: RunFolder) -> tuple[Signature, RunStatus]:
         files = signature(folder.path, _FILES)
         entry = self._known.get(folder.run_id)
-        if entry is None or entry[0] != files or entry[1].state not in _STILL:
+        if entry is None or entry[0] != files or entry[1].state not in _SETTLED:
             entry = self._known[folder.run_id] = (files, _status(folder))
         return entry
 
@@ -118,7 +119,7 @@ def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
     rows: dict[tuple[str, str, float], dict[str, Any]] = {}
     for folder in folders:
         for event in folder.events():
-            phase, epoch = _place(event, folder)
+            phase, epoch = _phase_and_epoch(event, folder)
             if phase is not None and epoch is not None:
                 measures = {name: finite(event.get(name)) for name in _CURVES}
                 row = {"run_id": folder.run_id, "phase": phase, "epoch": epoch, **measures}
@@ -126,21 +127,21 @@ def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), columns=["run_id", "phase", "epoch", *_CURVES])
 
 
-def _place(event: Mapping[str, Any], folder: RunFolder) -> tuple[str, float] | tuple[None, None]:
-    """The phase of an event with measures, and the epochs that were done by then; None for both if it is another one."""
+def _phase_and_epoch(event: Mapping[str, Any], folder: RunFolder) -> tuple[str, float] | tuple[None, None]:
+    """The phase of an event with measures, and the number of epochs done by then; None for both for any other event."""
     phase, epoch = event.get("phase"), event.get("epoch")
-    if event["type"] == "epoch" and isinstance(phase, str) and type(epoch) is int and 0 < epoch <= _LAST_EPOCH:
+    if event["type"] == "epoch" and isinstance(phase, str) and type(epoch) is int and 0 < epoch <= _MAX_EPOCH:
         return phase, epoch
     if event["type"] == "pruned":
         try:
             if not folder.spec.is_dense:
                 return "pruned", make_training_plan(folder.spec).pruned_after
-        except InputError:  # the spec is unreadable: nobody knows when it was cut
+        except InputError:  # the spec is unreadable: when it was cut is unknown
             pass
     return None, None
 
 
-def _in_order(runs: list[RunStatus]) -> list[RunStatus]:
+def _sort(runs: list[RunStatus]) -> list[RunStatus]:
     newest: dict[str, float] = {}
     for run in runs:
         newest[run.group] = max(run.created, newest.get(run.group, 0.0))
@@ -155,20 +156,19 @@ def _status(folder: RunFolder) -> RunStatus:
         spec = None
     events = folder.events()
     progress = folder.progress() if state in (State.RUNNING, State.CANCELLING) else {}
-    phase = str(progress.get("phase", ""))
-    # While data is prepared nothing is trained: what was done before still counts, and nobody knows what is left.
-    training = progress if phase in PHASES else {}
+    # While data are prepared nothing is trained: the epochs done before still count, and the time left is unknown.
+    training = progress if is_training(progress) else {}
     epochs = [event for event in events if event["type"] == "epoch"]
     last = epochs[-1] if epochs else {}
     costs = _costs(folder, state, events)
-    done = 1.0 if state == State.DONE else _share(last)
+    done = 1.0 if state == State.DONE else _epoch_fraction(last)
     fraction = finite(training.get("fraction"))
     return RunStatus(
         run_id=folder.run_id,
         spec=spec,
         state=state,
         failure=failure,
-        phase=phase,
+        phase=phase_message(progress),
         fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
         seconds_left=finite(training.get("seconds_left")),
         test_accuracy=finite(last.get("test_accuracy")),
@@ -186,7 +186,7 @@ def _costs(folder: RunFolder, state: State, events: list[dict[str, Any]]) -> dic
     return next((event for event in reversed(events) if event["type"] == "pruned"), {})
 
 
-def _share(event: dict[str, Any]) -> float:
+def _epoch_fraction(event: dict[str, Any]) -> float:
     epoch, epochs = finite(event.get("epoch")), finite(event.get("epochs"))
     return min(1.0, epoch / epochs) if epoch and epochs else 0.0
 

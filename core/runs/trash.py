@@ -13,12 +13,12 @@ from core.spec.errors import InputError
 
 
 def trash_path(home: Home) -> Path:
-    """Where deleted runs lie."""
+    """The folder of deleted runs."""
     return home.path / "trash"
 
 
 def move_to_trash(home: Home, run_ids: Collection[str]) -> list[Path]:
-    """Move the runs out of the way, all or none; where each is now.
+    """Move the runs there, all or none; their new paths.
 
     InputError for one that is not there or not ended, and for a dense run without which others could not be compared.
     """
@@ -28,35 +28,35 @@ def move_to_trash(home: Home, run_ids: Collection[str]) -> list[Path]:
             raise InputError("{run} is not there: it was deleted already.", run=folder.run_id)
         if folder.state() in UNFINISHED - {State.INTERRUPTED}:
             raise InputError("{run} has not ended: cancel it first.", run=folder.run_id)
-    _refuse_orphans(home, folders)
+    _check_dependants(home, folders)
     moved = []
-    with ExitStack() as held:
+    with ExitStack() as leases:
         for folder in folders:
             try:
-                held.enter_context(Lease(folder.path))  # nobody may start it while it moves
+                leases.enter_context(Lease(folder.path))  # nobody may start it while it moves
             except LeaseHeldError:
                 raise InputError("{run} has just been started: cancel it first.", run=folder.run_id) from None
         trash_path(home).mkdir(exist_ok=True)
         for folder in folders:
-            target = _free(trash_path(home) / f"{folder.run_id}-{time.strftime('%Y%m%d-%H%M%S')}")
+            target = _unused_path(trash_path(home) / f"{folder.run_id}-{time.strftime('%Y%m%d-%H%M%S')}")
             moved.append(folder.path.rename(target))
     return moved
 
 
-def _refuse_orphans(home: Home, folders: Collection[RunFolder]) -> None:
-    going = {folder.run_id for folder in folders}
+def _check_dependants(home: Home, folders: Collection[RunFolder]) -> None:
+    deleted = {folder.run_id for folder in folders}
     for other in home.runs():
-        if other.run_id in going:
+        if other.run_id in deleted:
             continue
         try:
             dense = other.spec.dense.run_id
-        except InputError:  # a damaged run needs nobody
+        except InputError:  # a damaged run depends on none
             continue
-        if dense in going and other.state() not in (State.FAILED, State.CANCELLED):
+        if dense in deleted and other.state() not in (State.FAILED, State.CANCELLED):
             raise InputError("{run} starts from {dense}: delete both, or keep both.", run=other.run_id, dense=dense)
 
 
-def _free(path: Path) -> Path:
+def _unused_path(path: Path) -> Path:
     count, free = 1, path
     while free.exists():
         count += 1

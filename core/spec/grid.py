@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.i18n import N_, Message
+from core.i18n import Message
 from core.spec.errors import InputError
 from core.spec.methods import DENSE, Scalar
 from core.spec.spec import Recipe, RunSpec
@@ -26,10 +26,10 @@ def study_runs(
     Sparsity 0.0 stands for the dense run, whatever the method. ``settings`` are given per method. InputError for a
     value that is not accepted, for an empty choice and for more than 2,000 runs.
     """
-    given = ((N_("methods"), methods), (N_("sparsities"), sparsities), (N_("seeds"), seeds))
+    given = ((Message("methods"), methods), (Message("sparsities"), sparsities), (Message("seeds"), seeds))
     for name, chosen in given:
         if not chosen:
-            raise InputError("{choice} is empty: choose at least one.", choice=Message(name))
+            raise InputError("{choice} is empty: choose at least one.", choice=name)
     size = len(methods) * len(sparsities) * len(seeds)
     if size > MAX_STUDY_RUNS:
         raise InputError("This study has {runs:,} runs: choose at most {most:,}.", runs=size, most=MAX_STUDY_RUNS)

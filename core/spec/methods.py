@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.i18n import Message
+from core.i18n import N_, Message
 from core.spec.errors import invalid_value
 from core.spec.validate import check_choice
 
@@ -85,24 +85,24 @@ class Method:
 # Dense runs keep their weights at the start of these epochs, so that a ticket can be rewound to them.
 REWIND_EPOCHS = (0, 1, 2, 4, 8)
 
-_SCHEDULE_HELP = (
-    "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. gradual: a little every "
-    "few steps during the first half of the training."
+_SCHEDULE_HELP = N_(
+    "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. "
+    "gradual: a little every few steps during the first half of the training."
 )
 _ROUNDS = Setting(
     name="rounds",
-    label="Rounds",
-    help="Each round removes the same share of what is left, then trains for its share of the epochs.",
+    label=N_("Rounds"),
+    help=N_("Each round removes the same share of what is left, then trains for its share of the epochs."),
     default=3,
     choices=(2, 3, 5, 10),
     only_with=("schedule", "iterative"),
 )
 _RETRAINING = Setting(
     name="retraining",
-    label="Training afterwards",
-    help=(
-        "fine-tuning: a small learning rate. lr-rewinding: the learning rates of the dense run's last epochs over again "
-        "(Renda et al., ICLR 2020)."
+    label=N_("Training afterwards"),
+    help=N_(
+        "fine-tuning: a small learning rate. lr-rewinding: the learning rates of the dense run's "
+        "last epochs over again (Renda et al., ICLR 2020)."
     ),
     default="fine-tuning",
     choices=("fine-tuning", "lr-rewinding"),
@@ -111,25 +111,25 @@ _RETRAINING = Setting(
 _ENTRIES = (
     Method(
         name="magnitude",
-        label="Magnitude",
-        summary="Removes the weights that are smallest in absolute value, then fine-tunes.",
+        label=N_("Magnitude"),
+        summary=N_("Removes the weights that are smallest in absolute value, then fine-tunes."),
         source="Han et al., NIPS 2015",
         kind="unstructured",
         settings=(
             Setting(
                 name="allocation",
-                label="Spread over layers",
-                help=(
-                    "global: all weights compete. uniform: every layer loses the same share. erk: layers with few weights "
-                    "keep more of them (Evci et al., 2020). lamp: weights compete after scaling by what is larger in their "
-                    "layer (Lee et al., 2021)."
+                label=N_("Spread over layers"),
+                help=N_(
+                    "global: all weights compete. uniform: every layer loses the same share. erk: "
+                    "layers with few weights keep more of them (Evci et al., 2020). lamp: weights "
+                    "compete after scaling by what is larger in their layer (Lee et al., 2021)."
                 ),
                 default="global",
                 choices=("global", "uniform", "erk", "lamp"),
             ),
             Setting(
                 name="schedule",
-                label="Pruning schedule",
+                label=N_("Pruning schedule"),
                 help=_SCHEDULE_HELP,
                 default="one-shot",
                 choices=("one-shot", "iterative", "gradual"),
@@ -140,42 +140,46 @@ _ENTRIES = (
     ),
     Method(
         name="structured",
-        label="Structured",
-        summary="Removes whole filters of low importance, so that the network really becomes smaller; then fine-tunes.",
+        label=N_("Structured"),
+        summary=N_(
+            "Removes whole filters of low importance, so that the network really becomes smaller; then fine-tunes."
+        ),
         source="Li et al., ICLR 2017",
         kind="structured",
         settings=(
             Setting(
                 name="criterion",
-                label="Importance of a filter",
-                help=(
-                    "l1, l2: the size of its weights. bn_scale: the factor that BatchNorm gives its output (Liu et al., "
-                    "2017). taylor: what the loss would change without it (Molchanov et al., 2019)."
+                label=N_("Importance of a filter"),
+                help=N_(
+                    "l1, l2: the size of its weights. bn_scale: the factor that BatchNorm gives "
+                    "its output (Liu et al., 2017). taylor: what the loss would change without it "
+                    "(Molchanov et al., 2019)."
                 ),
                 default="l1",
                 choices=("l1", "l2", "bn_scale", "taylor"),
             ),
             Setting(
                 name="allocation",
-                label="Spread over layers",
-                help=(
-                    "uniform: every layer loses the same share of filters. global: filters compete over all layers. "
-                    "cost: they compete by importance for what they cost in computation and weights."
+                label=N_("Spread over layers"),
+                help=N_(
+                    "uniform: every layer loses the same share of filters. global: filters compete "
+                    "over all layers. cost: they compete by importance for what they cost in "
+                    "computation and weights."
                 ),
                 default="uniform",
                 choices=("uniform", "global", "cost"),
             ),
             Setting(
                 name="round_to",
-                label="Channels a multiple of",
-                help="8 suits the vector units of processors; the sparsity is then met less exactly.",
+                label=N_("Channels a multiple of"),
+                help=N_("8 suits the vector units of processors; the sparsity is then met less exactly."),
                 default=1,
                 choices=(1, 8),
             ),
             Setting(
                 name="floor",
-                label="Least share of a layer kept",
-                help="No layer loses more of its filters than this leaves, whatever their importance.",
+                label=N_("Least share of a layer kept"),
+                help=N_("No layer loses more of its filters than this leaves, whatever their importance."),
                 default=0.0,
                 choices=(0.0, 0.05, 0.1, 0.2),
             ),
@@ -184,22 +188,27 @@ _ENTRIES = (
     ),
     Method(
         name="lottery_ticket",
-        label="Lottery ticket",
-        summary="Finds the large weights of the trained network, puts them back to earlier values and trains again.",
+        label=N_("Lottery ticket"),
+        summary=N_(
+            "Finds the large weights of the trained network, puts them back to earlier values and trains again."
+        ),
         source="Frankle & Carbin, ICLR 2019; rewinding: Frankle et al., ICML 2020",
         kind="unstructured",
         settings=(
             Setting(
                 name="rewind_epoch",
-                label="Rewind to epoch",
-                help="0: back to the values before training. Later: to those the dense run had after that epoch.",
+                label=N_("Rewind to epoch"),
+                help=N_("0: back to the values before training. Later: to those the dense run had after that epoch."),
                 default=0,
                 choices=REWIND_EPOCHS,
             ),
             Setting(
                 name="schedule",
-                label="Pruning schedule",
-                help="one-shot: all at once. iterative: in rounds of pruning, rewinding and training that share the epochs.",
+                label=N_("Pruning schedule"),
+                help=N_(
+                    "one-shot: all at once. iterative: in rounds of pruning, rewinding and training "
+                    "that share the epochs."
+                ),
                 default="one-shot",
                 choices=("one-shot", "iterative"),
             ),
@@ -209,8 +218,10 @@ _ENTRIES = (
     ),
     Method(
         name="snip",
-        label="SNIP",
-        summary="Before training: keeps the weights whose removal would change the loss of the untrained network most.",
+        label=N_("SNIP"),
+        summary=N_(
+            "Before training: keeps the weights whose removal would change the loss of the untrained network most."
+        ),
         source="Lee et al., ICLR 2019",
         kind="unstructured",
         restarts=True,
@@ -218,8 +229,10 @@ _ENTRIES = (
     ),
     Method(
         name="synflow",
-        label="SynFlow",
-        summary="Before training and without pictures: keeps the weights that carry most of the flow through the network.",
+        label=N_("SynFlow"),
+        summary=N_(
+            "Before training and without pictures: keeps the weights that carry most of the flow through the network."
+        ),
         source="Tanaka et al., NeurIPS 2020",
         kind="unstructured",
         restarts=True,
@@ -227,24 +240,26 @@ _ENTRIES = (
     ),
     Method(
         name="random",
-        label="Random",
-        summary="Removes weights at random, then fine-tunes: the baseline that every method has to beat.",
+        label=N_("Random"),
+        summary=N_("Removes weights at random, then fine-tunes: the baseline that every method has to beat."),
         source="baseline",
         kind="unstructured",
         group="baseline",
     ),
     Method(
         name="random_filters",
-        label="Random filters",
-        summary="Removes filters at random, then fine-tunes: the baseline of structured pruning.",
+        label=N_("Random filters"),
+        summary=N_("Removes filters at random, then fine-tunes: the baseline of structured pruning."),
         source="baseline",
         kind="structured",
         group="baseline",
     ),
     Method(
         name="from_scratch",
-        label="From scratch",
-        summary="The shape that structured pruning finds, trained from new random weights: are the old ones worth anything?",
+        label=N_("From scratch"),
+        summary=N_(
+            "The shape that structured pruning finds, trained from new random weights: are the old ones worth anything?"
+        ),
         source="Liu et al., ICLR 2019",
         kind="structured",
         restarts=True,
@@ -252,8 +267,8 @@ _ENTRIES = (
     ),
     Method(
         name="reinitialised_ticket",
-        label="Re-initialised ticket",
-        summary="The lottery ticket's mask on new random weights: does the ticket need its own?",
+        label=N_("Re-initialised ticket"),
+        summary=N_("The lottery ticket's mask on new random weights: does the ticket need its own?"),
         source="Frankle & Carbin, ICLR 2019",
         kind="unstructured",
         restarts=True,

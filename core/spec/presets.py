@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.i18n import Message
+from core.i18n import N_, Message
 from core.spec.errors import invalid_value
 from core.spec.spec import FOLDER_PREFIX, Recipe, Schedule, check_data_name
 
@@ -35,13 +35,24 @@ PRESETS: Mapping[str, Preset] = {
     for preset in (
         # Half the usual batch: on so few pictures the number of steps counts, and three epochs do what five would.
         _preset(
-            "demo", "synthetic", 8, (3, 1), "Drawn pictures, a thin network: a few minutes on any computer.", batch=64
+            "demo",
+            "synthetic",
+            8,
+            (3, 1),
+            N_("Drawn pictures, a thin network: a few minutes on any computer."),
+            batch=64,
         ),
-        _preset("quick", "cifar10", 16, (12, 4), "A thin network and few epochs: a first impression of real pictures."),
         _preset(
-            "standard", "cifar10", 64, (80, 40), "The full ResNet-18, long enough for results to trust. Wants a GPU."
+            "quick", "cifar10", 16, (12, 4), N_("A thin network and few epochs: a first impression of real pictures.")
         ),
-        _preset("paper", "cifar10", 64, (200, 100), "The schedule of the original experiment. Wants a GPU."),
+        _preset(
+            "standard",
+            "cifar10",
+            64,
+            (80, 40),
+            N_("The full ResNet-18, long enough for results to trust. Wants a GPU."),
+        ),
+        _preset("paper", "cifar10", 64, (200, 100), N_("The schedule of the original experiment. Wants a GPU.")),
     )
 }
 

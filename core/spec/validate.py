@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from core.i18n import N_, Message
+from core.i18n import Message
 from core.spec.errors import invalid_value
 
 
@@ -19,10 +19,13 @@ def check_int(field: str, value: Any, low: int, high: int) -> int:
 
 def check_float(field: str, value: Any, low: float, high: float, *, below_high: bool = False) -> float:
     """``value`` as a finite float in [low, high], or [low, high) with ``below_high``."""
-    limit = N_("a number from {low:g} below {high:g}") if below_high else N_("a number from {low:g} to {high:g}")
     found = finite(value)
     if found is None or not low <= found <= high or (below_high and found == high):
-        raise invalid_value(field, value, Message(limit, low=low, high=high))
+        if below_high:
+            accepted = Message("a number from {low:g} below {high:g}", low=low, high=high)
+        else:
+            accepted = Message("a number from {low:g} to {high:g}", low=low, high=high)
+        raise invalid_value(field, value, accepted)
     return found + 0.0  # -0.0 is 0.0, or one spec would have two ids
 
 

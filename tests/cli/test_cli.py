@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.cli.main import _standing, main, run_on_cluster
+from core.cli.main import main
+from core.cli.study import describe_progress, run_on_cluster
 from core.engine import load_model, resnet18, save_model
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError
@@ -219,13 +220,13 @@ def test_a_run_that_fails_is_one_line_with_the_reason_and_status_1(tmp_path, cap
         RunFolder(path).append("failed", reason="The disk is full.")
 
     monkeypatch.setattr("core.engine.execute.execute", fail)
-    monkeypatch.setattr("core.cli.main._check_data", lambda home, spec: None)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
     assert main([*PRUNED, "--home", str(tmp_path)]) == 1
     assert capsys.readouterr().err.splitlines()[-1].endswith("failed: The disk is full.")
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line_and_nothing_is_queued(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("core.cli.main._check_data", lambda home, spec: None)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
     for address, says in (("nonsense", "tcp://host:8786"), ("tcp://127.0.0.1:9", "No scheduler answers")):
         monkeypatch.setenv("PRUNESCOPE_SCHEDULER", address)
         for command in (PRUNED, ["study", "--preset", "demo"]):
@@ -235,7 +236,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line_and_nothing_is_queued(tmp_
 
 
 def test_a_file_where_a_folder_should_be_is_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("core.cli.main._check_data", lambda home, spec: None)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
     spec = RunSpec(PRESETS["demo"].recipe, "dense", 42)
     (Home(tmp_path).prepare().checkpoints / spec.run_id).write_text("")
     assert main(["train-dense", "--preset", "demo", "--home", str(tmp_path)]) == 2
@@ -254,8 +255,8 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
             for spec in specs:
                 write_result(self.home, spec)
 
-    monkeypatch.setattr("core.cli.main.Queue", FakeQueue)
-    monkeypatch.setattr("core.cli.main._check_data", lambda home, spec: None)
+    monkeypatch.setattr("core.cli.study.Queue", FakeQueue)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
     home = Home(tmp_path).prepare()
     write_result(home, RunSpec(PRESETS["demo"].recipe, "dense", 42))
     arguments = ["study", "--preset", "demo", "--quick", "--skip-dense", "--home", str(tmp_path)]
@@ -273,7 +274,7 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
 def test_a_setting_can_be_given_to_one_method_alone(tmp_path, monkeypatch):
     """Magnitude pruning has an allocation, too, which knows no cost."""
     submitted = []
-    monkeypatch.setattr("core.cli.main.run_on_cluster", lambda home, specs: submitted.extend(specs) or [])
+    monkeypatch.setattr("core.cli.study.run_on_cluster", lambda home, specs: submitted.extend(specs) or [])
     given = ["--set", "structured.allocation=cost", "--set", "retraining=lr-rewinding"]
     main(["study", "--preset", "demo", "--sparsities", "0.5", "--seeds", "1", *given, "--home", str(tmp_path)])
     settings = {spec.method: dict(spec.settings) for spec in submitted}
@@ -290,7 +291,7 @@ def test_a_study_says_how_far_it_is(tmp_path):
     for spec in specs[1:]:
         home.create(spec).enqueue()
     write_result(home, RunSpec(recipe, "dense", 2))  # not of this study
-    said = _standing(home, {spec.run_id for spec in specs})
+    said = describe_progress(home, frozenset(spec.run_id for spec in specs))
     assert re.fullmatch(r"1 of 3 runs are done, about \d+ (seconds|minutes) left( \(a rough guess\))?\.", said)
 
 
@@ -310,10 +311,10 @@ def test_a_study_outlives_a_scheduler_that_is_started_again(tmp_path, capsys, mo
             write_result(home, spec)
             raise InputError("No scheduler answers.")
 
-    monkeypatch.setattr("core.cli.main._check_data", lambda home, spec: None)
-    monkeypatch.setattr("core.cli.main.POLL_SECONDS", 0.01)
-    monkeypatch.setattr("core.cli.main.RECONCILE_SECONDS", 0)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
+    monkeypatch.setattr("core.cli.study.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("core.cli.study.RECONCILE_SECONDS", 0)
     monkeypatch.setattr("core.jobs.queue.Queue", AwayQueue)
-    monkeypatch.setattr("core.cli.main.Queue", AwayQueue, raising=False)
+    monkeypatch.setattr("core.cli.study.Queue", AwayQueue, raising=False)
     assert [folder.run_id for folder in run_on_cluster(home, [spec])] == [spec.run_id]
     assert "No scheduler answers." in capsys.readouterr().err

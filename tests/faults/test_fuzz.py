@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import cli
+from core.cli import main as cli
+from core.cli import study, train
 from core.runs.atomic_io import append_line, parse_object, read_lines, with_checksum
-from core.runs.events import describe_event
+from core.runs.events import event_message
 from core.runs.folder import Home, State
 from core.runs.status import Statuses, curves
 from core.spec.errors import InputError
@@ -96,7 +97,7 @@ def test_any_bytes_as_a_journal(home, lines):
     assert isinstance(status.state, State)
     curves([folder])
     for event in folder.events():
-        describe_event(event)
+        str(event_message(event))
     before = read_lines(folder.events_path)
     append_line(folder.events_path, {"type": "queued"})
     assert read_lines(folder.events_path) == [*before, {"type": "queued"}]
@@ -155,8 +156,8 @@ def test_any_arguments_on_the_command_line(tmp_path_factory, command, words):
     asked = []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("here"))
-        patch.setattr(cli, "_train", lambda options, spec: asked.append(spec) or 0)
-        patch.setattr(cli, "run_on_cluster", lambda home, specs: asked.extend(specs) or [])
+        patch.setattr(train, "_train", lambda options, spec: asked.append(spec) or 0)
+        patch.setattr(study, "run_on_cluster", lambda home, specs: asked.extend(specs) or [])
         patch.setattr(Home, "prepare", lambda home: home)
         try:
             status = cli.main([command, *words])

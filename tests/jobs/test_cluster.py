@@ -20,7 +20,7 @@ from dask.system import CPU_COUNT
 from distributed.comm import CommClosedError
 
 from core.jobs import cluster
-from core.jobs.cluster import SCHEDULER_VARIABLE, address_path, call, stop_cluster
+from core.jobs.cluster import SCHEDULER_VARIABLE, address_path, stop_cluster, with_client
 from core.jobs.local_cluster import IDLE_VARIABLE
 from core.jobs.queue import Queue
 from core.jobs.workers import WORKERS_VARIABLE, cpu_workers, visible_gpus
@@ -53,8 +53,8 @@ def fake_gpus(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_that_start_at_once_get_one_cluster_that_nobody_else_can_reach(shared_home: Home) -> None:
     ask = (
-        "import sys; from pathlib import Path; from core.jobs.cluster import call; from core.runs.folder import Home;"
-        "print(call(Home(Path(sys.argv[1])), lambda client: client.scheduler.identity())['address'])"
+        "import sys; from pathlib import Path; from core.jobs.cluster import with_client; from core.runs.folder import Home;"
+        "print(with_client(Home(Path(sys.argv[1])), lambda client: client.scheduler.identity())['address'])"
     )
     command = [sys.executable, "-W", "error", "-c", ask, str(shared_home.path)]
     apps = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
@@ -72,7 +72,7 @@ def test_on_a_cpu_the_workers_share_the_threads_and_may_start_processes(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(WORKERS_VARIABLE, "2")
-    workers = list(call(home, lambda client: client.run(_describe)).values())
+    workers = list(with_client(home, lambda client: client.run(_describe)).values())
     assert len(workers) == 2
     for nthreads, memory_limit, daemonic, threads in workers:
         assert (nthreads, memory_limit) == (1, None)
@@ -218,7 +218,7 @@ def test_without_a_driver_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_cluster_that_cannot_start_is_one_sentence_and_a_log(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(IDLE_VARIABLE, "soon")
     with pytest.raises(InputError, match=r"could not be started: .*cluster\.log") as error:
-        call(home, identity)
+        with_client(home, identity)
     assert "\n" not in str(error.value)
     assert f"{IDLE_VARIABLE} = 'soon' is not accepted" in (home.cache / "cluster.log").read_text().splitlines()[-1]
 
@@ -229,7 +229,7 @@ def test_a_cluster_that_cannot_start_is_one_sentence_and_a_log(home: Home, monke
 def test_a_malformed_scheduler_address_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv(SCHEDULER_VARIABLE, address + "x")
     with pytest.raises(InputError, match="is not accepted: give an address such as tcp://host:8786") as error:
-        call(home, identity)
+        with_client(home, identity)
     assert "\n" not in str(error.value)
 
 
@@ -247,7 +247,7 @@ def test_where_no_scheduler_answers_the_address_is_named_within_seconds(
         monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
         began = time.monotonic()
         with pytest.raises(InputError, match=f"No scheduler answers at {SCHEDULER_VARIABLE} = {address}: ") as error:
-            call(home, identity)
+            with_client(home, identity)
     assert time.monotonic() - began < 20  # not for ever; the first time Dask is loaded too
     assert "\n" not in str(error.value)
 
@@ -292,7 +292,7 @@ def test_a_named_scheduler_is_used_if_its_workers_share_the_home(home: Home, els
     assert [event["pid"] for event in folder.events() if event["type"] == "started"] == [elsewhere]
     assert not cluster_running(home)
     with pytest.raises(InputError, match=r"does not see .*/not-there/checkpoints: both computers must share it"):
-        call(Home(home.path / "not-there"), identity)
+        with_client(Home(home.path / "not-there"), identity)
 
 
 @pytest.mark.parametrize("elsewhere", ["in another folder"], indirect=True)

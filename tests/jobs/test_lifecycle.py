@@ -84,7 +84,7 @@ class Scheduler:
         needed = {task.dense for task in self.tasks.values() if task.state != "memory"}
         self.tasks = {key: task for key, task in self.tasks.items() if task.state != "memory" or key in needed}
 
-    def call(self, home: Home, work: Callable[[Any], Any]) -> Any:
+    def with_client(self, home: Home, work: Callable[[Any], Any]) -> Any:
         return asyncio.run(work(self))
 
     # The client's side.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.jobs.cluster import call
+from core.jobs.cluster import with_client
 from core.jobs.queue import Queue
 from core.runs.folder import Home, State
 from core.spec.errors import InputError
@@ -123,7 +123,7 @@ def test_runs_that_no_cluster_knows_of_are_handed_over_once(queue: Queue) -> Non
     assert queue.reconcile() == 2
     wait_until(first, State.RUNNING)
     assert queue.reconcile() == 1
-    assert call(queue.home, lambda client: client.run_on_scheduler(_count_tasks)) == 2
+    assert with_client(queue.home, lambda client: client.run_on_scheduler(_count_tasks)) == 2
     tell(first, "")
     assert wait_until(second, *ENDED) == State.DONE
     assert queue.reconcile() == 0

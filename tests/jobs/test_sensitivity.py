@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.jobs import task
-from core.jobs.cluster import call
+from core.jobs.cluster import with_client
 from core.jobs.queue import Queue
-from core.jobs.task import MAX_LOST_SLICES, curves_task
+from core.jobs.task import MAX_LOST_SLICES, sensitivity_task
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease
 from core.runs.sensitivity import Curve, Sensitivity, read_sensitivity, write_sensitivity
@@ -84,7 +84,7 @@ def test_a_dense_run_that_was_done_before_gets_its_curves_once(shared_home: Home
     queue.submit([pruned(2, 0.7)])
     wait_until(shared_home.run(pruned(2, 0.7).run_id), State.DONE)
     assert len(times(folder, "slice")) == SLICES
-    assert not call(shared_home, lambda client: client.run_on_scheduler(_tasks))
+    assert not with_client(shared_home, lambda client: client.run_on_scheduler(_tasks))
 
 
 def _tasks(dask_scheduler: object) -> list[str]:
@@ -99,7 +99,7 @@ def folder(home: Home) -> RunFolder:
 
 
 def test_what_fails_stands_in_the_log_and_the_run_stays_done(folder: RunFolder) -> None:
-    curves_task(str(folder.path), "tests.jobs.test_sensitivity:fail")
+    sensitivity_task(str(folder.path), "tests.jobs.test_sensitivity:fail")
     assert "the pictures are gone" in folder.log_path.read_text()
     assert folder.state() == State.DONE
 
@@ -123,12 +123,12 @@ def test_a_run_that_is_not_done_has_no_curves(home: Home, state: State) -> None:
     folder.append(state.value)
     if state == State.RUNNING:
         with Lease(folder.path):
-            curves_task(str(folder.path), CURVES)
+            sensitivity_task(str(folder.path), CURVES)
     else:
-        curves_task(str(folder.path), CURVES)
+        sensitivity_task(str(folder.path), CURVES)
     assert not times(folder, "slice")
 
 
 def test_a_folder_that_was_deleted_is_no_trouble(home: Home) -> None:
-    curves_task(str(home.run("dense-gone").path), CURVES)
+    sensitivity_task(str(home.run("dense-gone").path), CURVES)
     assert not home.run("dense-gone").path.exists()

@@ -1,4 +1,4 @@
-"""Looking again: often enough to be right, seldom enough to cost nothing."""
+"""Reading again: often enough to be right, seldom enough to cost nothing."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from core.runs.polling import MANY, ThrottledReader, signature
 
 
 def counting(count):
-    looks = []
+    reads = []
 
-    def look():
-        looks.append(None)
-        return len(looks), count
+    def read():
+        reads.append(None)
+        return len(reads), count
 
-    return look
-
-
-def test_few_folders_are_looked_at_every_time():
-    look = ThrottledReader(counting(MANY - 1))
-    assert [look.get() for _ in range(3)] == [1, 2, 3]
+    return read
 
 
-def test_many_folders_are_looked_at_again_after_a_pause_or_when_something_was_changed(monkeypatch):
+def test_few_folders_are_read_every_time():
+    reader = ThrottledReader(counting(MANY - 1))
+    assert [reader.get() for _ in range(3)] == [1, 2, 3]
+
+
+def test_many_folders_are_read_again_after_a_pause_or_when_something_was_changed(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("core.runs.polling.time.monotonic", lambda: now[0])
 
@@ -33,35 +33,35 @@ def test_many_folders_are_looked_at_again_after_a_pause_or_when_something_was_ch
         now[0] += 0.1
         return now[0], MANY
 
-    look = ThrottledReader(slow)
-    first = look.get()
+    reader = ThrottledReader(slow)
+    first = reader.get()
     now[0] += 0.9
-    assert look.get() == first
+    assert reader.get() == first
     now[0] += 0.2
-    second = look.get()
+    second = reader.get()
     assert second > first
-    look.forget()
-    assert look.get() > second
+    reader.invalidate()
+    assert reader.get() > second
 
 
-def test_while_one_looks_the_others_go_on_with_what_they_have():
-    entered, let_go = threading.Event(), threading.Event()
+def test_while_one_reads_the_others_go_on_with_what_they_have():
+    entered, finish = threading.Event(), threading.Event()
     answers = iter(["old", "new"])
 
-    def look():
+    def read():
         answer = next(answers)
         if answer == "new":
             entered.set()
-            assert let_go.wait(10)
+            assert finish.wait(10)
         return answer, 1
 
-    shared = ThrottledReader(look)
+    shared = ThrottledReader(read)
     assert shared.get() == "old"
     thread = threading.Thread(target=shared.get)
     thread.start()
     assert entered.wait(10)
     assert shared.get() == "old"
-    let_go.set()
+    finish.set()
     thread.join()
 
 
@@ -78,12 +78,12 @@ def test_who_has_nothing_yet_waits_and_all_get_the_same():
 def test_an_error_reaches_the_caller_and_does_not_stay():
     broken = [True]
 
-    def look():
+    def read():
         if broken[0]:
             raise OSError("no such home")
         return "home", 1
 
-    shared = ThrottledReader(look)
+    shared = ThrottledReader(read)
     with pytest.raises(OSError, match="no such home"):
         shared.get()
     broken[0] = False

@@ -7,8 +7,6 @@ import pytest
 from core.i18n import Message
 from core.runs import status
 from core.runs.atomic_io import MAX_TIME
-from core.runs.estimate import estimate, read_throughputs
-from core.runs.events import EventPrinter, describe_event
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import Home, State
 from core.runs.lease import Lease
@@ -43,7 +41,7 @@ def test_progress_time_left_and_accuracy_of_a_run_are_read_from_its_folder(home)
         folder.report_progress(phase="train", fraction=0.3, seconds_left=12.5)
         (status,) = statuses.read()
         assert (status.state, status.fraction, status.seconds_left) == (State.RUNNING, 0.3, 12.5)
-        assert (status.phase, status.test_accuracy) == ("train", 41.0)
+        assert (str(status.phase), status.test_accuracy) == ("Training", 41.0)
     (status,) = statuses.read()
     assert (status.state, status.fraction) == (State.INTERRUPTED, 0.2)
     write_result(home, DENSE)
@@ -90,14 +88,21 @@ def test_a_time_that_no_date_can_hold_is_passed_over(home, noted):
     assert status.created == MAX_TIME
 
 
-def test_progress_of_preparing_data_is_none_of_the_training(home):
+@pytest.mark.parametrize(
+    "progress",
+    [
+        {"phase": "prepare", "step": Message("Reading CIFAR-10").to_json(), "fraction": 0.9},
+        {"phase": "Reading CIFAR-10 (90%)", "fraction": 0.9},  # as version 1 wrote it
+    ],
+)
+def test_progress_of_preparing_data_is_none_of_the_training(home, progress):
     folder = home.create(DENSE)
     with Lease(folder.path):
         folder.append("started")
         epoch(folder, 1)
-        folder.report_progress(phase="Reading pictures (90 %)", fraction=0.9, seconds_left=1.0)
+        folder.report_progress(**progress, seconds_left=1.0)
         (status,) = Statuses(home).read()
-    assert (status.phase, status.fraction, status.seconds_left) == ("Reading pictures (90 %)", 0.2, None)
+    assert (str(status.phase), status.fraction, status.seconds_left) == ("Reading CIFAR-10 (90%)", 0.2, None)
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
@@ -174,54 +179,3 @@ def test_what_cannot_be_an_epoch_is_no_point_of_a_curve(home):
     assert curves([folder]).empty
     epoch(folder, 1)
     assert list(curves([folder])["epoch"]) == [1]
-
-
-def test_the_estimate_comes_from_runs_of_the_same_kind(home):
-    guess = estimate([DENSE, PRUNED], read_throughputs(home))
-    assert not guess.measured
-    assert guess.seconds > 0
-    write_result(home, DENSE, train_pictures=1000, wall_seconds=50.0)
-    write_result(home, PRUNED, train_pictures=1000, wall_seconds=8.0)
-    paces = read_throughputs(home)
-    another = [RunSpec(RECIPE, "dense", 2), RunSpec(RECIPE, "structured", 2, 0.5)]
-    known = estimate(another, paces)
-    assert known.measured
-    assert known.seconds == pytest.approx(58.0)
-    wider = RunSpec(build(width=64), "dense", 1)
-    assert not estimate([wider], paces).measured
-    assert estimate([wider], paces).seconds > 5 * 50
-
-
-def build(**changes):
-    return replace(RECIPE, **changes)
-
-
-def test_a_watcher_says_each_event_once(home):
-    folder = home.create(DENSE)
-    folder.append("queued")
-    said = []
-    watcher = EventPrinter([folder], said.append)
-    epoch(folder, 1)
-    watcher.look()
-    watcher.look()
-    folder.append("failed", reason="because")
-    watcher.look()
-    assert len(said) == 2
-    assert "epoch 1/5" in said[0]
-    assert said[1].endswith("failed: because")
-    assert watcher.finished()
-
-
-def test_an_event_with_fields_missing_is_only_named():
-    assert describe_event({"type": "epoch"}) == "epoch"
-    assert describe_event({"type": "checkpoint_damaged"}) == "checkpoint damaged"
-
-
-def test_runs_at_a_time_shorten_the_estimate_but_none_comes_before_its_dense_run(home):
-    write_result(home, DENSE, train_pictures=1000, wall_seconds=50.0)
-    write_result(home, PRUNED, train_pictures=1000, wall_seconds=8.0)
-    paces = read_throughputs(home)
-    dense = RunSpec(RECIPE, "dense", 2)
-    pruned = [RunSpec(RECIPE, "magnitude", 2, sparsity) for sparsity in (0.3, 0.5, 0.7, 0.9)]
-    assert estimate([dense, *pruned], paces, 2).seconds == pytest.approx(50 + 2 * 8)
-    assert estimate(pruned, paces, 4).seconds == pytest.approx(8)

@@ -26,7 +26,7 @@ def home(tmp_path, monkeypatch):
 def submitted(monkeypatch):
     """The specs that were handed to the cluster; their folders are made, no cluster is started."""
     found = []
-    monkeypatch.setattr(Queue, "_hand_over", lambda self, folders: found.extend(folder.spec for folder in folders))
+    monkeypatch.setattr(Queue, "_dispatch", lambda self, folders: found.extend(folder.spec for folder in folders))
     return found
 
 

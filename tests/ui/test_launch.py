@@ -223,7 +223,7 @@ def test_a_submission_that_fails_leaves_the_runs_queued_and_says_so(open_page, h
     def fail(self, folders):
         raise InputError("No scheduler answers.")
 
-    monkeypatch.setattr(Queue, "_hand_over", fail)
+    monkeypatch.setattr(Queue, "_dispatch", fail)
     app = click(open_page("launch"), "Launch 7 runs")
     assert "No scheduler answers." in said(app)
     assert "The runs stay queued" in said(app)

@@ -281,24 +281,12 @@ def test_a_damaged_spec_says_so(folders):
     assert "spec.json is damaged" in app.error[0].value.replace("\\", "")
 
 
-def test_a_form_that_was_made_is_made_only_once_and_again_for_another_network(folders, home, monkeypatch):
-    made = []
-
-    def make(name, folder, *options):
-        made.append(folder.run_id)
-        Path(options[options.index("--output") + 1]).write_bytes(b"file")
-
-    monkeypatch.setattr(command, "_run", make)
-    first = command.make_export(home, folders[1], "onnx")
-    assert command.make_export(home, folders[1], "onnx") == first
-    assert len(made) == 1
-    folders[1].model_path.write_bytes(b"other weights")
-    assert command.make_export(home, folders[1], "onnx") != first
-    assert len(made) == 2
-    assert first.parent == home.cache / "exports"
-
-
-def test_the_command_that_fails_tells_why_in_its_last_line(folders):
-    folders[1].model_path.write_bytes(b"no network")
-    with pytest.raises(InputError, match=r"model\.safetensors"):
-        command.examine(folders[1])
+def test_the_error_of_a_command_is_shown_in_the_language_of_the_page(folders):
+    """The command runs in another process, which knows no language; the network's file is damaged."""
+    diagnostics_path(folders[1]).unlink()
+    app = open_page(run=PRUNED.run_id, lang="ko")
+    app = run(app.button(key="examine").click())
+    assert "model.safetensors" in text(app)
+    (error,) = app.error
+    assert "model.safetensors" in error.value
+    assert "잘렸거나" in error.value

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from core.jobs.queue import Queue
+from core.runs.estimate import Estimate, record_forecast
 from core.runs.folder import State
-from core.runs.forecast import record_forecast
 from core.runs.lease import Lease
 from core.spec.errors import InputError
 from core.spec.presets import PRESETS
@@ -146,7 +146,7 @@ def test_a_retry_that_fails_is_a_sentence(open_page, home, monkeypatch, error, s
     def fail(self, folders):
         raise error
 
-    monkeypatch.setattr(Queue, "_hand_over", fail)
+    monkeypatch.setattr(Queue, "_dispatch", fail)
     home.create(DENSE).append("failed", reason="because")
     app = click(open_page("runs"), "Retry all (1)")
     assert [says in shown.value for shown in app.error] == [True]
@@ -350,7 +350,7 @@ def test_a_log_that_is_a_link_is_not_followed(open_page, home, select_rows, tmp_
 
 def test_what_was_estimated_stands_beside_what_it_took(open_page, home):
     folder = write_result(home, DENSE)
-    record_forecast(home, 1500.0, True, [DENSE.run_id])
+    record_forecast(home, Estimate(1500.0, True), [DENSE.run_id])
     os.utime(folder.result_path, (time.time() + 27 * 60,) * 2)
     assert "The last launch, 1 run: estimated about 25 minutes, took 27 minutes." in text(open_page("runs"))
 

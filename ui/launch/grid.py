@@ -120,7 +120,7 @@ def choose_settings_of(method: Method) -> dict[str, Scalar]:
 def read_runs(recipe: RecipeChoice, runs: RunsChoice) -> list[RunSpec]:
     """The runs that were chosen; InputError for what is not accepted."""
     if recipe["data"] == FOLDER_PREFIX:
-        raise InputError(t("Give the folder that holds train/ and test/."))
+        raise InputError("Give the folder that holds train/ and test/.")
     return study_runs(
         build_recipe(**recipe),
         runs["methods"],

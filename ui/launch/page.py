@@ -10,9 +10,8 @@ import streamlit as st
 from core.i18n import t, tn
 from core.jobs.workers import runs_at_once
 from core.labels import duration, run_name, state_name
-from core.runs.estimate import Estimate, estimate
+from core.runs.estimate import Estimate, estimate, record_forecast
 from core.runs.folder import UNFINISHED, State
-from core.runs.forecast import record_forecast
 from core.spec.spec import RunSpec
 from ui.launch.grid import choose_runs, read_runs
 from ui.launch.recipe import choose_recipe
@@ -104,7 +103,7 @@ def launch(specs: list[RunSpec], known: Estimate) -> None:
             statuses().invalidate()
             others = [run for run in statuses().read() if run.state in UNFINISHED and run.run_id not in queued]
             if queued and not others:
-                record_forecast(home(), known.seconds, known.measured, queued)
+                record_forecast(home(), known, queued)
     except USER_ERRORS as error:
         show_error(describe(error))
         if any(state_of(spec) == State.QUEUED for spec in specs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -10,10 +10,10 @@ import streamlit as st
 
 from core.charts.live import distinct_labels
 from core.i18n import t
-from core.jobs.system_load import Load, machine_load
+from core.jobs.system_load import SystemLoad, measure_load
 from core.report.tables import escape_markdown
 from core.runs.atomic_io import MAX_TIME, read_regular_file
-from core.runs.events import describe_event
+from core.runs.events import event_message
 from core.runs.folder import RunFolder
 from core.runs.status import RunStatus
 from core.spec.errors import os_reason
@@ -33,7 +33,7 @@ def show_details(chosen: Sequence[RunStatus]) -> None:
 
 def show_log(folder: RunFolder) -> None:
     with st.expander(t("Journal and log"), icon=":material/receipt_long:"):
-        journal = [line for event in folder.events()[-LINES:] if (line := journal_line(event))]
+        journal = [journal_line(event) for event in folder.events()[-LINES:]]
         st.caption(t("Journal, the newest {n} entries at most; times are UTC", n=LINES))
         st.code("\n".join(journal) or "—", language=None, height=240 if len(journal) > 9 else "content")
         try:
@@ -48,11 +48,11 @@ def show_log(folder: RunFolder) -> None:
         st.code("\n".join(log[-LINES:]) or "—", language=None, height=240 if len(log) > 9 else "content")
 
 
-def journal_line(event: dict[str, object]) -> str:
-    told, when = describe_event(event), event.get("t")
+def journal_line(event: Mapping[str, object]) -> str:
+    when = event.get("t")
     known = isinstance(when, int | float) and 0 < when < MAX_TIME
     time = f"{datetime.fromtimestamp(float(str(when)), UTC):%Y-%m-%d %H:%M:%S}" if known else " " * 19
-    return f"{time}  {told}" if told else ""
+    return f"{time}  {event_message(event).localized()}"
 
 
 def show_differences(one: RunStatus, other: RunStatus) -> None:
@@ -86,6 +86,6 @@ def show_load() -> None:
 
 
 @st.cache_data(ttl=1.5, show_spinner=False)
-def _load() -> Load:
+def _load() -> SystemLoad:
     """Shared by all sessions: what they ask about is the same machine."""
-    return machine_load()
+    return measure_load()

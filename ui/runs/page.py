@@ -14,9 +14,8 @@ from core.charts.live import MEASURES, cost_chart, curve_chart, distinct_labels
 from core.i18n import t, tn
 from core.jobs.workers import runs_at_once
 from core.labels import duration, state_name
-from core.runs.estimate import time_left
+from core.runs.estimate import Outcome, last_outcome, time_left
 from core.runs.folder import UNFINISHED, Home, State
-from core.runs.forecast import Outcome, last_outcome
 from core.runs.status import RunStatus, curves
 from ui.runs.actions import PROBLEM, show_actions, show_failures
 from ui.runs.details import show_details, show_load
@@ -91,7 +90,7 @@ def show_last_forecast() -> None:
     if outcome is not None:
         n = len(outcome.forecast.runs)
         runs = tn("1 run", "{n} runs", n)
-        estimated, took = duration(outcome.forecast.seconds), duration(outcome.took)
+        estimated, took = duration(outcome.forecast.seconds), duration(outcome.seconds)
         if outcome.forecast.measured:
             told = t(
                 "The last launch, {runs}: estimated about {time}, took {took}.", runs=runs, time=estimated, took=took

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.i18n import t
-from core.labels import duration, phase_name, recipe_name, run_name, short_variant_name, state_name
+from core.labels import duration, recipe_name, run_name, short_variant_name, state_name
 from core.results.frame import half_width
 from core.runs.folder import State
 from core.runs.status import RunStatus
@@ -54,7 +54,7 @@ class Filter:
 def run_row(run: RunStatus) -> dict[str, Any]:
     """One run; first what a narrow window has room for."""
     spec = run.spec
-    now = phase_name(run.phase)
+    now = run.phase.localized()
     if run.seconds_left is not None:
         now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left))
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
+from core.i18n import Message
 from core.spec.errors import InputError
 
 MAX_LENGTH, MAX_VALUES = 300, 100  # letters of a value, and values of one name, that are looked at
@@ -27,7 +28,7 @@ def parse_choice(texts: Texts, accepted: Collection[str]) -> str:
     """The last of ``texts``. This and the next three raise InputError, with the text that is not accepted."""
     text = _checked(texts)[-1]
     if text not in accepted:
-        raise InputError(text)
+        raise InputError(Message.literal(text))
     return text
 
 
@@ -35,7 +36,7 @@ def parse_choices(texts: Texts, accepted: Collection[str]) -> list[str]:
     chosen = [text for text in _checked(texts) if text]  # one empty text says that nothing is chosen
     for text in chosen:
         if text not in accepted:
-            raise InputError(text)
+            raise InputError(Message.literal(text))
     return list(dict.fromkeys(chosen))
 
 
@@ -48,9 +49,9 @@ def parse_number(texts: Texts, low: float, high: float) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise InputError(text) from None
+        raise InputError(Message.literal(text)) from None
     if not math.isfinite(value) or not low <= value <= high:
-        raise InputError(text)
+        raise InputError(Message.literal(text))
     return value + 0.0  # -0.0 is 0.0
 
 
@@ -58,7 +59,7 @@ def _checked(texts: Texts) -> Texts:
     """``texts``, of which there is at least one; InputError for more than anybody would choose."""
     for text in texts:
         if len(text) > MAX_LENGTH:
-            raise InputError(text)
+            raise InputError(Message.literal(text))
     if len(texts) > MAX_VALUES:
-        raise InputError(texts[-1])
+        raise InputError(Message.literal(texts[-1]))
     return texts

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.engine.data import folder, synthetic
 from core.engine.data.images import Dataset, Decoded, Images, Report, Source
 from core.engine.disk_cache import cached
+from core.i18n import Message
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.spec import FOLDER_PREFIX, check_data_name
@@ -101,9 +102,9 @@ def _channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], t
 
 def _throttle(report: Report) -> Report:
     """``report``, called only for a new message or a step of progress: it may write to a disk."""
-    last: tuple[str, float] = ("", 0.0)
+    last: tuple[Message | None, float] = (None, 0.0)
 
-    def throttled(message: str, fraction: float) -> None:
+    def throttled(message: Message, fraction: float) -> None:
         nonlocal last
         if message != last[0] or fraction >= last[1] + REPORT_STEP:
             last = (message, fraction)
@@ -112,5 +113,5 @@ def _throttle(report: Report) -> Report:
     return throttled
 
 
-def _to_stderr(message: str, fraction: float) -> None:
+def _to_stderr(message: Message, fraction: float) -> None:
     print(f"{message}: {fraction:.0%}", file=sys.stderr, flush=True)

@@ -32,20 +32,22 @@ def _decode(data_folder: Path, cache: Path, report: Report) -> Decoded:
         try:
             return _read(data_folder, report)
         except RuntimeError:  # a file is missing or has another MD5
-            report(f"{data_folder / CIFAR10.base_folder} is incomplete or damaged and not used", 0)
+            report(
+                Message("{folder} is incomplete or damaged and not used", folder=data_folder / CIFAR10.base_folder), 0
+            )
     archive = data_folder / CIFAR10.filename
     if not check_integrity(archive, CIFAR10.tgz_md5):
         _download(archive, report)
     # In a temporary folder: two processes never overwrite what the other one reads.
     with tempfile.TemporaryDirectory(prefix=".cifar10-", dir=cache) as folder, tarfile.open(archive) as packed:
-        report("Unpacking CIFAR-10", 0)
+        report(Message("Unpacking CIFAR-10"), 0)
         packed.extractall(folder, filter="data")
         return _read(Path(folder), report)
 
 
 def _read(root: Path, report: Report) -> Decoded:
     """The batches under ``root``, each checked by its MD5; RuntimeError if one is not right."""
-    report("Reading CIFAR-10", 0)
+    report(Message("Reading CIFAR-10"), 0)
     train, test = CIFAR10(root, train=True), CIFAR10(root, train=False)
     arrays = [array for part in (train, test) for array in (np.ascontiguousarray(part.data), np.array(part.targets))]
     return Decoded(tuple(train.classes), *arrays)
@@ -65,7 +67,7 @@ def _download(archive: Path, report: Report) -> None:
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
                 received += len(chunk)
-                report("Downloading CIFAR-10", min(1.0, received / size) if size else 0)
+                report(Message("Downloading CIFAR-10"), min(1.0, received / size) if size else 0)
             file.flush()
             if not check_integrity(file.name, CIFAR10.tgz_md5):
                 raise InputError(

@@ -160,7 +160,7 @@ def _decode(listing: Listing, report: Report) -> Decoded:
     threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
         for done, _ in enumerate(threads.map(_decode_chunk, *zip(*chunks, strict=True)), start=1):
-            report("Decoding pictures", done / len(chunks))
+            report(Message("Decoding pictures"), done / len(chunks))
     finally:
         threads.shutdown(cancel_futures=True)
     labels = [np.array([file.label for file in files], dtype=np.int64) for files in splits]

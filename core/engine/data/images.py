@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.i18n import Message
+
 SIDE = 32  # pixels; images are square
-Report = Callable[[str, float], None]  # of progress: a message, and the fraction of it that is done
+Report = Callable[[Message, float], None]  # of progress: a message, and the fraction of it that is done
 
 
 class Decoded(NamedTuple):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine.data.images import SIDE, Decoded, Report, Source
+from core.i18n import Message
 
 Floats = NDArray[
     np.float64
@@ -110,7 +111,7 @@ def draw_pictures(report: Report) -> Decoded:
     # A batch follows from its own seed, and NumPy lets go of the interpreter while it computes: all cores draw.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for label, outline in enumerate(SHAPES.values()):
-            report("Drawing pictures", label / len(SHAPES))
+            report(Message("Drawing pictures"), label / len(SHAPES))
             seeds = [np.random.default_rng((SEED, label, n)) for n in range(TRAIN_BATCHES + 1)]
             batches.append(list(pool.map(partial(_draw, outline), seeds)))
     train = np.concatenate([batch for drawn in batches for batch in drawn[:TRAIN_BATCHES]])

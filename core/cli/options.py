@@ -1,0 +1,56 @@
+"""What the options of ``train-*`` and ``study`` stand for: a recipe, settings of methods, data that can be loaded."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from core.i18n import Message
+from core.runs.folder import Home
+from core.spec.errors import InputError, invalid_value
+from core.spec.methods import METHODS, Scalar
+from core.spec.presets import build_recipe
+from core.spec.spec import Recipe, RunSpec
+
+
+def read_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe of the preset with the options that replace parts of it; InputError for a value that is not accepted."""
+    return build_recipe(
+        options.preset or ("quick" if getattr(options, "quick", False) else "standard"),
+        data=options.data,
+        width=options.width,
+        epochs=options.epochs,
+        finetune_epochs=getattr(options, "finetune_epochs", None),
+        batch_size=options.batch_size,
+    )
+
+
+def read_settings(pairs: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, Scalar]]:
+    """The settings of each of ``methods``. ``name=value`` sets every method that has a setting of that name,
+    ``method.name=value`` that method alone; InputError for a pair that sets none."""
+    settings: dict[str, dict[str, Scalar]] = {method: {} for method in methods}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        prefix, dot, short = name.rpartition(".")
+        chosen = [prefix] if dot else methods
+        matches = [(m, s) for m in methods if m in chosen for s in METHODS[m].settings if s.name == short]
+        if not separator or not matches:
+            raise _unknown_setting(pair, methods)
+        for method, setting in matches:
+            settings[method][short] = setting.parse(text)
+    return settings
+
+
+def _unknown_setting(pair: str, methods: Sequence[str]) -> InputError:
+    known = sorted({setting.name for method in methods for setting in METHODS[method].settings})
+    names = ", ".join(known) or "none, for this method"
+    return invalid_value(
+        "--set", pair, Message("NAME=VALUE or METHOD.NAME=VALUE with NAME one of {names}", names=names)
+    )
+
+
+def check_data(home: Home, spec: RunSpec) -> None:
+    """Load the data set once, before any run is created: InputError if that fails; progress goes to stderr."""
+    from core.engine.data import load_dataset  # noqa: PLC0415 - loads torch: not before the rest is checked
+
+    load_dataset(spec.recipe.data, home)
