@@ -169,8 +169,8 @@ def test_a_reason_is_shown_once_for_all_runs_and_letter_by_letter(open_page, hom
 
 def test_runs_of_two_recipes_that_are_called_the_same_have_a_curve_and_a_bar_each(open_page, home, monkeypatch):
     drawn = {}
-    monkeypatch.setattr("core.charts.live.curve_chart", keep_frame(drawn, "curves"))
-    monkeypatch.setattr("core.charts.live.cost_chart", keep_frame(drawn, "costs"))
+    monkeypatch.setattr("ui.runs.page.curve_chart", keep_frame(drawn, "curves"))
+    monkeypatch.setattr("ui.runs.page.cost_chart", keep_frame(drawn, "costs"))
     longer = replace(RECIPE, finetune=replace(RECIPE.finetune, epochs=3))
     specs = [PRUNED, RunSpec(longer, "magnitude", 1, 0.9), DENSE]
     for spec in specs:
@@ -281,7 +281,7 @@ def test_what_is_left_is_shared_by_the_runs_that_go_on_at_once(open_page, home, 
         home.create(RunSpec(RECIPE, "dense", seed)).enqueue()
     left = []
     for workers in (1, 2):
-        monkeypatch.setattr("core.jobs.workers.runs_at_once", lambda workers=workers: workers)
+        monkeypatch.setattr("ui.runs.page.runs_at_once", lambda workers=workers: workers)
         (line,) = (e.value for e in open_page("runs").markdown if "left (a rough guess)" in e.value)
         left.append(line)
     assert left[0] != left[1]

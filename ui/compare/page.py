@@ -23,9 +23,8 @@ from ui.shared.head import page_head
 from ui.shared.services import reconcile_in_background, results, show_errors, statuses
 from ui.shared.study_picker import choose_study, find_studies, show_sample_banner
 from ui.shared.url import (
-    check_number,
-    default_number,
     link,
+    read_bound_number,
     read_choices,
     read_flag,
     write,
@@ -52,7 +51,6 @@ def page() -> None:
     study = make_study(found.home(chosen), found.frame(chosen), chosen)
     if not found.is_sample(chosen):
         show_provenance(study.runs)
-    check_number("sparsity", 0, MAX_SPARSITY)
     explore(study)
 
 
@@ -148,7 +146,7 @@ def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], 
         t("Sparsity"),
         0.0,
         MAX_SPARSITY,
-        default_number("sparsity", 0, MAX_SPARSITY, DEFAULT_SPARSITY),
+        read_bound_number("sparsity", 0, MAX_SPARSITY, DEFAULT_SPARSITY),
         0.01,
         key="sparsity",
         bind="query-params",

@@ -16,7 +16,7 @@ from core.report import tables
 from core.results.pareto import Candidate, Recommendation
 from core.spec.methods import DENSE
 from ui.compare.cards import seeds, swatch, times, times_smaller
-from ui.compare.study_view import BOUND, Study
+from ui.compare.study_view import Study
 from ui.compare.tradeoff import draw, open_clicked_run
 from ui.shared.services import show_errors
 from ui.shared.url import link, read_choice, read_number, write_if_chosen
@@ -100,7 +100,7 @@ def say(found: Recommendation, goal: str, lowest: float, looks: Mapping[str, cha
                     accuracy=run["test_accuracy"],
                 )
             )
-            link("model", t("Open this run"), bound=BOUND, run=run["run_id"])
+            link("model", t("Open this run"), run=run["run_id"])
             return
         several = found.mean_met and mean["n"] > 1
         st.markdown(f"{swatch(looks[run['variant']])} **{setting_name(mean) if several else run_name(run)}**")
@@ -108,7 +108,7 @@ def say(found: Recommendation, goal: str, lowest: float, looks: Mapping[str, cha
         st.markdown(doubt(found, lowest))
         if found.lucky:
             st.markdown(luck(found.lucky, goal))
-        link("model", t("Open this run and download it"), bound=BOUND, run=run["run_id"])
+        link("model", t("Open this run and download it"), run=run["run_id"])
 
 
 def facts(row: Mapping[str, Any]) -> list[str]:

@@ -26,8 +26,6 @@ from core.spec.methods import DENSE, METHODS, variant_label
 MAX_RECOMMENDATIONS = 500  # that are kept
 MANY_VARIANTS = 8  # of more, only the main ones are shown until others are chosen
 DEFAULT_SPARSITY = 0.9
-# The widgets of the page that are bound to the address, and what they usually show.
-BOUND: dict[str, Any] = {"sparsity": DEFAULT_SPARSITY}
 RUN = "run"  # the selection into which a click on a point puts the run
 
 

@@ -16,7 +16,7 @@ from core.charts.variants import localized_styles
 from core.i18n import t
 from core.spec.methods import METHODS
 from ui.compare.cards import before_help, swatch
-from ui.compare.study_view import BOUND, RUN, Drawing, Study
+from ui.compare.study_view import RUN, Drawing, Study
 from ui.shared.url import go, read_choice, read_flag, write_if_chosen
 
 AXES = {"sparsity": charts.SPARSITY, "ratio": charts.RATIO}
@@ -96,7 +96,7 @@ def open_clicked_run() -> None:
     """Go to the run whose point was clicked, if one was."""
     run_id = st.session_state.pop(OPENED, None)
     if run_id is not None:
-        go("model", bound=BOUND, run=run_id)
+        go("model", run=run_id)
 
 
 def notes(study: Study, shown: Mapping[str, charts.Style], axis: charts.Axis, before: bool) -> list[str]:

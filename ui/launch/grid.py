@@ -15,8 +15,8 @@ from core.spec.methods import DEFAULT_METHODS, METHODS, Method, Scalar
 from core.spec.presets import SEEDS, SPARSITIES, build_recipe
 from core.spec.spec import FOLDER_PREFIX, MAX_SEED, RunSpec
 from core.spec.validate import check_float, check_int
-from ui.launch.recipe import ANY_TEXT, RecipeChoice
-from ui.shared.url import read_choice, read_choices, write, write_if_chosen
+from ui.launch.recipe import RecipeChoice
+from ui.shared.url import read_choice, read_choices, read_texts, write, write_if_chosen
 
 
 class RunsChoice(TypedDict):
@@ -33,8 +33,8 @@ def choose_runs() -> RunsChoice:
     methods = choose_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
     left, right = st.columns(2, gap="medium")
     usual_sparsities, usual_seeds = ["0.5", "0.9"], [str(SEEDS[0])]
-    read_choices("sparsities", ANY_TEXT, usual_sparsities)
-    read_choices("seeds", ANY_TEXT, usual_seeds)
+    read_texts("sparsities", usual_sparsities)
+    read_texts("seeds", usual_seeds)
     sparsities = left.multiselect(
         t("Sparsities"),
         options([f"{value:g}" for value in SPARSITIES if value], "sparsities"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from typing import TypedDict
 
 import streamlit as st
@@ -11,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.i18n import t
 from core.spec.presets import PRESETS
 from core.spec.spec import FOLDER_PREFIX
-from ui.shared.url import read_choice, read_number, write, write_if_chosen
+from ui.shared.url import read_choice, read_number, read_text, write, write_if_chosen
 
 PRESET_SHOWN = "preset shown"
 
@@ -133,7 +132,7 @@ def choose_data(column: DeltaGenerator, preset: str) -> str:
     write_if_chosen(data=(data, PRESETS[preset].recipe.data))
     if data != FOLDER_PREFIX:
         return data or PRESETS[preset].recipe.data
-    read_choice("folder", ANY_TEXT, "")
+    read_text("folder")
     path = column.text_input(
         t("Folder"),
         key="folder",
@@ -143,19 +142,3 @@ def choose_data(column: DeltaGenerator, preset: str) -> str:
     )
     write_if_chosen(folder=(path, ""))
     return FOLDER_PREFIX + path.strip()
-
-
-class _AnyText(Collection[str]):
-    """Every text: what of it is accepted is said where it is used."""
-
-    def __contains__(self, text: object) -> bool:
-        return isinstance(text, str)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
-ANY_TEXT = _AnyText()

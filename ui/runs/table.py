@@ -13,10 +13,9 @@ from core.i18n import t
 from core.labels import state_name, variant_name
 from core.runs.folder import State
 from core.runs.status import RunStatus
-from ui.launch.recipe import ANY_TEXT
 from ui.runs.rows import Filter, group_row, groups, run_row
 from ui.shared.columns import method_column
-from ui.shared.url import read_choice, read_choices, read_flag, write_if_chosen
+from ui.shared.url import read_choices, read_flag, read_text, write_if_chosen
 
 MAX_ROWS = 14
 FEW = 8  # runs that need no filter
@@ -61,7 +60,7 @@ def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     variants = list(dict.fromkeys(run.spec.variant for run in runs if run.spec))
     read_choices("state", states)
     read_choices("method", variants)
-    read_choice("find", ANY_TEXT, "")
+    read_text("find")
     read_flag("group", False)
     columns = st.columns([2, 2, 3, 2], vertical_alignment="bottom")
     text = columns[0].text_input(

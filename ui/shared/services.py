@@ -22,7 +22,7 @@ from core.runs.estimate import Throughput, read_throughputs
 from core.runs.folder import Home
 from core.runs.status import Statuses
 from core.spec.errors import InputError, os_reason
-from ui.shared.url import whole_page
+from ui.shared.url import enter_page
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _LOOK_AGAIN_SECONDS = 15.0
@@ -54,8 +54,8 @@ def show(page: Callable[[], None]) -> None:
     if FRAMED not in st.session_state:
         navigation()  # from here on Streamlit leaves it to app.py
         st.rerun()
-    with whole_page(inspect.getfile(page)):
-        show_errors(page)()
+    enter_page(inspect.getfile(page))
+    show_errors(page)()
 
 
 def show_errors(body: Callable[_P, None]) -> Callable[_P, None]:
