@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
-    monkeypatch.setattr("ui.shared.services.BackgroundReconciler.look", lambda self: None)  # no cluster for these tests
+    monkeypatch.setattr("ui.shared.services.BackgroundReconciler.poll", lambda self: None)  # no cluster for these tests
     for module in ("core.results.sample", "ui.shared.study_picker", "ui.model.page"):
         monkeypatch.setattr(f"{module}.SAMPLE", Home(tmp_path / "no sample"))
     st.cache_data.clear()

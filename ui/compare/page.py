@@ -19,8 +19,9 @@ from ui.compare.study_view import DEFAULT_SPARSITY, MANY_VARIANTS, Study
 from ui.compare.study_view import find_study as make_study
 from ui.compare.table import show_table
 from ui.compare.tradeoff import open_clicked_run, show_charts
-from ui.shared.head import page_head
-from ui.shared.services import reconcile_in_background, results, show_errors, statuses
+from ui.shared.components import page_head
+from ui.shared.errors import show_errors
+from ui.shared.services import reconcile_in_background, results, statuses
 from ui.shared.study_picker import choose_study, find_studies, show_sample_banner
 from ui.shared.url import (
     link,

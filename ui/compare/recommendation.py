@@ -18,7 +18,7 @@ from core.spec.methods import DENSE
 from ui.compare.cards import seeds, swatch, times, times_smaller
 from ui.compare.study_view import Study
 from ui.compare.tradeoff import draw, open_clicked_run
-from ui.shared.services import show_errors
+from ui.shared.errors import show_errors
 from ui.shared.url import link, read_choice, read_number, write_if_chosen
 
 PANELS = {"small": charts.SIZE, "batch": charts.BATCH_LATENCY, "one": charts.LATENCY}

@@ -16,8 +16,9 @@ from core.runs.forecast import record_forecast
 from core.spec.spec import RunSpec
 from ui.launch.grid import choose_runs, read_runs
 from ui.launch.recipe import choose_recipe
-from ui.shared.head import page_head
-from ui.shared.services import USER_ERRORS, describe, home, paces, queue, show_error, statuses
+from ui.shared.components import page_head
+from ui.shared.errors import USER_ERRORS, describe, show_error
+from ui.shared.services import home, queue, statuses, throughputs
 from ui.shared.url import go, link
 
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
@@ -49,7 +50,7 @@ def show_summary(specs: list[RunSpec], states: Mapping[str, State | None]) -> Es
     """The plain sentence, and the runs behind it; the estimate that is in it."""
     todo = [spec for spec in specs if states[spec.run_id] != State.DONE]
     done, active = len(specs) - len(todo), sum(state in ACTIVE for state in states.values())
-    known = estimate(todo, paces(), runs_at_once())
+    known = estimate(todo, throughputs(), runs_at_once())
     dense = sum(spec.is_dense for spec in specs)
     dense_runs = tn("1 dense run", "{n} dense runs", dense)
     n = len(specs) - dense

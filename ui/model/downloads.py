@@ -12,7 +12,8 @@ from core.jobs.command import FORMS, export_path, make_export
 from core.results.sample import is_sample
 from core.runs.folder import RunFolder
 from ui.model import snippets
-from ui.shared.services import USER_ERRORS, describe, home, show_error
+from ui.shared.errors import USER_ERRORS, describe, show_error
+from ui.shared.services import home
 from ui.shared.url import link
 
 

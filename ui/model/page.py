@@ -25,16 +25,9 @@ from core.spec.spec import RunSpec
 from core.spec.validate import finite
 from ui.model.downloads import show_downloads
 from ui.model.sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
-from ui.shared.head import page_head
-from ui.shared.services import (
-    USER_ERRORS,
-    describe,
-    home,
-    reconcile_in_background,
-    show_error,
-    show_errors,
-    statuses,
-)
+from ui.shared.components import page_head, show_empty_state
+from ui.shared.errors import USER_ERRORS, describe, show_error, show_errors
+from ui.shared.services import home, reconcile_in_background, statuses
 from ui.shared.url import link, read_choice, write_if_chosen
 
 POLL_SECONDS = 3
@@ -53,7 +46,10 @@ def page() -> None:
     head = page_head(t("Model"))
     own, shipped = statuses().read(), _shipped(SAMPLE.path).read()
     if not own and not shipped:
-        show_empty_state()
+        show_empty_state(
+            t("No network yet"),
+            t("Launch a study. When its first run is done, this page shows what is in the network."),
+        )
         return
     folder = choose_run(own, shipped, head)
     state, failure = folder.describe()
@@ -139,13 +135,6 @@ def follow(folder: RunFolder) -> None:
     reconcile_in_background()
     if folder.state() not in UNFINISHED:
         st.rerun()
-
-
-def show_empty_state() -> None:
-    with st.container(border=True):
-        st.markdown("#### " + t("No network yet"))
-        st.markdown(t("Launch a study. When its first run is done, this page shows what is in the network."))
-        link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
 
 
 def examined(folder: RunFolder, result: Mapping[str, Any]) -> Diagnostics | None:

@@ -14,7 +14,8 @@ from core.runs.status import FailureGroup, RunStatus, group_failures
 from core.runs.trash import move_to_trash
 from core.spec.grid import with_batch_size
 from core.spec.spec import RunSpec
-from ui.shared.services import USER_ERRORS, describe, home, queue, results, show_error, statuses
+from ui.shared.errors import USER_ERRORS, describe, show_error
+from ui.shared.services import home, queue, results, statuses
 from ui.shared.url import link
 
 MAX_NAMED_RUNS = 14

@@ -22,9 +22,10 @@ from ui.runs.actions import PROBLEM, show_actions, show_failures
 from ui.runs.details import show_details, show_load
 from ui.runs.rows import MARKS
 from ui.runs.table import choose
-from ui.shared.head import page_head
-from ui.shared.services import home, paces, reconcile_in_background, show_error, show_errors, statuses
-from ui.shared.url import link, read_choice, write_if_chosen
+from ui.shared.components import page_head, show_empty_state
+from ui.shared.errors import show_error, show_errors
+from ui.shared.services import home, reconcile_in_background, statuses, throughputs
+from ui.shared.url import read_choice, write_if_chosen
 
 LIVE_SECONDS = 2
 OUTCOME_SECONDS = 5
@@ -36,10 +37,7 @@ def page() -> None:
     page_head(t("Runs"))
     runs = statuses().read()
     if not runs:
-        with st.container(border=True):
-            st.markdown("#### " + t("Nothing has run yet"))
-            st.markdown(t("Launch a study, and its runs appear here while they train."))
-            link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
+        show_empty_state(t("Nothing has run yet"), t("Launch a study, and its runs appear here while they train."))
         return
     going = any_going(runs)
     # The clock only ticks while something can change: a page of finished runs costs nothing.
@@ -74,7 +72,7 @@ def any_going(runs: Sequence[RunStatus]) -> bool:
 def show_state_counts(runs: Sequence[RunStatus]) -> None:
     counts = Counter(run.state for run in runs)
     line = " · ".join(f"{MARKS[state]} {counts[state]} {state_name(state)}" for state in State if counts[state])
-    left = time_left(runs, paces(), runs_at_once())
+    left = time_left(runs, throughputs(), runs_at_once())
     if left.seconds:
         remaining = duration(left.seconds)
         line += " · " + (

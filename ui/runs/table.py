@@ -14,7 +14,7 @@ from core.labels import state_name, variant_name
 from core.runs.folder import State
 from core.runs.status import RunStatus
 from ui.runs.rows import Filter, group_row, groups, run_row
-from ui.shared.columns import method_column
+from ui.shared.components import method_column
 from ui.shared.url import read_choices, read_flag, read_text, write_if_chosen
 
 MAX_ROWS = 14
