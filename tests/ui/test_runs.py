@@ -93,7 +93,7 @@ def test_a_damaged_run_is_named_and_harms_no_other(open_page, home):
 def test_a_problem_with_the_cluster_is_said(open_page, home, monkeypatch):
     home.create(DENSE).enqueue()
     monkeypatch.setattr(
-        "ui.shared.services.BackgroundReconciler.look", lambda self: InputError("No scheduler answers.")
+        "ui.shared.services.BackgroundReconciler.poll", lambda self: InputError("No scheduler answers.")
     )
     assert "No scheduler answers." in text(open_page("runs"))
 
