@@ -18,7 +18,7 @@ from core.results.frame import study_frame
 from ui.report.files import ALL_RUNS, Figure, Outputs, outputs, split_tables
 from ui.shared.components import page_head, show_empty_state
 from ui.shared.errors import USER_ERRORS, describe, show_error
-from ui.shared.study_picker import choose_study, find_studies, show_sample_banner
+from ui.shared.study_picker import find_studies, select_study, show_sample_banner
 from ui.shared.url import read_choice, write_if_chosen
 
 PARTS = ("report", "figures", "tables")
@@ -43,7 +43,7 @@ def page() -> None:
             t("Launch a study. When its first runs are done, their tables, figures and a report are here."),
         )
         return
-    key = choose_study(found, head)
+    key = select_study(found, head)
     with st.spinner(t("Reading the study…")):
         made = outputs(found.home(key), key, study_frame(found.frame(key), key))
     if found.is_sample(key):

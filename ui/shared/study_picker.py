@@ -51,7 +51,7 @@ def find_studies() -> Studies:
     return Studies(own, shipped, labels)
 
 
-def choose_study(found: Studies, head: DeltaGenerator) -> str:
+def select_study(found: Studies, head: DeltaGenerator) -> str:
     """The recipe of the study in view: the address's, else the one chosen last, else the newest.
 
     The address always names it, so that it stays there when another study appears. Only the sample study gives way to the
