@@ -47,7 +47,7 @@ class StudyView:
     dead: pd.DataFrame  # the runs with layers that lost all their weights
 
     def main_variants(self) -> list[str]:
-        """What is shown until something is selected: all variants, or of many the methods of a usual study."""
+        """What is shown until something is selected: all variants, or of many those of the main methods."""
         if len(self.styles) <= MANY_VARIANTS:
             return list(self.styles)
         main = [variant_label(name, {}) for name, method in METHODS.items() if method.group == "main"]

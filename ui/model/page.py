@@ -44,35 +44,35 @@ SECTIONS: Mapping[str, Callable[[RunSpec, Diagnostics], None]] = {
 
 def page() -> None:
     head = page_head(t("Model"))
-    own, shipped = statuses().read(), _shipped(SAMPLE.path).read()
-    if not own and not shipped:
+    own, sample = statuses().read(), _sample_statuses(SAMPLE.path).read()
+    if not own and not sample:
         show_empty_state(
             t("No network yet"),
             t("Launch a study. When its first run is done, this page shows what is in the network."),
         )
         return
-    folder = choose_run(own, shipped, head)
+    folder = select_run(own, sample, head)
     state, failure = folder.describe()
     show_run_title(folder, state)
     if state != State.DONE:
         show_unfinished(folder, state, failure)
         return
     result = folder.result() or {}
-    found = examined(folder, result)
-    show_cards(folder.spec, result, dense_result(folder), found)
-    show_section(folder, found)
+    diagnostics = load_diagnostics(folder, result)
+    show_cards(folder.spec, result, dense_result(folder), diagnostics)
+    show_section(folder, diagnostics)
 
 
-def choose_run(own: Sequence[RunStatus], shipped: Sequence[RunStatus], head: DeltaGenerator) -> RunFolder:
-    """The run of the address, else the one looked at last, else the pruned one that was finished last."""
-    mine = {run.run_id: run for run in own}
-    sample = {run.run_id: run for run in shipped if run.run_id not in mine}
-    labels = distinct_labels(run.spec for run in (*own, *sample.values()) if run.spec)
-    names = {run_id: labels.get(run_id, run_id) for run_id in mine}
-    names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample}
-    usual = default_run(own or shipped)
-    read_choice("run", names, usual)
-    chosen = head.selectbox(
+def select_run(own: Sequence[RunStatus], sample: Sequence[RunStatus], place: DeltaGenerator) -> RunFolder:
+    """The run of the address, else the one selected last, else the pruned one that was finished last."""
+    own_ids = [run.run_id for run in own]
+    sample_ids = [run.run_id for run in sample if run.run_id not in own_ids]
+    labels = distinct_labels(run.spec for run in (*own, *sample) if run.spec)
+    names = {run_id: labels.get(run_id, run_id) for run_id in own_ids}
+    names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample_ids}
+    default = default_run(own or sample)
+    read_choice("run", names, default)
+    run_id = place.selectbox(
         t("Run"),
         list(names),
         format_func=lambda run_id: names[run_id],
@@ -81,8 +81,8 @@ def choose_run(own: Sequence[RunStatus], shipped: Sequence[RunStatus], head: Del
         required=True,
         width=440,
     )
-    write_if_chosen(run=(chosen, usual))
-    return (SAMPLE if chosen in sample else home()).run(chosen)
+    write_if_chosen(run=(run_id, default))
+    return (SAMPLE if run_id in sample_ids else home()).run(run_id)
 
 
 def default_run(runs: Sequence[RunStatus]) -> str:
@@ -93,7 +93,7 @@ def default_run(runs: Sequence[RunStatus]) -> str:
 
 
 def show_run_title(folder: RunFolder, state: State) -> None:
-    """One line on the run: how it stands, what it is called, and what it was trained on."""
+    """One line on the run: its state, name and data."""
     color = {State.DONE: "green", State.FAILED: "red"}.get(state, "blue" if state in UNFINISHED else "gray")
     parts = [f":{color}-badge[{state_name(state)}]"]
     if is_sample(folder):
@@ -105,13 +105,13 @@ def show_run_title(folder: RunFolder, state: State) -> None:
         parts.append(
             f"**{escape_markdown(run_name(spec))}** :gray[· {escape_markdown(recipe_name(spec.recipe.label))}]"
         )
-    except InputError:  # the reason is told below
+    except InputError:  # its reason is shown below
         parts.append(f"**{escape_markdown(folder.run_id)}**")
     st.markdown(" ".join(parts))
 
 
 def show_unfinished(folder: RunFolder, state: State, failure: RunFailure | None) -> None:
-    """What has to happen before there is a network to look at."""
+    """Why there is no network to look at yet, and what to do."""
     if failure is not None:
         show_error(failure.message.localized())
         link("runs", t("Open Runs to retry or delete it"), run=folder.run_id)
@@ -125,31 +125,31 @@ def show_unfinished(folder: RunFolder, state: State, failure: RunFailure | None)
         )
         st.info(sentence, icon=":material/hourglass_top:")
         link("runs", t("Watch it on Runs"), run=folder.run_id)
-        follow(folder)
+        follow_run(folder)
 
 
 @st.fragment(run_every=POLL_SECONDS)
 @show_errors
-def follow(folder: RunFolder) -> None:
-    """Runs the page again as soon as the run has come to an end."""
+def follow_run(folder: RunFolder) -> None:
+    """Run the page again as soon as the run has ended."""
     reconcile_in_background()
     if folder.state() not in UNFINISHED:
         st.rerun()
 
 
-def examined(folder: RunFolder, result: Mapping[str, Any]) -> Diagnostics | None:
-    """What was found out about the network; None, with a line on it, if that is damaged or of another network."""
+def load_diagnostics(folder: RunFolder, result: Mapping[str, Any]) -> Diagnostics | None:
+    """The diagnostics of the network; None, with a line on it, if they are damaged or of another network."""
     try:
-        found = read_diagnostics(folder)
+        diagnostics = read_diagnostics(folder)
     except InputError as error:
         show_error(describe(error), icon=":material/warning:")
         return None
-    if found is not None and not is_of(found, result):
+    if diagnostics is not None and not is_of(diagnostics, result):
         st.info(
             t("The network was examined before it was trained again; that is out of date."), icon=":material/update:"
         )
         return None
-    return found
+    return diagnostics
 
 
 def dense_result(folder: RunFolder) -> Mapping[str, Any]:
@@ -231,8 +231,8 @@ def ratio(value: float) -> str:
     return "—" if math.isnan(value) else f"{value:.2f}×"
 
 
-def show_section(folder: RunFolder, found: Diagnostics | None) -> None:
-    """The part of the page that was chosen."""
+def show_section(folder: RunFolder, diagnostics: Diagnostics | None) -> None:
+    """The section that is selected."""
     names = {
         "layers": t(":material/layers: Layers"),
         "filters": t(":material/filter_alt: Filters"),
@@ -255,13 +255,13 @@ def show_section(folder: RunFolder, found: Diagnostics | None) -> None:
     write_if_chosen(section=(section, "layers"))
     if section == DOWNLOADS:
         show_downloads(folder)
-    elif found is None:
-        offer_examination(folder)
+    elif diagnostics is None:
+        show_examine_button(folder)
     else:
-        SECTIONS[section](folder.spec, found)
+        SECTIONS[section](folder.spec, diagnostics)
 
 
-def offer_examination(folder: RunFolder) -> None:
+def show_examine_button(folder: RunFolder) -> None:
     if not folder.model_path.is_file():
         st.info(t("This network was never examined, and its file is not here any more."), icon=":material/search_off:")
         return
@@ -277,5 +277,5 @@ def offer_examination(folder: RunFolder) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _shipped(path: Path) -> Statuses:
+def _sample_statuses(path: Path) -> Statuses:
     return Statuses(Home(path))

@@ -59,9 +59,8 @@ def show_differences(one: RunStatus, other: RunStatus) -> None:
     if one.spec is None or other.spec is None:
         return
     with st.expander(t("What sets these two runs apart"), icon=":material/difference:", expanded=True):
-        found = differences(one.spec, other.spec)
         names = [escape_markdown(name) for name in distinct_labels((one.spec, other.spec)).values()]
-        frame = pd.DataFrame(found, columns=["field", "one", "other"])
+        frame = pd.DataFrame(differences(one.spec, other.spec), columns=["field", "one", "other"])
         st.dataframe(frame, hide_index=True, column_config={"field": t("Setting"), "one": names[0], "other": names[1]})
 
 

@@ -73,12 +73,12 @@ def run_row(run: RunStatus) -> dict[str, Any]:
 
 def groups(runs: Iterable[RunStatus]) -> list[list[RunStatus]]:
     """The runs that differ in nothing but the seed, together, in the order of the first of each."""
-    found: dict[Any, list[RunStatus]] = {}
+    grouped: dict[Any, list[RunStatus]] = {}
     for run in runs:
         spec = run.spec
         key = (spec.recipe, spec.method, spec.sparsity, spec.settings) if spec else run.run_id
-        found.setdefault(key, []).append(run)
-    return list(found.values())
+        grouped.setdefault(key, []).append(run)
+    return list(grouped.values())
 
 
 def group_row(runs: Sequence[RunStatus]) -> dict[str, Any]:
@@ -111,10 +111,10 @@ def differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
 
 
 def _flat(data: Mapping[str, Any], place: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
+    flat: dict[str, str] = {}
     for name, value in data.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{place}{name}.")
+            flat |= _flat(value, f"{place}{name}.")
         else:
-            found[f"{place}{name}"] = "—" if value is None else str(value)
-    return found
+            flat[f"{place}{name}"] = "—" if value is None else str(value)
+    return flat
