@@ -19,18 +19,11 @@ from ui.compare.recommendation import show_recommendation
 from ui.compare.study_view import DEFAULT_SPARSITY, MANY_VARIANTS, StudyView, load_study_view
 from ui.compare.table import show_table
 from ui.compare.tradeoff import open_clicked_run, show_charts
-from ui.shared.components import page_head
+from ui.shared.components import page_head, toggle
 from ui.shared.errors import show_errors
 from ui.shared.services import reconcile_in_background, results, statuses
 from ui.shared.study_picker import find_studies, select_study, show_sample_banner
-from ui.shared.url import (
-    link,
-    read_bound_number,
-    read_choices,
-    read_flag,
-    write,
-    write_if_chosen,
-)
+from ui.shared.url import link, read_bound_number, read_choices, write, write_if_chosen
 
 MAX_SPARSITY = 0.99
 REFRESH_SECONDS = 5
@@ -47,10 +40,10 @@ def page() -> None:
         return
     recipe = select_study(studies, head)
     reset_accuracy_target(recipe)
+    view = load_study_view(studies.home(recipe), studies.frame(recipe), recipe)
     if studies.is_sample(recipe):
         show_sample_banner(recipe, alone=studies.own.empty)
-    view = load_study_view(studies.home(recipe), studies.frame(recipe), recipe)
-    if not studies.is_sample(recipe):
+    else:
         show_provenance(view.runs)
     show_comparison(view)
 
@@ -147,15 +140,9 @@ def select_methods(view: StudyView) -> dict[str, charts.Style]:
     )
     write_if_chosen(methods=(selected, []))
     if not selected:
-        selected = list(view.styles) if not many or select_all(len(view.styles)) else view.main_variants()
+        show_all = not many or toggle(st.container(), t("All {n} variants", n=len(view.styles)), "all", False)
+        selected = list(view.styles) if show_all else view.main_variants()
     return {variant: style for variant, style in view.styles.items() if variant in selected}
-
-
-def select_all(n: int) -> bool:
-    read_flag("all", False)
-    selected = st.toggle(t("All {n} variants", n=n), key="all")
-    write_if_chosen(all=(selected, False))
-    return selected
 
 
 def select_sparsity() -> float:

@@ -18,8 +18,9 @@ from core.spec.methods import DENSE
 from ui.compare.cards import seeds, swatch, times, times_smaller
 from ui.compare.study_view import StudyView
 from ui.compare.tradeoff import open_clicked_run, show_chart
+from ui.shared.components import select
 from ui.shared.errors import show_errors
-from ui.shared.url import link, read_choice, read_number, write_if_chosen
+from ui.shared.url import link, read_number, write_if_chosen
 
 PANELS = {"small": charts.SIZE, "batch": charts.BATCH_LATENCY, "one": charts.LATENCY}
 
@@ -70,16 +71,13 @@ def select_target(view: StudyView) -> tuple[str, float]:
     dense = view.summary.loc[view.summary["method"] == DENSE, "test_accuracy"]
     start = float(dense.iloc[0]) if len(dense) else float(view.summary["test_accuracy"].max())
     default = round(min(max(0.0, start - 1), 100.0), 1)  # an unsealed record may say anything
-    read_choice("goal", list(PANELS), "small")
     read_number("accuracy", 0, 100, default)
     names = {
         "small": t("The smallest network"),
         "batch": t("The fastest in a large batch"),
         "one": t("The fastest for one image"),
     }
-    goal = st.segmented_control(
-        t("I look for"), list(PANELS), format_func=names.__getitem__, required=True, key="goal", wrap=True
-    )
+    goal = select(st.segmented_control, t("I look for"), "goal", names, "small", wrap=True)
     target = st.number_input(
         t("with a test accuracy (%) of at least"),
         0.0,
@@ -92,8 +90,8 @@ def select_target(view: StudyView) -> tuple[str, float]:
     )
     if len(dense) and target == default:
         st.caption(t("{accuracy:g} % is one point less than the dense network has.", accuracy=default))
-    write_if_chosen(goal=(goal, "small"), accuracy=(target, default))
-    return goal or "small", target
+    write_if_chosen(accuracy=(target, default))
+    return goal, target
 
 
 def show_choice(recommendation: Recommendation, goal: str, target: float, styles: Mapping[str, charts.Style]) -> None:

@@ -17,7 +17,8 @@ from core.i18n import t
 from core.spec.methods import METHODS
 from ui.compare.cards import before_help, swatch
 from ui.compare.study_view import RUN, Drawing, StudyView
-from ui.shared.url import go, read_choice, read_flag, write_if_chosen
+from ui.shared.components import select, toggle
+from ui.shared.url import go
 
 AXES = {"sparsity": charts.SPARSITY, "ratio": charts.RATIO}
 CLICKED_RUN, CLICKS = "clicked run", "clicks on runs"  # in the session state
@@ -40,34 +41,25 @@ def show_charts(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, chart
 
 def select_view(view: StudyView, shown: Mapping[str, charts.Style]) -> tuple[charts.Axis, charts.Panel, bool]:
     """What the charts are drawn against, whose latency, and whether with the curves before fine-tuning."""
-    read_choice("x", list(AXES), "sparsity")
-    read_choice("latency", ["one", "batch"], "one")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        x = st.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    with row:
+        x = select(
+            st.segmented_control,
             t("Against"),
-            list(AXES),
-            format_func=lambda name: t("Sparsity") if name == "sparsity" else t("Compression ratio"),
-            required=True,
-            key="x",
+            "x",
+            {"sparsity": t("Sparsity"), "ratio": t("Compression ratio")},
+            "sparsity",
             help=t(
                 "Compression ratio: the size of the dense file over that of the compressed one. Its "
                 "axis is logarithmic and dense stands at 1; sparsity has no such axis, as dense is 0.",
             ),
         )
-        latency = st.segmented_control(
-            t("Latency of"),
-            ["one", "batch"],
-            format_func=lambda kind: t("Large batch") if kind == "batch" else t("One image"),
-            required=True,
-            key="latency",
-        )
+        kinds = {"one": t("One image"), "batch": t("Large batch")}
+        latency = select(st.segmented_control, t("Latency of"), "latency", kinds, "one")
         before = False
         if x == "sparsity" and view.before["variant"].isin(list(shown)).any():
-            read_flag("before", True)
-            before = st.toggle("┄ " + t("Before fine-tuning"), key="before", help=before_help())
-            write_if_chosen(before=(before, True))
-    write_if_chosen(x=(x, "sparsity"), latency=(latency, "one"))
-    return AXES[x or "sparsity"], charts.BATCH_LATENCY if latency == "batch" else charts.LATENCY, before
+            before = toggle(row, "┄ " + t("Before fine-tuning"), "before", True, help=before_help())
+    return AXES[x], charts.BATCH_LATENCY if latency == "batch" else charts.LATENCY, before
 
 
 def show_chart(

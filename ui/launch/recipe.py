@@ -11,7 +11,8 @@ from core.i18n import t
 from core.spec.errors import InputError
 from core.spec.presets import PRESETS, build_recipe
 from core.spec.spec import FOLDER_PREFIX, Recipe
-from ui.shared.url import read_choice, read_number, read_text, write, write_if_chosen
+from ui.shared.components import select
+from ui.shared.url import read_number, read_text, write, write_if_chosen
 
 LAST_PRESET = "preset shown last"
 
@@ -65,22 +66,15 @@ def select_recipe() -> RecipeChoice:
 
 
 def select_preset(place: DeltaGenerator) -> str:
-    read_choice("preset", list(PRESETS), "demo")
-    preset = (
-        place.segmented_control(
-            t("Preset"),
-            list(PRESETS),
-            required=True,
-            format_func=str.capitalize,
-            key="preset",
-            persist_state="session",
-            help=t(
-                "How large the study is: pictures, network and epochs. The larger, the longer and the more it says."
-            ),
-        )
-        or "demo"
+    preset = select(
+        place.segmented_control,
+        t("Preset"),
+        "preset",
+        {name: name.capitalize() for name in PRESETS},
+        "demo",
+        persist_state="session",
+        help=t("How large the study is: pictures, network and epochs. The larger, the longer and the more it says."),
     )
-    write_if_chosen(preset=(preset, "demo"))
     place.caption(t(PRESETS[preset].summary))
     return preset
 
@@ -89,23 +83,21 @@ def select_data(place: DeltaGenerator, preset: str) -> str:
     """The preset's data until another is selected, which then stays when the preset changes."""
     names = {"cifar10": "CIFAR-10", "synthetic": t("Drawn pictures"), FOLDER_PREFIX: t("My own folder")}
     default = PRESETS[preset].recipe.data
-    read_choice("data", list(names), default)
-    if st.session_state["data"] == PRESETS[st.session_state.get(LAST_PRESET) or preset].recipe.data:
+    if st.session_state.get("data") == PRESETS[st.session_state.get(LAST_PRESET) or preset].recipe.data:
         st.session_state["data"] = default
-    data = place.segmented_control(
+    data = select(
+        place.segmented_control,
         t("Data"),
-        list(names),
-        required=True,
-        format_func=names.__getitem__,
-        key="data",
+        "data",
+        names,
+        default,
         persist_state="session",
         help=t(
             "CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. "
             "A folder holds train/CLASS/ and test/CLASS/ with 32x32 pictures."
         ),
     )
-    write_if_chosen(data=(data, default))
-    return FOLDER_PREFIX + select_folder(place) if data == FOLDER_PREFIX else data or default
+    return FOLDER_PREFIX + select_folder(place) if data == FOLDER_PREFIX else data
 
 
 def select_folder(place: DeltaGenerator) -> str:

@@ -25,10 +25,10 @@ from core.spec.spec import RunSpec
 from core.spec.validate import finite
 from ui.model.downloads import show_downloads
 from ui.model.sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
-from ui.shared.components import page_head, show_empty_state
+from ui.shared.components import page_head, select, show_empty_state
 from ui.shared.errors import USER_ERRORS, describe, show_error, show_errors
 from ui.shared.services import home, reconcile_in_background, statuses
-from ui.shared.url import link, read_choice, write_if_chosen
+from ui.shared.url import link
 
 POLL_SECONDS = 3
 DOWNLOADS = "download"
@@ -70,18 +70,9 @@ def select_run(own: Sequence[RunStatus], sample: Sequence[RunStatus], place: Del
     labels = distinct_labels(run.spec for run in (*own, *sample) if run.spec)
     names = {run_id: labels.get(run_id, run_id) for run_id in own_ids}
     names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample_ids}
-    default = default_run(own or sample)
-    read_choice("run", names, default)
-    run_id = place.selectbox(
-        t("Run"),
-        list(names),
-        format_func=lambda run_id: names[run_id],
-        key="run",
-        label_visibility="collapsed",
-        required=True,
-        width=440,
+    run_id = select(
+        place.selectbox, t("Run"), "run", names, default_run(own or sample), label_visibility="collapsed", width=440
     )
-    write_if_chosen(run=(run_id, default))
     return (SAMPLE if run_id in sample_ids else home()).run(run_id)
 
 
@@ -242,17 +233,9 @@ def show_section(folder: RunFolder, diagnostics: Diagnostics | None) -> None:
         "size": t(":material/hard_drive: Size"),
         DOWNLOADS: t(":material/download: Download"),
     }
-    read_choice("section", names, "layers")
-    section = st.segmented_control(
-        t("Section"),
-        list(names),
-        format_func=names.__getitem__,
-        key="section",
-        required=True,
-        label_visibility="collapsed",
-        wrap=True,
-    ) or next(iter(names))  # outside a browser there is no choice
-    write_if_chosen(section=(section, "layers"))
+    section = select(
+        st.segmented_control, t("Section"), "section", names, "layers", label_visibility="collapsed", wrap=True
+    )
     if section == DOWNLOADS:
         show_downloads(folder)
     elif diagnostics is None:

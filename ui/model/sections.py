@@ -9,7 +9,7 @@ from core.i18n import t, tn
 from core.report.tables import escape_markdown
 from core.runs.diagnostics import MAX_CLASSES, Diagnostics, Layer
 from core.spec.spec import RunSpec
-from ui.shared.url import read_choice, write_if_chosen
+from ui.shared.components import select
 
 PICTURE_WIDTH = 104
 
@@ -80,11 +80,10 @@ def show_filters(spec: RunSpec, diagnostics: Diagnostics) -> None:
 def show_weights(spec: RunSpec, diagnostics: Diagnostics) -> None:
     layers = {layer.name: layer for layer in diagnostics.layers}
     largest = max(diagnostics.layers, key=lambda layer: layer.zeros + sum(layer.counts))
-    read_choice("layer", layers, largest.name)
     head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
     head.subheader(t("The weights of one layer"), anchor=False, width="content")
-    name = head.selectbox(t("Layer"), list(layers), key="layer", required=True, label_visibility="collapsed", width=240)
-    write_if_chosen(layer=(name, largest.name))
+    options = {"label_visibility": "collapsed", "width": 240}
+    name = select(head.selectbox, t("Layer"), "layer", {name: name for name in layers}, largest.name, **options)
     layer = layers[name]
     total = layer.zeros + sum(layer.counts)
     if not sum(layer.counts):

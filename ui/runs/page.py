@@ -22,10 +22,9 @@ from ui.runs.actions import LAST_ERROR, show_actions, show_failures
 from ui.runs.details import show_details, show_load
 from ui.runs.rows import MARKS
 from ui.runs.table import show_runs
-from ui.shared.components import page_head, show_empty_state
+from ui.shared.components import page_head, select, show_empty_state
 from ui.shared.errors import show_error, show_errors
 from ui.shared.services import home, reconcile_in_background, statuses, throughputs
-from ui.shared.url import read_choice, write_if_chosen
 
 LIVE_SECONDS = 2
 OUTCOME_SECONDS = 5
@@ -114,17 +113,9 @@ def show_curves(runs: Sequence[RunStatus], selected: Sequence[RunStatus]) -> Non
         st.caption(t("The curves begin with the first epoch that is finished."))
         return
     # Above both charts: above one it would push that one down.
-    others = [name for name in MEASURES if name != "test_accuracy"]
-    read_choice("measure", others, "loss")
-    measure = st.container(horizontal=True, horizontal_alignment="right").selectbox(
-        t("Second chart"),
-        others,
-        format_func=lambda name: t(MEASURES[name]),
-        key="measure",
-        required=True,
-        width=260,
-    )
-    write_if_chosen(measure=(measure, "loss"))
+    place = st.container(horizontal=True, horizontal_alignment="right")
+    measures = {name: t(title) for name, title in MEASURES.items() if name != "test_accuracy"}
+    measure = select(place.selectbox, t("Second chart"), "measure", measures, "loss", width=260)
     left, right = st.columns(2)
     for place, name, key in ((left, "test_accuracy", "accuracy curve"), (right, measure, "other curve")):
         if frame[name].isna().all():

@@ -14,8 +14,8 @@ from core.labels import state_name, variant_name
 from core.runs.folder import State
 from core.runs.status import RunStatus
 from ui.runs.rows import Filter, group_row, groups, run_row
-from ui.shared.components import method_column
-from ui.shared.url import read_choices, read_flag, read_text, write_if_chosen
+from ui.shared.components import method_column, toggle
+from ui.shared.url import read_choices, read_text, write_if_chosen
 
 MAX_ROWS = 14
 MAX_UNFILTERED = 8  # runs that need no filter
@@ -59,7 +59,6 @@ def select_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     read_choices("state", states)
     read_choices("method", variants)
     read_text("find")
-    read_flag("group", False)
     columns = st.columns([2, 2, 3, 2], vertical_alignment="bottom")
     text = columns[0].text_input(
         t("Find"), key="find", placeholder=t("seed 42, width 8 …"), help=t("Words of a run's name or recipe.")
@@ -74,11 +73,10 @@ def select_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
         format_func={variant: variant_name(variant) for variant in variants}.__getitem__,
         placeholder=t("All"),
     )
-    grouped = columns[3].toggle(
-        t("Group seeds"), key="group", help=t("One row for the runs that differ in nothing but the seed.")
-    )
+    explanation = t("One row for the runs that differ in nothing but the seed.")
+    grouped = toggle(columns[3], t("Group seeds"), "group", False, help=explanation)
     state = [str(state) for state in selected_states]
-    write_if_chosen(find=(text, ""), state=(state, []), method=(selected_variants, []), group=(grouped, False))
+    write_if_chosen(find=(text, ""), state=(state, []), method=(selected_variants, []))
     return Filter(selected_states, selected_variants, text), grouped
 
 

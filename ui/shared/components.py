@@ -1,8 +1,9 @@
-"""What several pages consist of: the first row with title and language, the empty state, and a table's column of methods."""
+"""What several pages consist of: the first row with title and language, controls that are in the address, the empty state,
+and the column of methods."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import streamlit as st
@@ -10,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import LANGUAGES, current_language, t
 from ui.shared.i18n import LANGUAGE, browser_language
-from ui.shared.url import link, write
+from ui.shared.url import link, read_choice, read_flag, write, write_if_chosen
 
 MAX_METHOD_WIDTH = 200  # pixels: it never scrolls away, and in a narrow window others have to fit beside it
 
@@ -40,6 +41,25 @@ def select_language(place: DeltaGenerator) -> None:
     )
     if selected != browser_language() or LANGUAGE in st.query_params:
         write(**{LANGUAGE: selected})
+
+
+def select(
+    control: Callable[..., Any], label: str, name: str, labels: Mapping[str, str], default: str, **options: Any
+) -> str:
+    """One of the keys of ``labels``, by a ``control`` such as st.selectbox, which is in the address under ``name``."""
+    read_choice(name, labels, default)
+    options = {"format_func": labels.__getitem__, "required": True, "key": name, **options}
+    selected: str = control(label, list(labels), **options) or default
+    write_if_chosen(**{name: (selected, default)})
+    return selected
+
+
+def toggle(place: DeltaGenerator, label: str, name: str, default: bool, **options: Any) -> bool:
+    """A toggle that is in the address under ``name``."""
+    read_flag(name, default)
+    selected = place.toggle(label, key=name, **options)
+    write_if_chosen(**{name: (selected, default)})
+    return selected
 
 
 def show_empty_state(title: str, text: str) -> None:
