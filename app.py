@@ -6,14 +6,14 @@ import streamlit as st
 
 from core.i18n import LANGUAGES
 from ui.shared.i18n import LANGUAGE, browser_language
-from ui.shared.services import FRAMED, navigation
+from ui.shared.navigation import APP_STARTED, register_pages
 from ui.shared.url import read_choice
 
-LOOKS = Path(__file__).parent / ".streamlit"
+ASSETS = Path(__file__).parent / ".streamlit"
 
-st.session_state[FRAMED] = True
+st.session_state[APP_STARTED] = True
 # Files of our own: an icon by name would be fetched from another server.
-st.set_page_config(page_title="PruneScope", page_icon=str(LOOKS / "icon.svg"), layout="wide")
-st.logo(str(LOOKS / "logo.svg"), size="large")
+st.set_page_config(page_title="PruneScope", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+st.logo(str(ASSETS / "logo.svg"), size="large")
 read_choice(LANGUAGE, LANGUAGES, browser_language())  # before the first sentence
-navigation().run()
+register_pages().run()

@@ -1,6 +1,6 @@
 """Compare: what each method keeps, costs and saves at the sparsity on the slider, with every measured number below."""
 
 from ui.compare.page import page
-from ui.shared.services import show
+from ui.shared.navigation import render_page
 
-show(page)
+render_page(page)

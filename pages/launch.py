@@ -1,6 +1,6 @@
 """Launch: choose methods, sparsities and seeds, see what that means, and start it in the background."""
 
 from ui.launch.page import page
-from ui.shared.services import show
+from ui.shared.navigation import render_page
 
-show(page)
+render_page(page)

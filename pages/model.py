@@ -1,6 +1,6 @@
 """Model: one run, and everything about its network."""
 
 from ui.model.page import page
-from ui.shared.services import show
+from ui.shared.navigation import render_page
 
-show(page)
+render_page(page)

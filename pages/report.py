@@ -1,6 +1,6 @@
 """Report: what a study found, in words, figures and tables, to read here and to take along."""
 
 from ui.report.page import page
-from ui.shared.services import show
+from ui.shared.navigation import render_page
 
-show(page)
+render_page(page)

@@ -1,6 +1,6 @@
 """Runs: what goes on, how far it is, how it learns."""
 
 from ui.runs.page import page
-from ui.shared.services import show
+from ui.shared.navigation import render_page
 
-show(page)
+render_page(page)

@@ -16,7 +16,7 @@ from core.i18n import t
 from core.results.pareto import pareto_front
 from core.spec.methods import DENSE
 
-BAR, ANSWER = "bar", "answer"  # data sets of asking(): the accuracy asked for, and the network that is the answer
+TARGET, CHOICE = "target", "choice"  # data sets of with_recommendation()
 _GRAY = "#808080"
 _ROOM = (0.05, 0.06)  # that a label takes, as shares of the chart's width and height
 
@@ -99,21 +99,21 @@ def key(looks: Mapping[str, Style], legend: alt.Legend | None) -> tuple[alt.Colo
     )
 
 
-def asking(spec: Mapping[str, Any], cost: Panel) -> dict[str, Any]:
-    """The ``spec`` of a Pareto chart with a line at the accuracy that is asked for and a ring around the answer. Their
-    data sets, BAR with the field test_accuracy and ANSWER with this and the cost, are the caller's to give."""
+def with_recommendation(spec: Mapping[str, Any], cost: Panel) -> dict[str, Any]:
+    """The ``spec`` of a Pareto chart with a line at the accuracy target and a ring around the recommended network. Their
+    data sets, TARGET with the field test_accuracy and CHOICE with this and the cost, are the caller's to give."""
     y = {"field": "test_accuracy", "type": "quantitative"}
-    bar = {
-        "data": {"name": BAR},
+    target = {
+        "data": {"name": TARGET},
         "mark": {"type": "rule", "color": _GRAY, "strokeWidth": 1.5, "tooltip": None},
         "encoding": {"y": y},
     }
     ring = {
-        "data": {"name": ANSWER},
+        "data": {"name": CHOICE},
         "mark": {"type": "point", "size": 320, "strokeWidth": 2.5, "filled": False, "color": _GRAY, "tooltip": None},
         "encoding": {"x": {"field": cost.metric, "type": "quantitative"}, "y": y},
     }
-    return {**spec, "layer": [bar, *spec["layer"], ring]}
+    return {**spec, "layer": [target, *spec["layer"], ring]}
 
 
 def _runs(

@@ -24,11 +24,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """``taken``: accurate enough by its mean and by its run, with the lowest mean cost. If there is none (``mean_met`` is
+    """``choice``: accurate enough by its mean and by its run, with the lowest mean cost. If there is none (``mean_met`` is
     false), the run with the lowest cost that is accurate enough by itself; without one (``met`` is false) the most accurate.
     ``lucky``: beside a mean that is met, a run of still lower cost that is accurate enough although its mean is not."""
 
-    taken: Candidate
+    choice: Candidate
     met: bool
     mean_met: bool
     lucky: Candidate | None
@@ -46,11 +46,11 @@ def recommend(study: pd.DataFrame, summary: pd.DataFrame, cost: str, lowest: flo
         return None if run is None else Recommendation(_candidate(run, summary), met=False, mean_met=False, lucky=None)
     if mean is None:
         return Recommendation(_candidate(run, summary), met=True, mean_met=False, lucky=None)
-    taken = best(study[_alike(study, mean)], cost, lowest)
-    assert taken is not None
+    choice = best(study[_alike(study, mean)], cost, lowest)
+    assert choice is not None
     single = _candidate(run, summary)
-    is_lucky = single.mean["test_accuracy"] < lowest and run[cost] < taken[cost]
-    return Recommendation(Candidate(taken, mean), met=True, mean_met=True, lucky=single if is_lucky else None)
+    is_lucky = single.mean["test_accuracy"] < lowest and run[cost] < choice[cost]
+    return Recommendation(Candidate(choice, mean), met=True, mean_met=True, lucky=single if is_lucky else None)
 
 
 def _with_a_run(summary: pd.DataFrame, study: pd.DataFrame, cost: str, lowest: float) -> pd.DataFrame:

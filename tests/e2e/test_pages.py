@@ -61,7 +61,6 @@ def test_what_is_chosen_can_be_shared_and_is_kept(gallery, visit):
     expect(page.get_by_text("width 12").first).to_be_visible()  # the same study
     choose(page, "Tables", "Tables")
     assert "part=tables" in page.url
-    page.wait_for_timeout(2_500)  # sooner, the app takes it for a request that was on its way before the click
     page.go_back()
     expect(page.get_by_role("heading", name="Pruning report")).to_be_visible()
     switch(page, "Compare", "Compare pruning methods")

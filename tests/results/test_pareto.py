@@ -50,15 +50,15 @@ def test_the_answer_is_what_looking_at_every_run_and_mean_gives(rows, lowest):
     if steady:
         assert found.met
         assert found.mean_met
-        assert (found.taken.mean["model_size_mb"], -found.taken.mean["test_accuracy"]) == min(steady)
-        assert cost(found.taken.run) == min(cost(row) for row in enough if setting(row) == setting(found.taken.mean))
+        assert (found.choice.mean["model_size_mb"], -found.choice.mean["test_accuracy"]) == min(steady)
+        assert cost(found.choice.run) == min(cost(row) for row in enough if setting(row) == setting(found.choice.mean))
     elif enough:
         assert found.met
         assert not found.mean_met
-        assert cost(found.taken.run) == min(map(cost, enough))
+        assert cost(found.choice.run) == min(map(cost, enough))
     elif accurate := [row for row in known if not math.isnan(row["test_accuracy"])]:
         assert not found.met
-        assert cost(found.taken.run)[::-1] == min(cost(row)[::-1] for row in accurate)
+        assert cost(found.choice.run)[::-1] == min(cost(row)[::-1] for row in accurate)
     else:
         assert found is None
 
@@ -70,15 +70,15 @@ def test_what_is_called_lucky_is_cheaper_and_does_not_hold_on_average(rows, lowe
     found = recommend(study, means(study), "model_size_mb", lowest)
     if found is None:
         return
-    assert setting(found.taken.run) == setting(found.taken.mean)
+    assert setting(found.choice.run) == setting(found.choice.mean)
     cheapest = best(study, "model_size_mb", lowest)
     if found.lucky:
         assert found.mean_met
         assert found.lucky.run == cheapest
         assert setting(found.lucky.mean) == setting(cheapest)
         assert found.lucky.mean["test_accuracy"] < lowest <= found.lucky.run["test_accuracy"]
-        assert found.lucky.run["model_size_mb"] < found.taken.run["model_size_mb"]
-    elif found.mean_met and cheapest["model_size_mb"] < found.taken.run["model_size_mb"]:
+        assert found.lucky.run["model_size_mb"] < found.choice.run["model_size_mb"]
+    elif found.mean_met and cheapest["model_size_mb"] < found.choice.run["model_size_mb"]:
         alike = [row["test_accuracy"] for row in study.to_dict("records") if setting(row) == setting(cheapest)]
         assert pd.Series(alike).mean() >= lowest
 

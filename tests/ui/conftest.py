@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
-    monkeypatch.setattr("ui.shared.services.BackgroundReconciler.look", lambda self: None)  # no cluster for these tests
-    for module in ("core.results.sample", "ui.shared.study_picker"):
+    monkeypatch.setattr("ui.shared.services.BackgroundReconciler.poll", lambda self: None)  # no cluster for these tests
+    for module in ("core.results.sample", "ui.shared.study_picker", "ui.model.page"):
         monkeypatch.setattr(f"{module}.SAMPLE", Home(tmp_path / "no sample"))
     st.cache_data.clear()
     return Home(tmp_path.resolve()).prepare()
@@ -32,8 +32,10 @@ def submitted(monkeypatch):
 
 @pytest.fixture
 def open_page(home):
-    def open_it(name):
+    def open_it(name, **query):
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        for parameter, value in query.items():
+            app.query_params[parameter] = value
         return app.switch_page(f"pages/{name}.py").run()
 
     return open_it
@@ -50,3 +52,19 @@ def select_rows():
         return app.run()
 
     return select
+
+
+@pytest.fixture
+def go_back(monkeypatch):
+    """Run the app as after the browser's back or forward, to the address that has ``query`` too."""
+
+    def run(app, **query):
+        for name, value in query.items():
+            app.query_params[name] = value
+        with monkeypatch.context() as patch:
+            patch.setattr("ui.shared.url.is_history_navigation", lambda: True)
+            app = app.run()
+        assert not app.exception
+        return app
+
+    return run

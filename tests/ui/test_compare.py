@@ -8,10 +8,12 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
 
 from core.report.tables import _COLUMNS
 from core.results.frame import Results
@@ -21,7 +23,8 @@ from core.spec.methods import METHODS as REGISTRY
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
 from tests.records import write_result
-from ui.compare.table import VIEWS, column_config
+from ui.compare import page, recommendation
+from ui.compare.table import VIEWS, column_config, show_table
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPE = build_recipe("demo")
@@ -403,7 +406,7 @@ def test_a_lucky_seed_is_called_one_and_not_taken(home):
             write_result(home, RunSpec(RECIPE, method, seed, sparsity), test_accuracy=70.0)
     app = open_page(accuracy="92")
     assert "**Magnitude 0.9, seed 1**" in text(app)
-    assert "A lucky seed: the mean of its 2 is 86.50" in text(app)
+    assert "A lucky seed: the mean of its 2 seeds is 86.50" in text(app)
 
 
 def test_the_charts_can_be_drawn_against_the_compression_ratio(home):
@@ -432,3 +435,28 @@ def test_of_many_variants_the_main_ones_are_shown_until_all_are_asked_for(home):
 
 def test_every_column_of_the_table_has_a_heading_in_words():
     assert {*_COLUMNS} - {"method"} <= {*column_config()}
+
+
+@pytest.mark.parametrize(
+    ("control", "redrawn"),
+    [
+        (lambda app: app.slider(key="sparsity"), {"show_cards", "show_charts"}),
+        (lambda app: app.number_input(key="accuracy"), {"show_choice"}),
+        (lambda app: app.segmented_control(key="columns"), {"show_table"}),
+    ],
+    ids=["slider", "recommendation", "table"],
+)
+def test_only_what_depends_on_a_control_is_drawn_again(home, monkeypatch, control, redrawn):
+    write_study(home)
+    calls = set()
+    for module, name in ((page, "show_cards"), (page, "show_charts"), (recommendation, "show_choice")):
+        monkeypatch.setattr(module, name, lambda *args, name=name: calls.add(name))
+    monkeypatch.setattr(page, "show_table", lambda *args: (calls.add("show_table"), show_table(*args)))
+    app = open_page()
+    assert len(calls) == 4
+    calls.clear()
+    fragment = app.session_state._state._state._new_widget_state.widget_metadata[control(app).id].fragment_id
+    with monkeypatch.context() as patch:  # AppTest has no way to run a fragment alone, as a browser does
+        patch.setattr(local_script_runner, "RerunData", partial(RerunData, fragment_id_queue=[fragment]))
+        run(control(app))
+    assert calls == redrawn

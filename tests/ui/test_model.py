@@ -27,7 +27,8 @@ SECTIONS = ("layers", "filters", "weights", "classes", "mistakes", "size", "down
 def sample(home, tmp_path, monkeypatch):
     """Where the sample study would be; nothing is there yet."""
     found = Home(tmp_path / "sample").prepare()
-    monkeypatch.setattr("core.results.sample.SAMPLE", found)
+    for module in ("core.results.sample", "ui.model.page"):
+        monkeypatch.setattr(f"{module}.SAMPLE", found)
     return found
 
 

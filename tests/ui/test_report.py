@@ -74,10 +74,7 @@ def text(app):
 
 
 def open_report(open_page, **query):
-    app = open_page("report")
-    for name, value in query.items():
-        app.query_params[name] = value
-    app = app.run()
+    app = open_page("report", **query)
     assert not app.exception
     return app
 
@@ -206,13 +203,13 @@ def hangul(request, monkeypatch):
     _outputs._outputs.clear()
 
 
-def test_figures_are_korean_where_a_font_is_and_else_english_with_a_reason(home, open_page, drawn, buttons, hangul):
+def test_figures_are_korean_where_a_font_is_and_else_english_with_a_reason(
+    open_page, go_back, drawn, buttons, hangul, *, home
+):
     write_study(home)
     app = open_page("report")
     app.session_state["lang"] = "ko"
-    app.query_params["part"] = "figures"
-    app = app.run()
-    assert not app.exception
+    app = go_back(app, part="figures")
     assert ("fonts-nanum" in text(app)) != hangul
     assert (("희소도에 따른 정확도", "svg") in drawn) == hangul
     assert ("tradeoff_curve.ko.png" in buttons) == hangul

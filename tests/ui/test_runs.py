@@ -54,11 +54,11 @@ def test_every_state_is_listed_with_progress_and_the_reason_of_a_failure(open_pa
     assert not app.exception
     assert "1 running · ✕ 1 failed · ✓ 1 done" in text(app)
     assert "The disk is full." in text(app)
-    table = app.dataframe[0].value.set_index("Method")
-    assert table.loc["Structured", "Progress"] == 75
-    assert table.loc["Structured", "Now"] == "Fine-tuning, 2 minutes left"
-    assert table.loc["Structured", "Accuracy (%)"] == 55
-    assert table.loc["Dense", "State"].endswith("Done")
+    table = app.dataframe[0].value.set_index("method")
+    assert table.loc["Structured", "progress"] == 75
+    assert table.loc["Structured", "phase"] == "Fine-tuning, 2 minutes left"
+    assert table.loc["Structured", "accuracy"] == 55
+    assert table.loc["Dense", "state"].endswith("Done")
 
 
 def test_cancel_stops_what_waits(open_page, home):
@@ -93,7 +93,7 @@ def test_a_damaged_run_is_named_and_harms_no_other(open_page, home):
 def test_a_problem_with_the_cluster_is_said(open_page, home, monkeypatch):
     home.create(DENSE).enqueue()
     monkeypatch.setattr(
-        "ui.shared.services.BackgroundReconciler.look", lambda self: InputError("No scheduler answers.")
+        "ui.shared.services.BackgroundReconciler.poll", lambda self: InputError("No scheduler answers.")
     )
     assert "No scheduler answers." in text(open_page("runs"))
 
@@ -102,7 +102,7 @@ def test_cancel_acts_on_the_selected_run_only(open_page, home, select_rows):
     for spec in (DENSE, PRUNED):
         home.create(spec).enqueue()
     app = open_page("runs")
-    place = list(app.dataframe[0].value["Method"]).index("Magnitude")
+    place = list(app.dataframe[0].value["method"]).index("Magnitude")
     click(select_rows(app, place), "Cancel selected (1)")
     assert home.run(PRUNED.run_id).state() == State.CANCELLED
     assert home.run(DENSE.run_id).state() == State.QUEUED
@@ -169,8 +169,8 @@ def test_a_reason_is_shown_once_for_all_runs_and_letter_by_letter(open_page, hom
 
 def test_runs_of_two_recipes_that_are_called_the_same_have_a_curve_and_a_bar_each(open_page, home, monkeypatch):
     drawn = {}
-    monkeypatch.setattr("core.charts.live.curve_chart", keep_frame(drawn, "curves"))
-    monkeypatch.setattr("core.charts.live.cost_chart", keep_frame(drawn, "costs"))
+    monkeypatch.setattr("ui.runs.page.curve_chart", keep_frame(drawn, "curves"))
+    monkeypatch.setattr("ui.runs.page.cost_chart", keep_frame(drawn, "costs"))
     longer = replace(RECIPE, finetune=replace(RECIPE.finetune, epochs=3))
     specs = [PRUNED, RunSpec(longer, "magnitude", 1, 0.9), DENSE]
     for spec in specs:
@@ -188,7 +188,7 @@ def test_two_runs_that_are_called_the_same_have_a_column_each(open_page, home, s
         write_result(home, spec)
     app = open_page("runs")
     table = app.dataframe[0].value
-    app = select_rows(app, *table.index[table["Method"] == "Magnitude"])
+    app = select_rows(app, *table.index[table["method"] == "Magnitude"])
     columns = json.loads(app.dataframe[1].proto.columns)
     names = [columns[side]["label"] for side in ("one", "other")]
     assert len(set(names)) == 2
@@ -213,7 +213,7 @@ def test_while_data_is_prepared_nothing_counts_as_trained(open_page, home):
         folder.report_progress(phase="Downloading CIFAR-10 (40 %)", fraction=0.4, seconds_left=1)
         app = open_page("runs")
     row = app.dataframe[0].value.iloc[0]
-    assert (row["Now"], row["Progress"]) == ("Downloading CIFAR-10 (40 %)", 0)
+    assert (row["phase"], row["progress"]) == ("Downloading CIFAR-10 (40 %)", 0)
     assert "left (a rough guess)" in text(app)
 
 
@@ -241,7 +241,7 @@ def test_delete_asks_first_and_moves_to_the_trash(open_page, home, select_rows):
         write_result(home, spec)
     app = open_page("runs")
     assert not any("trash" in label for label in labels(app))  # only for what is selected
-    place = list(app.dataframe[0].value["Method"]).index("Magnitude")
+    place = list(app.dataframe[0].value["method"]).index("Magnitude")
     app = select_rows(app, place)
     assert PRUNED.run_id in text(app)
     click(app, "Move to trash")
@@ -253,7 +253,7 @@ def test_deleting_what_others_need_is_refused_in_a_sentence(open_page, home, sel
     for spec in (DENSE, PRUNED):
         write_result(home, spec)
     app = open_page("runs")
-    app = click(select_rows(app, list(app.dataframe[0].value["Method"]).index("Dense")), "Move to trash")
+    app = click(select_rows(app, list(app.dataframe[0].value["method"]).index("Dense")), "Move to trash")
     assert "delete both, or keep both" in text(app)
     assert len(home.runs()) == 2
 
@@ -281,7 +281,7 @@ def test_what_is_left_is_shared_by_the_runs_that_go_on_at_once(open_page, home, 
         home.create(RunSpec(RECIPE, "dense", seed)).enqueue()
     left = []
     for workers in (1, 2):
-        monkeypatch.setattr("core.jobs.workers.runs_at_once", lambda workers=workers: workers)
+        monkeypatch.setattr("ui.runs.page.runs_at_once", lambda workers=workers: workers)
         (line,) = (e.value for e in open_page("runs").markdown if "left (a rough guess)" in e.value)
         left.append(line)
     assert left[0] != left[1]
@@ -303,7 +303,7 @@ def test_a_filter_leaves_what_is_asked_for_and_is_in_the_address(open_page, home
     app = app.multiselect(key="method").set_value(["Magnitude"]).run()
     app = app.text_input(key="find").set_value("seed 2").run()
     assert not app.exception
-    assert set(app.dataframe[0].value["Method"]) == {"Magnitude"}
+    assert set(app.dataframe[0].value["method"]) == {"Magnitude"}
     assert app.query_params["method"] == "Magnitude"
     app = app.text_input(key="find").set_value("nothing like that").run()
     assert "No run is like that" in app.info[0].value
@@ -314,9 +314,9 @@ def test_seeds_share_a_row_and_are_selected_together(open_page, home, select_row
     app = open_page("runs").toggle(key="group").set_value(True).run()
     table = app.dataframe[0].value
     assert len(table) == 4
-    place = list(zip(table["Method"], table["Sparsity"], strict=True)).index(("Magnitude", 0.9))
-    assert table.loc[place, "Done"] == 3
-    assert table["± 95 %"].notna().sum() == 3
+    place = list(zip(table["method"], table["sparsity"], strict=True)).index(("Magnitude", 0.9))
+    assert table.loc[place, "done"] == 3
+    assert table["interval"].notna().sum() == 3
     app = select_rows(app, place)
     click(app, "Move to trash")
     assert len(home.runs()) == 7
@@ -327,7 +327,7 @@ def test_one_run_shows_its_journal_and_log_letter_by_letter_and_two_what_sets_th
     folder = write_result(home, PRUNED)
     folder.log_path.write_text("".join(f"line {n} <b>*x*</b>\n" for n in range(300)))
     app = open_page("runs")
-    place = list(app.dataframe[0].value["Method"]).index("Magnitude")
+    place = list(app.dataframe[0].value["method"]).index("Magnitude")
     app = select_rows(app, place)
     journal, log = (code.value for code in app.code)
     assert "done, test accuracy" in journal

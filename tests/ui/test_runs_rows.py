@@ -29,34 +29,34 @@ def runs(tmp_path):
 
 
 def test_a_filter_holds_what_is_asked_for_and_nothing_else(runs):
-    assert all(Filter().holds(run) for run in runs)
-    assert [run.spec.seed for run in runs if Filter(states={State.QUEUED}).holds(run)] == [4]
-    assert {run.spec.method for run in runs if Filter(variants={"Dense"}).holds(run)} == {"dense"}
-    assert {run.spec.seed for run in runs if Filter(text="  Magnitude SEED2 ").holds(run)} == {2}
-    assert len([run for run in runs if Filter(text="+7 epochs").holds(run)]) == 1
-    assert {run.spec.method for run in runs if korean(Filter(text="크기 너비").holds, run)} == {"magnitude"}
-    assert not any(Filter(text="크기 너비").holds(run) for run in runs)
-    assert not any(Filter(text="nothing like that").holds(run) for run in runs)
+    assert all(Filter().matches(run) for run in runs)
+    assert [run.spec.seed for run in runs if Filter(states={State.QUEUED}).matches(run)] == [4]
+    assert {run.spec.method for run in runs if Filter(variants={"Dense"}).matches(run)} == {"dense"}
+    assert {run.spec.seed for run in runs if Filter(text="  Magnitude SEED2 ").matches(run)} == {2}
+    assert len([run for run in runs if Filter(text="+7 epochs").matches(run)]) == 1
+    assert {run.spec.method for run in runs if korean(Filter(text="크기 너비").matches, run)} == {"magnitude"}
+    assert not any(Filter(text="크기 너비").matches(run) for run in runs)
+    assert not any(Filter(text="nothing like that").matches(run) for run in runs)
 
 
 def test_seeds_of_one_configuration_share_a_row_with_mean_and_interval(runs):
     found = {len(group): group for group in groups(runs) if group[0].spec.recipe == RECIPE}
     assert sum(map(len, groups(runs))) == len(runs)
     row = group_row(found[4])
-    assert (row["Method"], row["Done"], row["Accuracy (%)"]) == ("Magnitude", 3, 92.0)
-    assert row["± 95 %"] == pytest.approx(4.97, abs=0.01)  # 4.303 · 2 / √3
-    assert "○ 1" in row["State"]
-    assert "✓ 3" in row["State"]
+    assert (row["method"], row["done"], row["accuracy"]) == ("Magnitude", 3, 92.0)
+    assert row["interval"] == pytest.approx(4.97, abs=0.01)  # 4.303 · 2 / √3
+    assert "○ 1" in row["state"]
+    assert "✓ 3" in row["state"]
     alone = group_row(found[1] if 1 in found else groups(runs)[-1])
-    assert alone["± 95 %"] is None
+    assert alone["interval"] is None
 
 
 def test_a_damaged_run_has_a_row_of_its_own(runs):
     broken = replace(runs[0], run_id="broken", spec=None, state=State.FAILED)
     assert [broken] in groups([*runs, broken])
-    assert run_row(broken)["Method"] == "broken"
-    assert not Filter(variants={"Magnitude"}).holds(broken)
-    assert Filter(text="BROKEN").holds(broken)
+    assert run_row(broken)["method"] == "broken"
+    assert not Filter(variants={"Magnitude"}).matches(broken)
+    assert Filter(text="BROKEN").matches(broken)
 
 
 def test_the_difference_names_the_fields_that_differ_and_no_other():

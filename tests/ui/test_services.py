@@ -6,22 +6,23 @@ import pytest
 
 from core.jobs.queue import Queue
 from core.spec.errors import InputError
-from ui.shared import services as _shared
+from ui.shared import services
+from ui.shared.errors import describe
 
 
 @pytest.fixture
-def keeper(tmp_path, monkeypatch):
-    monkeypatch.setattr(_shared, "_LOOK_AGAIN_SECONDS", 0.0)
-    return _shared.BackgroundReconciler(tmp_path)
+def reconciler(tmp_path, monkeypatch):
+    monkeypatch.setattr(services, "RECONCILE_SECONDS", 0.0)
+    return services.BackgroundReconciler(tmp_path)
 
 
-def look_and_wait(keeper):
-    """The problem that is known once the attempt that this look began is over."""
-    keeper.look()
+def poll_and_wait(reconciler):
+    """The error, as a sentence, once the attempt that this call began is over."""
+    reconciler.poll()
     for thread in threading.enumerate():
         if thread.name == "reconcile":
             thread.join(10)
-    return keeper._problem and _shared.describe(keeper._problem)
+    return reconciler._error and describe(reconciler._error)
 
 
 @pytest.mark.parametrize(
@@ -32,17 +33,17 @@ def look_and_wait(keeper):
         (TimeoutError(), "That did not work (TimeoutError)."),
     ],
 )
-def test_a_problem_is_a_sentence_until_an_attempt_succeeds(keeper, monkeypatch, error, says):
+def test_a_problem_is_a_sentence_until_an_attempt_succeeds(reconciler, monkeypatch, error, says):
     def fail(self):
         raise error
 
     monkeypatch.setattr(Queue, "reconcile", fail)
-    assert look_and_wait(keeper) == says
+    assert poll_and_wait(reconciler) == says
     monkeypatch.setattr(Queue, "reconcile", lambda self: 0)
-    assert look_and_wait(keeper) is None
+    assert poll_and_wait(reconciler) is None
 
 
-def test_an_attempt_that_takes_long_is_not_joined_by_another(keeper, monkeypatch):
+def test_an_attempt_that_takes_long_is_not_joined_by_another(reconciler, monkeypatch):
     begun, go_on = [], threading.Event()
 
     def reconcile(self):
@@ -51,10 +52,10 @@ def test_an_attempt_that_takes_long_is_not_joined_by_another(keeper, monkeypatch
 
     monkeypatch.setattr(Queue, "reconcile", reconcile)
     for _ in range(3):
-        keeper.look()
+        reconciler.poll()
     go_on.set()
     for thread in begun:
         thread.join(10)
     assert len(begun) == 1
-    look_and_wait(keeper)
+    poll_and_wait(reconciler)
     assert len(begun) == 2

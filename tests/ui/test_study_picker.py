@@ -14,7 +14,7 @@ LABEL = "This is the sample study that comes with PruneScope"
 @pytest.fixture
 def home(home, monkeypatch):
     """A home of one's own, beside the sample study that is shipped."""
-    for module in ("core.results.sample", "ui.shared.study_picker"):
+    for module in ("core.results.sample", "ui.shared.study_picker", "ui.model.page"):
         monkeypatch.setattr(f"{module}.SAMPLE", SAMPLE)
     return home
 
@@ -23,7 +23,7 @@ def words(app):
     return " ".join(element.value for element in (*app.markdown, *app.caption))
 
 
-def test_a_first_visit_shows_the_sample_study_and_says_what_it_is(open_page):
+def test_a_first_visit_shows_the_sample_study_and_says_what_it_is(open_page, go_back):
     app = open_page("compare")
     assert not app.exception
     said = words(app)
@@ -36,8 +36,7 @@ def test_a_first_visit_shows_the_sample_study_and_says_what_it_is(open_page):
     (views,) = (control for control in app.segmented_control if control.key == "columns")
     assert views.options == ["Results", "Latency", "All columns"]
     for view in ("latency", "all"):
-        app.query_params["columns"] = view
-        shown = list(app.run().dataframe[0].value)
+        shown = list(go_back(app, columns=view).dataframe[0].value)
         assert "latency_batch1_ms" in shown
         assert not [name for name in shown if name.startswith("optimised_")]
 

@@ -9,12 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from core.spec.errors import InputError
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
 from tests.records import write_result
-from ui.shared import url as _address
-from ui.shared.url_values import MAX_LENGTH, MAX_VALUES, parse_choice, parse_choices, parse_flag, parse_number
+from ui.shared import url
+from ui.shared.url_values import (
+    MAX_LENGTH,
+    MAX_VALUES,
+    InvalidValueError,
+    parse_choice,
+    parse_choices,
+    parse_flag,
+    parse_number,
+)
 
 APP = Path(__file__).parents[2] / "app.py"
 CASES = 1000 if os.environ.get("PRUNESCOPE_LONG") else 50
@@ -46,17 +53,19 @@ def script():
     """A page with one of everything."""
     import streamlit as st  # noqa: PLC0415
 
-    from pages import _address  # noqa: PLC0415
+    from ui.shared import url  # noqa: PLC0415
 
     if st.session_state.get("away"):
+        url.enter_page("another")
         st.stop()
-    study = _address.read_choice("study", ("a", "b", "two words"), "a")
+    url.enter_page("page")
+    study = url.read_choice("study", ("a", "b", "two words"), "a")
     st.selectbox("Study", ("a", "b", "two words"), key="study")
-    several = _address.read_choices("several", ("a", "b", "two words"))
-    least = _address.read_number("least", 0, 100, 90.0)
-    flag = _address.read_flag("flag", True)
+    several = url.read_choices("several", ("a", "b", "two words"))
+    least = url.read_number("least", 0, 100, 90.0)
+    flag = url.read_flag("flag", True)
     st.session_state["read"] = (study, several, least, flag)
-    _address.write(study=st.session_state["study"], several=several, least=least, flag=flag)
+    url.write(study=st.session_state["study"], several=several, least=least, flag=flag)
 
 
 def open_page(**query):
@@ -72,25 +81,13 @@ def run(target):
     return app
 
 
-def follow(app, **query):
-    """As a link within the browser's tab, or its way back, some time later."""
-    app.session_state["address"] = {name: late(known) for name, known in app.session_state["address"].items()}
-    for name, value in query.items():
-        app.query_params[name] = value
-    return run(app)
-
-
-def late(known):
-    return type(known)(known.texts)
-
-
 @pytest.mark.parametrize("parse", [parse_choice, parse_choices])
 @fuzz
 @given(texts=TEXTS)
 def test_a_choice_is_one_that_is_accepted(parse, texts):
     try:
         found = parse(texts, ACCEPTED)
-    except InputError:
+    except InvalidValueError:
         return
     assert set([found] if isinstance(found, str) else found) <= set(ACCEPTED) & set(texts)
 
@@ -100,7 +97,7 @@ def test_more_than_anybody_would_choose_is_refused_whatever_it_says(parse):
     longest = "a" * MAX_LENGTH
     assert parse((longest,), (longest, longest + "a"))
     for texts in ((longest + "a",), (longest,) * (MAX_VALUES + 1)):
-        with pytest.raises(InputError):
+        with pytest.raises(InvalidValueError):
             parse(texts, (longest, longest + "a"))
 
 
@@ -120,7 +117,7 @@ def within(text, low, high):
 def test_a_number_is_finite_and_within_its_limits(texts, low, high):
     try:
         assert low <= parse_number(texts, low, high) <= high
-    except InputError:
+    except InvalidValueError:
         assert too_long(texts) or not within(texts[-1], low, high)
 
 
@@ -129,7 +126,7 @@ def test_a_number_is_finite_and_within_its_limits(texts, low, high):
 def test_a_flag_is_one_or_zero(texts):
     try:
         assert parse_flag(texts) is (texts[-1] == "1")
-    except InputError:
+    except InvalidValueError:
         assert texts[-1] not in ("0", "1") or too_long(texts)
 
 
@@ -138,14 +135,14 @@ NAMES = st.sampled_from(["study", "several", "least", "flag"])
 SENT = TEXTS.map(lambda texts: [text.encode("utf-8", "replace").decode() for text in texts])
 
 
-def test_any_address_shows_a_page_with_only_clear_sentences(home):
+def test_any_address_shows_a_page_with_only_clear_sentences(home, go_back):
     app = open_page()
 
     @fuzz
     @given(query=st.dictionaries(NAMES, SENT))
     def holds(query):
         app.query_params.clear()
-        follow(app, **query)
+        go_back(app, **query)
         study, several, least, flag = app.session_state["read"]
         assert study in ACCEPTED
         assert set(several) <= set(ACCEPTED)
@@ -170,11 +167,11 @@ def test_the_address_wins_and_then_names_what_is_in_view(home):
     assert app.query_params["study"] == "two words"
 
 
-def test_the_way_back_is_followed(home):
+def test_the_way_back_is_followed(home, go_back):
     app = open_page()
     assert app.query_params["study"] == "a"
     app = run(app.selectbox(key="study").set_value("b"))
-    app = follow(app, study="a")
+    app = go_back(app, study="a")
     assert app.selectbox(key="study").value == "a"
 
 
@@ -189,26 +186,23 @@ def test_a_request_that_was_on_its_way_changes_nothing_back(home):
 
 
 def test_a_link_says_at_once_what_its_page_would_say(monkeypatch):
-    """Said by the page, it would be an entry of its own in the browser's history, which no way back gets over."""
-    known = {
-        "section": _address._Known(("weights",)),
-        "lang": _address._Known(("ko",)),
-        "study": _address._Known(("a",)),
-    }
-    monkeypatch.setattr(_address, "_memory", lambda: known)
-    assert _address._query("model", {}, {"run": "r"}) == {"run": ["r"], "section": ["weights"], "lang": ["ko"]}
-    assert _address._query("runs", {}, {"run": "r"}) == {"run": ["r"], "lang": ["ko"]}
+    """Said by the page, it would be an entry of its own in the browser's history."""
+    chosen = {"section": "weights", "lang": "ko", "study": "a"}
+    parameters = {name: url._Parameter((text,), 1) for name, text in chosen.items()}
+    monkeypatch.setattr(url, "_parameters", lambda: parameters)
+    assert url._query("model", {"run": "r"}) == {"run": ["r"], "section": ["weights"], "lang": ["ko"]}
+    assert url._query("runs", {"run": "r"}) == {"run": ["r"], "lang": ["ko"]}
 
 
 def test_a_link_to_a_run_also_says_what_the_page_shows(monkeypatch):
     """Streamlit leaves the link's query in the address of the page that is left, and the way back leads there."""
     monkeypatch.setattr(st_app, "query_params", FakeQuery(goal=["batch"], sparsity=["0.9"]))
-    monkeypatch.setattr(st_app, "session_state", {"sparsity": 0.7})
-    bound = {"sparsity": 0.9}
-    assert _address._query("model", bound, {"run": "r"}) == {"goal": ["batch"], "was.sparsity": ["0.7"], "run": ["r"]}
-    monkeypatch.setattr(st_app, "session_state", {"sparsity": 0.9})
-    assert "was.sparsity" not in _address._query("model", bound, {"run": "r"})
-    assert _address._query("runs", {}, {"run": "r"}) == {"run": ["r"]}
+    state = {"sparsity": 0.7, "bound": {"sparsity": 0.9}}
+    monkeypatch.setattr(st_app, "session_state", state)
+    assert url._query("model", {"run": "r"}) == {"goal": ["batch"], "was.sparsity": ["0.7"], "run": ["r"]}
+    state["sparsity"] = 0.9
+    assert "was.sparsity" not in url._query("model", {"run": "r"})
+    assert url._query("runs", {"run": "r"}) == {"run": ["r"]}
 
 
 class FakeQuery(dict):
@@ -267,14 +261,14 @@ def goal(app):
     return next(control for control in app.segmented_control if control.key == "goal")
 
 
-def test_what_is_usual_goes_without_saying_and_the_way_back_restores_it(compared):
+def test_the_default_is_not_written_and_the_way_back_restores_it(compared, go_back):
     assert "goal" not in compared.query_params
     app = run(goal(compared).set_value("batch"))
     assert app.query_params["goal"] == "batch"
     del app.query_params["goal"]
-    assert goal(run(app)).value == "batch"  # so soon it is a request that was on its way
+    assert goal(run(app)).value == "batch"  # a request that was on its way
     del app.query_params["goal"]
-    app = follow(app)
+    app = go_back(app)
     assert goal(app).value == "small"
     assert "goal" not in app.query_params
 
@@ -284,6 +278,6 @@ def test_another_page_does_not_take_back_what_was_chosen(compared):
     compared.query_params.clear()
     run(compared.switch_page("pages/report.py"))
     compared.query_params.clear()
-    follow(compared.switch_page("pages/compare.py"))
+    run(compared.switch_page("pages/compare.py"))
     assert goal(compared).value == "batch"
     assert compared.query_params["goal"] == "batch"

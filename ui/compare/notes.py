@@ -71,7 +71,9 @@ def _in_words(layers: list[str]) -> str:
     more = len(layers) - MAX_NAMED
     words = [_layer_in_words(layer) for layer in layers[:MAX_NAMED]]
     listed = ", ".join(words)
-    return t("{layers} and {n} more layers", layers=listed, n=more) if more > 0 else listed
+    if more <= 0:
+        return listed
+    return tn("{layers} and 1 more layer", "{layers} and {n} more layers", more, layers=listed)
 
 
 def _layer_in_words(layer: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -14,67 +15,66 @@ from core.results.sensitivity import accuracy_at
 from core.runs.folder import State
 from ui.compare.cards import show_cards
 from ui.compare.notes import show_dead_layers, show_provenance
-from ui.compare.recommendation import ask
-from ui.compare.study_view import DEFAULT_SPARSITY, MANY_VARIANTS, Study
-from ui.compare.study_view import find_study as make_study
+from ui.compare.recommendation import show_recommendation
+from ui.compare.study_view import DEFAULT_SPARSITY, MANY_VARIANTS, StudyView, load_study_view
 from ui.compare.table import show_table
 from ui.compare.tradeoff import open_clicked_run, show_charts
-from ui.shared.head import page_head
-from ui.shared.services import reconcile_in_background, results, show_errors, statuses
-from ui.shared.study_picker import choose_study, find_studies, show_sample_banner
-from ui.shared.url import (
-    check_number,
-    default_number,
-    link,
-    read_choices,
-    read_flag,
-    write,
-    write_if_chosen,
-)
+from ui.shared.components import page_head, toggle
+from ui.shared.errors import show_errors
+from ui.shared.services import reconcile_in_background, results, statuses
+from ui.shared.study_picker import find_studies, select_study, show_sample_banner
+from ui.shared.url import link, read_bound_number, read_choices, write, write_if_chosen
 
 MAX_SPARSITY = 0.99
 REFRESH_SECONDS = 5
-STUDY_BEFORE = "study shown before"
+LAST_STUDY = "study shown last"
 
 
 def page() -> None:
     head = page_head(t("Compare pruning methods"))
-    found, waiting = find_studies(), states_of_unfinished_runs()
+    studies, waiting = find_studies(), count_unfinished()
     if waiting:
-        follow_runs(len(found.own))
-    if not found.labels:
-        show_empty_state(bool(waiting))
+        follow_runs(len(studies.own))
+    if not studies.labels:
+        show_first_steps(bool(waiting))
         return
-    chosen = choose_study(found, head)
-    reset_accuracy_target(chosen)
-    if found.is_sample(chosen):
-        show_sample_banner(chosen, alone=found.own.empty)
-    study = make_study(found.home(chosen), found.frame(chosen), chosen)
-    if not found.is_sample(chosen):
-        show_provenance(study.runs)
-    check_number("sparsity", 0, MAX_SPARSITY)
-    explore(study)
+    recipe = select_study(studies, head)
+    reset_accuracy_target(recipe)
+    view = load_study_view(studies.home(recipe), studies.frame(recipe), recipe)
+    if studies.is_sample(recipe):
+        show_sample_banner(recipe, alone=studies.own.empty)
+    else:
+        show_provenance(view.runs)
+    show_comparison(view)
 
 
 @st.fragment
 @show_errors
-def explore(study: Study) -> None:
-    """All that follows the slider, as a fragment, so that a move of it redraws at once."""
+def show_comparison(view: StudyView) -> None:
+    """All that follows the choice of methods. What is in a fragment of its own is redrawn without the rest."""
+    shown = select_methods(view)
+    show_dead_layers(view.dead[view.dead["variant"].isin(list(shown))])
+    show_at_sparsity(view, shown)
+    show_recommendation(view, shown)
+    st.fragment(show_errors(show_table))(view.table(list(shown)), view.runs)
+
+
+@st.fragment
+@show_errors
+def show_at_sparsity(view: StudyView, shown: Mapping[str, charts.Style]) -> None:
+    """The slider, and all that follows it."""
     open_clicked_run()
-    shown, sparsity = choose_methods_and_sparsity(study)
-    marked = interpolate(study.summary, sparsity)
-    show_dead_layers(study.dead[study.dead["variant"].isin(list(shown))])
-    show_cards(study.summary, marked, shown, sparsity, accuracy_at(study.before, sparsity))
-    show_charts(study, marked, shown, sparsity)
-    ask(study, shown)
-    show_table(study.table(shown), study.runs)
+    sparsity = select_sparsity()
+    marked = interpolate(view.summary, sparsity)
+    show_cards(view.summary, marked, shown, sparsity, accuracy_at(view.before, sparsity))
+    show_charts(view, marked, shown, sparsity)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
 @show_errors
 def follow_runs(finished: int) -> None:
     """How many runs are under way; the whole page runs again when one has finished or none is left."""
-    waiting = states_of_unfinished_runs()
+    waiting = count_unfinished()
     if not waiting or len(results().frame()) != finished:
         st.rerun()
     reconcile_in_background()
@@ -86,11 +86,11 @@ def follow_runs(finished: int) -> None:
         link("runs", t("Watch the runs"), after=True)
 
 
-def states_of_unfinished_runs() -> Counter[State]:
+def count_unfinished() -> Counter[State]:
     return Counter(run.state for run in statuses().unfinished(set(results().frame()["run_id"])))
 
 
-def show_empty_state(under_way: bool) -> None:
+def show_first_steps(under_way: bool) -> None:
     if under_way:
         st.subheader(t("The first results are on their way"), anchor=False)
         st.markdown(t("This page shows them as soon as the first run has finished."))
@@ -115,19 +115,19 @@ def show_empty_state(under_way: bool) -> None:
         st.markdown(t("Here: what each method keeps of the accuracy, and what it really saves in size and time."))
 
 
-def reset_accuracy_target(chosen: str) -> None:
-    """When another study is chosen, the accuracy that was asked for goes: it starts from the dense network."""
-    if st.session_state.setdefault(STUDY_BEFORE, chosen) != chosen:
-        st.session_state[STUDY_BEFORE] = chosen
+def reset_accuracy_target(recipe: str) -> None:
+    """When another study is selected, the accuracy target starts again from its dense network."""
+    if st.session_state.setdefault(LAST_STUDY, recipe) != recipe:
+        st.session_state[LAST_STUDY] = recipe
         write(accuracy=None)
 
 
-def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], float]:
-    left, right = st.columns([3, 4], gap="medium", vertical_alignment="top")
-    many = len(study.looks) > MANY_VARIANTS
-    names = {variant: variant_name(variant) for variant in study.looks}
+def select_methods(view: StudyView) -> dict[str, charts.Style]:
+    """The styles of the variants to show; nothing selected shows all, or the main ones of many."""
+    many = len(view.styles) > MANY_VARIANTS
+    names = {variant: variant_name(variant) for variant in view.styles}
     read_choices("methods", names)
-    chosen: list[str] = left.pills(
+    selected: list[str] = st.pills(
         t("Show only"),
         list(names),
         selection_mode="multi",
@@ -138,22 +138,22 @@ def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], 
         if many
         else t("Choose one method or several. Nothing chosen shows all."),
     )
-    write_if_chosen(methods=(chosen, []))
-    if many and not chosen:
-        read_flag("all", False)
-        everything = left.toggle(t("All {n} variants", n=len(study.looks)), key="all")
-        write_if_chosen(all=(everything, False))
-        chosen = list(study.looks) if everything else study.main_variants()
-    sparsity = right.slider(
+    write_if_chosen(methods=(selected, []))
+    if not selected:
+        show_all = not many or toggle(st.container(), t("All {n} variants", n=len(view.styles)), "all", False)
+        selected = list(view.styles) if show_all else view.main_variants()
+    return {variant: style for variant, style in view.styles.items() if variant in selected}
+
+
+def select_sparsity() -> float:
+    sparsity = st.slider(
         t("Sparsity"),
         0.0,
         MAX_SPARSITY,
-        default_number("sparsity", 0, MAX_SPARSITY, DEFAULT_SPARSITY),
+        read_bound_number("sparsity", 0, MAX_SPARSITY, DEFAULT_SPARSITY),
         0.01,
         key="sparsity",
         bind="query-params",
         help=t("The share of the network's weights that is removed. The cards and the vertical line follow it."),
     )
-    return {variant: look for variant, look in study.looks.items() if variant in chosen or not chosen}, round(
-        sparsity, 2
-    )
+    return round(sparsity, 2)

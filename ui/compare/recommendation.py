@@ -1,4 +1,4 @@
-"""The question that a study is made for: which is the smallest, or the fastest, network that is accurate enough?"""
+"""Which network to take: the smallest, or the fastest, that is accurate enough."""
 
 from __future__ import annotations
 
@@ -9,69 +9,76 @@ from typing import Any
 import streamlit as st
 
 from core.charts import tradeoff as charts
-from core.charts.pareto import ANSWER, BAR
+from core.charts.pareto import CHOICE, TARGET
 from core.i18n import t
 from core.labels import measured_name, variant_name
 from core.report import tables
 from core.results.pareto import Candidate, Recommendation
 from core.spec.methods import DENSE
 from ui.compare.cards import seeds, swatch, times, times_smaller
-from ui.compare.study_view import BOUND, Study
-from ui.compare.tradeoff import draw, open_clicked_run
-from ui.shared.services import show_errors
-from ui.shared.url import link, read_choice, read_number, write_if_chosen
+from ui.compare.study_view import StudyView
+from ui.compare.tradeoff import open_clicked_run, show_chart
+from ui.shared.components import select
+from ui.shared.errors import show_errors
+from ui.shared.url import link, read_number, write_if_chosen
 
 PANELS = {"small": charts.SIZE, "batch": charts.BATCH_LATENCY, "one": charts.LATENCY}
 
 
 @st.fragment
 @show_errors
-def ask(study: Study, shown: Mapping[str, charts.Style]) -> None:
-    """The question, its answer, and the chart that shows both, among the variants shown and dense."""
+def show_recommendation(view: StudyView, shown: Mapping[str, charts.Style]) -> None:
+    """The goal and the accuracy target, and the network for them, among the variants shown and dense."""
     open_clicked_run()
     st.subheader(t("Which network to take?"), anchor=False)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        goal, lowest = choose(study)
-        looks = charts.with_dense(shown)
-        found = study.recommend(PANELS[goal].metric, lowest, shown)
-        if found is None:
+        goal, target = select_target(view)
+        recommendation = view.recommend(PANELS[goal].metric, target, shown)
+        if recommendation is None:
             st.info(t("No run has been measured for this."))
             return
-        say(found, goal, lowest, looks)
+        show_choice(recommendation, goal, target, charts.with_dense(shown))
     with right:
-        panel = PANELS[goal]
-        ringed = found.taken.mean if found.mean_met else found.taken.run
-        data = {
-            BAR: [{"test_accuracy": lowest}],
-            ANSWER: [{name: float(ringed[name]) for name in ("test_accuracy", panel.metric)}],
-        }
-        alt = t("Test accuracy against {metric}, with the Pareto front", metric=t(panel.title))
-        draw(st.container(), study.pareto(panel, shown), data, f"pareto {goal}", alt)
-        st.caption(
-            t(
-                "Dashed: the Pareto front, the means that no other beats in both; numbers on it are sparsities. "
-                "Large points are means, small ones seeds; the ring is the answer."
-            )
+        show_pareto(view, shown, PANELS[goal], target, recommendation)
+
+
+def show_pareto(
+    view: StudyView,
+    shown: Mapping[str, charts.Style],
+    panel: charts.Panel,
+    target: float,
+    recommendation: Recommendation,
+) -> None:
+    choice = recommendation.choice
+    ringed = choice.mean if recommendation.mean_met else choice.run
+    data = {
+        TARGET: [{"test_accuracy": target}],
+        CHOICE: [{name: float(ringed[name]) for name in ("test_accuracy", panel.metric)}],
+    }
+    alt = t("Test accuracy against {metric}, with the Pareto front", metric=t(panel.title))
+    show_chart(st.container(), view.pareto(panel, shown), data, f"pareto {panel.metric}", alt)
+    st.caption(
+        t(
+            "Dashed: the Pareto front, the means that no other beats in both; numbers on it are sparsities. "
+            "Large points are means, small ones seeds; the ring is the answer."
         )
+    )
 
 
-def choose(study: Study) -> tuple[str, float]:
-    """What is to be as low as possible, and the accuracy in percent that it takes."""
-    dense = study.summary.loc[study.summary["method"] == DENSE, "test_accuracy"]
-    start = float(dense.iloc[0]) if len(dense) else float(study.summary["test_accuracy"].max())
-    usual = round(min(max(0.0, start - 1), 100.0), 1)  # an unsealed record may say anything
-    read_choice("goal", list(PANELS), "small")
-    read_number("accuracy", 0, 100, usual)
+def select_target(view: StudyView) -> tuple[str, float]:
+    """The goal, a key of PANELS, and the lowest accuracy (percent)."""
+    dense = view.summary.loc[view.summary["method"] == DENSE, "test_accuracy"]
+    start = float(dense.iloc[0]) if len(dense) else float(view.summary["test_accuracy"].max())
+    default = round(min(max(0.0, start - 1), 100.0), 1)  # an unsealed record may say anything
+    read_number("accuracy", 0, 100, default)
     names = {
         "small": t("The smallest network"),
         "batch": t("The fastest in a large batch"),
         "one": t("The fastest for one image"),
     }
-    goal = st.segmented_control(
-        t("I look for"), list(PANELS), format_func=names.__getitem__, required=True, key="goal", wrap=True
-    )
-    lowest = st.number_input(
+    goal = select(st.segmented_control, t("I look for"), "goal", names, "small", wrap=True)
+    target = st.number_input(
         t("with a test accuracy (%) of at least"),
         0.0,
         100.0,
@@ -81,34 +88,34 @@ def choose(study: Study) -> tuple[str, float]:
         width=260,
         help=t("The mean over the seeds has to reach it. At first one point less than the mean of the dense runs."),
     )
-    if len(dense) and lowest == usual:
-        st.caption(t("{accuracy:g} % is one point less than the dense network has.", accuracy=usual))
-    write_if_chosen(goal=(goal, "small"), accuracy=(lowest, usual))
-    return goal or "small", lowest
+    if len(dense) and target == default:
+        st.caption(t("{accuracy:g} % is one point less than the dense network has.", accuracy=default))
+    write_if_chosen(accuracy=(target, default))
+    return goal, target
 
 
-def say(found: Recommendation, goal: str, lowest: float, looks: Mapping[str, charts.Style]) -> None:
-    """The answer in words, with what there is to doubt about it."""
-    run, mean = found.taken.run, found.taken.mean
+def show_choice(recommendation: Recommendation, goal: str, target: float, styles: Mapping[str, charts.Style]) -> None:
+    """The recommended network, with what there is to doubt about it."""
+    run, mean = recommendation.choice.run, recommendation.choice.mean
     with st.container(border=True):
-        if not found.met:
+        if not recommendation.met:
             st.markdown(
                 t(
                     "**No run here has {lowest:g} % or more.** The most accurate one is {run}, with {accuracy:.2f} %.",
-                    lowest=lowest,
+                    lowest=target,
                     run=run_name(run),
                     accuracy=run["test_accuracy"],
                 )
             )
-            link("model", t("Open this run"), bound=BOUND, run=run["run_id"])
+            link("model", t("Open this run"), run=run["run_id"])
             return
-        several = found.mean_met and mean["n"] > 1
-        st.markdown(f"{swatch(looks[run['variant']])} **{setting_name(mean) if several else run_name(run)}**")
+        several = recommendation.mean_met and mean["n"] > 1
+        st.markdown(f"{swatch(styles[run['variant']])} **{setting_name(mean) if several else run_name(run)}**")
         st.markdown("  \n".join(facts(mean if several else run)))
-        st.markdown(doubt(found, lowest))
-        if found.lucky:
-            st.markdown(luck(found.lucky, goal))
-        link("model", t("Open this run and download it"), bound=BOUND, run=run["run_id"])
+        st.markdown(describe_certainty(recommendation, target))
+        if recommendation.lucky:
+            st.markdown(describe_lucky(recommendation.lucky, goal))
+        link("model", t("Open this run and download it"), run=run["run_id"])
 
 
 def facts(row: Mapping[str, Any]) -> list[str]:
@@ -125,34 +132,33 @@ def facts(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def doubt(found: Recommendation, lowest: float) -> str:
-    """How much the answer rests on a single seed."""
-    run, mean = found.taken.run, found.taken.mean
+def describe_certainty(recommendation: Recommendation, target: float) -> str:
+    """How much the choice rests on a single seed."""
+    run, mean = recommendation.choice.run, recommendation.choice.mean
     if mean["n"] < 2:
         return t(":material/help: One seed only: another one may do worse.")
-    if found.mean_met:
+    if recommendation.mean_met:
         return t(
             ":material/check: The mean of its seeds meets it. The run to take has seed {seed}, with {accuracy:.2f} %.",
             seed=run["seed"],
             accuracy=run["test_accuracy"],
         )
     return t(
-        ":material/warning: A lucky seed: the mean of its {n} is {value} %, and no mean here reaches {lowest:g} %.",
-        n=mean["n"],
+        ":material/warning: A lucky seed: the mean of its {seeds} is {value} %, and no mean here reaches {lowest:g} %.",
+        seeds=seeds(mean["n"]),
         value=tables.with_interval(mean["test_accuracy"], mean["test_accuracy_ci"]),
-        lowest=lowest,
+        lowest=target,
     )
 
 
-def luck(found: Candidate, goal: str) -> str:
+def describe_lucky(candidate: Candidate, goal: str) -> str:
     return t(
-        ":material/casino: {better}, but by luck: {run} has {accuracy:.2f} %; the mean of its {n} "
-        "seeds is {mean:.2f} %.",
+        ":material/casino: {better}, but by luck: {run} has {accuracy:.2f} %; the mean of its {seeds} is {mean:.2f} %.",
         better=t("Smaller") if goal == "small" else t("Faster"),
-        run=run_name(found.run),
-        accuracy=found.run["test_accuracy"],
-        n=found.mean["n"],
-        mean=found.mean["test_accuracy"],
+        run=run_name(candidate.run),
+        accuracy=candidate.run["test_accuracy"],
+        seeds=seeds(candidate.mean["n"]),
+        mean=candidate.mean["test_accuracy"],
     )
 
 

@@ -13,7 +13,7 @@ from core.i18n import t
 from core.labels import short_variant_name
 from core.report import tables
 from core.results.frame import COLUMNS
-from ui.shared.columns import method_column
+from ui.shared.components import method_column
 from ui.shared.url import read_choice, write_if_chosen
 
 _FIRST = ("method", "sparsity", "seeds")

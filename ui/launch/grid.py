@@ -1,9 +1,9 @@
-"""Methods, sparsities and seeds as chosen on the Launch page."""
+"""Methods, sparsities and seeds as selected on the Launch page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -12,29 +12,34 @@ from core.labels import value_name
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.methods import DEFAULT_METHODS, METHODS, Method, Scalar
-from core.spec.presets import SEEDS, SPARSITIES, build_recipe
-from core.spec.spec import FOLDER_PREFIX, MAX_SEED, RunSpec
+from core.spec.presets import SEEDS, SPARSITIES
+from core.spec.spec import MAX_SEED, Recipe, RunSpec
 from core.spec.validate import check_float, check_int
-from ui.launch.recipe import ANY_TEXT, RecipeChoice
-from ui.shared.url import read_choice, read_choices, write, write_if_chosen
+from ui.shared.url import read_choice, read_choices, read_texts, write, write_if_chosen
+
+DEFAULT_SPARSITIES, DEFAULT_SEEDS = ["0.5", "0.9"], [str(SEEDS[0])]
 
 
-class RunsChoice(TypedDict):
-    """What study_runs takes, as chosen on the page and not checked yet."""
+@dataclass(frozen=True)
+class RunsChoice:
+    """What is selected and not checked yet; ``settings`` by method."""
 
     methods: list[str]
     sparsities: list[str]
     seeds: list[str]
     settings: Mapping[str, Mapping[str, Scalar]]
 
+    def build(self, recipe: Recipe) -> list[RunSpec]:
+        """InputError for what is not accepted."""
+        sparsities, seeds = map(parse_sparsity, self.sparsities), map(parse_seed, self.seeds)
+        return study_runs(recipe, self.methods, list(sparsities), list(seeds), self.settings)
 
-def choose_runs() -> RunsChoice:
-    """Methods with their settings, sparsities and seeds."""
-    methods = choose_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
+
+def select_runs() -> RunsChoice:
+    methods = select_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
     left, right = st.columns(2, gap="medium")
-    usual_sparsities, usual_seeds = ["0.5", "0.9"], [str(SEEDS[0])]
-    read_choices("sparsities", ANY_TEXT, usual_sparsities)
-    read_choices("seeds", ANY_TEXT, usual_seeds)
+    read_texts("sparsities", DEFAULT_SPARSITIES)
+    read_texts("seeds", DEFAULT_SEEDS)
     sparsities = left.multiselect(
         t("Sparsities"),
         options([f"{value:g}" for value in SPARSITIES if value], "sparsities"),
@@ -51,20 +56,20 @@ def choose_runs() -> RunsChoice:
         persist_state="session",
         help=t("Each seed is a training of its own. Two or more give a 95 % interval."),
     )
-    write_if_chosen(sparsities=(sparsities, usual_sparsities), seeds=(seeds, usual_seeds))
+    write_if_chosen(sparsities=(sparsities, DEFAULT_SPARSITIES), seeds=(seeds, DEFAULT_SEEDS))
     groups = {"baseline": t("Baselines, there to be beaten"), "before training": t("Pruned before training")}
     with st.expander(t("Baselines and pruning before training"), icon=":material/science:"):
         for group, label in groups.items():
             names = [name for name, method in METHODS.items() if method.group == group]
-            methods = methods + choose_methods(label, f"{group} to launch", names)
-    return RunsChoice(methods=methods, sparsities=sparsities, seeds=seeds, settings=choose_settings(methods))
+            methods = methods + select_methods(label, f"{group} to launch", names)
+    return RunsChoice(methods, sparsities, seeds, select_settings(methods))
 
 
-def choose_methods(label: str, key: str, names: list[str]) -> list[str]:
+def select_methods(label: str, key: str, names: list[str]) -> list[str]:
     """Some of ``names``: at first all that a study compares by default."""
-    usual = [name for name in names if name in DEFAULT_METHODS]
-    read_choices(key, names, usual)
-    chosen: list[str] = st.pills(
+    default = [name for name in names if name in DEFAULT_METHODS]
+    read_choices(key, names, default)
+    selected: list[str] = st.pills(
         label,
         names,
         selection_mode="multi",
@@ -73,38 +78,37 @@ def choose_methods(label: str, key: str, names: list[str]) -> list[str]:
         persist_state="session",
         help="  \n".join(f"**{t(METHODS[name].label)}**: {t(METHODS[name].summary)}" for name in names),
     )
-    write_if_chosen(**{key: (chosen, usual)})
-    return chosen
+    write_if_chosen(**{key: (selected, default)})
+    return selected
 
 
-def options(usual: list[str], name: str) -> list[str]:
-    """``usual`` and what else was typed into the widget called ``name``, or came with a link."""
-    return list(dict.fromkeys([*usual, *st.session_state[name]]))
+def options(presets: list[str], name: str) -> list[str]:
+    """``presets`` and what else was typed into the widget called ``name``, or came with a link."""
+    return list(dict.fromkeys([*presets, *st.session_state[name]]))
 
 
-def choose_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
-    adjustable = [name for name in methods if METHODS[name].settings]
-    chosen: dict[str, dict[str, Scalar]] = {}
-    if not adjustable:
-        return chosen
-    with st.expander(t("Settings of the methods"), icon=":material/settings:"):
-        for name in adjustable:
-            st.markdown(f"**{t(METHODS[name].label)}**")
-            chosen[name] = choose_settings_of(METHODS[name])
-    return chosen
+def select_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
+    adjustable = [METHODS[name] for name in methods if METHODS[name].settings]
+    selected: dict[str, Mapping[str, Scalar]] = {}
+    if adjustable:
+        with st.expander(t("Settings of the methods"), icon=":material/settings:"):
+            for method in adjustable:
+                st.markdown(f"**{t(method.label)}**")
+                selected[method.name] = select_settings_of(method)
+    return selected
 
 
-def choose_settings_of(method: Method) -> dict[str, Scalar]:
+def select_settings_of(method: Method) -> dict[str, Scalar]:
     """A widget for each setting that matters beside those before it."""
     columns = st.columns(4)
-    chosen: dict[str, Scalar] = {}
+    selected: dict[str, Scalar] = {}
     for setting in method.settings:
-        if setting.matters(chosen):
-            key = f"{method.name} {setting.name}"
+        if setting.matters(selected):
+            parameter, key = f"{method.name}.{setting.name}", f"{method.name} {setting.name}"
             if key not in st.session_state:
                 texts = {str(choice): choice for choice in setting.choices}
-                st.session_state[key] = texts[read_choice(f"{method.name}.{setting.name}", texts, str(setting.default))]
-            chosen[setting.name] = columns[len(chosen) % 4].selectbox(
+                st.session_state[key] = texts[read_choice(parameter, texts, str(setting.default))]
+            value = columns[len(selected) % 4].selectbox(
                 t(setting.label),
                 setting.choices,
                 key=key,
@@ -112,25 +116,12 @@ def choose_settings_of(method: Method) -> dict[str, Scalar]:
                 persist_state="session",
                 help=t(setting.help),
             )
-            usual = chosen[setting.name] == setting.default
-            write(**{f"{method.name}.{setting.name}": None if usual else str(chosen[setting.name])})
-    return chosen
+            selected[setting.name] = value
+            write(**{parameter: None if value == setting.default else str(value)})
+    return selected
 
 
-def read_runs(recipe: RecipeChoice, runs: RunsChoice) -> list[RunSpec]:
-    """The runs that were chosen; InputError for what is not accepted."""
-    if recipe["data"] == FOLDER_PREFIX:
-        raise InputError("Give the folder that holds train/ and test/.")
-    return study_runs(
-        build_recipe(**recipe),
-        runs["methods"],
-        [read_sparsity(text) for text in runs["sparsities"]],
-        [read_seed(text) for text in runs["seeds"]],
-        runs["settings"],
-    )
-
-
-def read_sparsity(text: str) -> float:
+def parse_sparsity(text: str) -> float:
     try:
         value = float(text.replace(",", "."))
     except ValueError:
@@ -145,7 +136,7 @@ def read_sparsity(text: str) -> float:
     return value
 
 
-def read_seed(text: str) -> int:
+def parse_seed(text: str) -> int:
     try:
         value = int(text)
     except ValueError:

@@ -1,23 +1,25 @@
-"""The recipe of a study as chosen on the Launch page: preset, data, and what is folded away."""
+"""The recipe of a study as selected on the Launch page: preset, data, and advanced settings."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import TypedDict
+from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
-from core.spec.presets import PRESETS
-from core.spec.spec import FOLDER_PREFIX
-from ui.shared.url import read_choice, read_number, write, write_if_chosen
+from core.spec.errors import InputError
+from core.spec.presets import PRESETS, build_recipe
+from core.spec.spec import FOLDER_PREFIX, Recipe
+from ui.shared.components import select
+from ui.shared.url import read_number, read_text, write, write_if_chosen
 
-PRESET_SHOWN = "preset shown"
+LAST_PRESET = "preset shown last"
 
 
-class RecipeChoice(TypedDict):
-    """What build_recipe takes, as chosen on the page and not checked yet."""
+@dataclass(frozen=True)
+class RecipeChoice:
+    """What is selected and not checked yet."""
 
     preset: str
     data: str
@@ -26,115 +28,81 @@ class RecipeChoice(TypedDict):
     finetune_epochs: int
     batch_size: int
 
+    def build(self) -> Recipe:
+        """InputError for what is not accepted."""
+        if self.data == FOLDER_PREFIX:
+            raise InputError(t("Give the folder that holds train/ and test/."))
+        return build_recipe(
+            self.preset,
+            data=self.data,
+            width=self.width,
+            epochs=self.epochs,
+            finetune_epochs=self.finetune_epochs,
+            batch_size=self.batch_size,
+        )
 
-def choose_recipe() -> RecipeChoice:
-    """Preset, data and advanced settings."""
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number from ``low`` to ``high``; ``name`` is its parameter in the address."""
+
+    name: str
+    label: str
+    help: str
+    default: int
+    low: int = 1
+    high: int = 10_000
+    step: int = 1
+
+
+def select_recipe() -> RecipeChoice:
     left, right = st.columns(2, gap="medium")
-    read_choice("preset", list(PRESETS), "demo")
-    preset = (
-        left.segmented_control(
-            t("Preset"),
-            list(PRESETS),
-            required=True,
-            format_func=str.capitalize,
-            key="preset",
-            persist_state="session",
-            help=t(
-                "How large the study is: pictures, network and epochs. The larger, the longer and the more it says."
-            ),
-        )
-        or "demo"
-    )
-    write_if_chosen(preset=(preset, "demo"))
-    base = PRESETS[preset].recipe
-    assert base.finetune is not None
-    left.caption(t(PRESETS[preset].summary))
-    data = choose_data(right, preset)
+    preset = select_preset(left)
+    data = select_data(right, preset)
     with st.expander(t("Advanced settings"), icon=":material/tune:"):
-        columns = st.columns(4)
-        width = choose_number(
-            columns[0],
-            t("Width"),
-            "width",
-            preset,
-            (4, 256, base.width, 4),
-            explained=t("Channels of the first stage; 64 is the full ResNet-18."),
-        )
-        epochs = choose_number(
-            columns[1],
-            t("Dense epochs"),
-            "epochs",
-            preset,
-            (1, 10_000, base.train.epochs, 1),
-            explained=t("Passes over the training pictures before pruning."),
-        )
-        finetune = choose_number(
-            columns[2],
-            t("Fine-tuning epochs"),
-            "finetune",
-            preset,
-            (1, 10_000, base.finetune.epochs, 1),
-            explained=t("The budget after pruning, the same for every method."),
-        )
-        batch = choose_number(
-            columns[3],
-            t("Batch size"),
-            "batch",
-            preset,
-            (2, 65_536, base.train.batch_size, 1),
-            explained=t("Smaller if a GPU runs out of memory."),
-        )
-    st.session_state[PRESET_SHOWN] = preset
-    return RecipeChoice(
-        preset=preset, data=data, width=width, epochs=epochs, finetune_epochs=finetune, batch_size=batch
+        width, epochs, finetune_epochs, batch_size = select_numbers(preset)
+    st.session_state[LAST_PRESET] = preset
+    return RecipeChoice(preset, data, width, epochs, finetune_epochs, batch_size)
+
+
+def select_preset(place: DeltaGenerator) -> str:
+    preset = select(
+        place.segmented_control,
+        t("Preset"),
+        "preset",
+        {name: name.capitalize() for name in PRESETS},
+        "demo",
+        persist_state="session",
+        help=t("How large the study is: pictures, network and epochs. The larger, the longer and the more it says."),
     )
+    place.caption(t(PRESETS[preset].summary))
+    return preset
 
 
-def choose_number(
-    column: DeltaGenerator,
-    label: str,
-    name: str,
-    preset: str,
-    limits: tuple[int, int, int, int],
-    *,
-    explained: str | None = None,
-) -> int:
-    """A whole number, for each preset its own; ``limits``: lowest, highest, the preset's, step. A link's holds for the
-    preset that it comes with."""
-    lowest, highest, usual, step = limits
-    key = f"{name} {preset}"
-    if key not in st.session_state:
-        asked = read_number(name, lowest, highest, usual) if st.session_state.get(PRESET_SHOWN) is None else usual
-        st.session_state[key] = round(asked)
-    value = column.number_input(label, lowest, highest, step=step, key=key, persist_state="session", help=explained)
-    write(**{name: None if value == usual else value})
-    return value
-
-
-def choose_data(column: DeltaGenerator, preset: str) -> str:
-    """The preset's data until another is chosen, which then stays when the preset changes."""
+def select_data(place: DeltaGenerator, preset: str) -> str:
+    """The preset's data until another is selected, which then stays when the preset changes."""
     names = {"cifar10": "CIFAR-10", "synthetic": t("Drawn pictures"), FOLDER_PREFIX: t("My own folder")}
-    usual = PRESETS[st.session_state.get(PRESET_SHOWN) or preset].recipe.data
-    read_choice("data", list(names), PRESETS[preset].recipe.data)
-    if st.session_state["data"] == usual:
-        st.session_state["data"] = PRESETS[preset].recipe.data
-    data = column.segmented_control(
+    default = PRESETS[preset].recipe.data
+    if st.session_state.get("data") == PRESETS[st.session_state.get(LAST_PRESET) or preset].recipe.data:
+        st.session_state["data"] = default
+    data = select(
+        place.segmented_control,
         t("Data"),
-        list(names),
-        required=True,
-        format_func=names.__getitem__,
-        key="data",
+        "data",
+        names,
+        default,
         persist_state="session",
         help=t(
             "CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. "
             "A folder holds train/CLASS/ and test/CLASS/ with 32x32 pictures."
         ),
     )
-    write_if_chosen(data=(data, PRESETS[preset].recipe.data))
-    if data != FOLDER_PREFIX:
-        return data or PRESETS[preset].recipe.data
-    read_choice("folder", ANY_TEXT, "")
-    path = column.text_input(
+    return FOLDER_PREFIX + select_folder(place) if data == FOLDER_PREFIX else data
+
+
+def select_folder(place: DeltaGenerator) -> str:
+    read_text("folder")
+    path = place.text_input(
         t("Folder"),
         key="folder",
         persist_state="session",
@@ -142,20 +110,42 @@ def choose_data(column: DeltaGenerator, preset: str) -> str:
         help=t("On the computer that runs the app."),
     )
     write_if_chosen(folder=(path, ""))
-    return FOLDER_PREFIX + path.strip()
+    return path.strip()
 
 
-class _AnyText(Collection[str]):
-    """Every text: what of it is accepted is said where it is used."""
+def select_numbers(preset: str) -> list[int]:
+    """Width, dense epochs, fine-tuning epochs and batch size."""
+    recipe = PRESETS[preset].recipe
+    assert recipe.finetune is not None
+    numbers = (
+        Number(
+            "width", t("Width"), t("Channels of the first stage; 64 is the full ResNet-18."), recipe.width, 4, 256, 4
+        ),
+        Number(
+            "epochs", t("Dense epochs"), t("Passes over the training pictures before pruning."), recipe.train.epochs
+        ),
+        Number(
+            "finetune",
+            t("Fine-tuning epochs"),
+            t("The budget after pruning, the same for every method."),
+            recipe.finetune.epochs,
+        ),
+        Number("batch", t("Batch size"), t("Smaller if a GPU runs out of memory."), recipe.train.batch_size, 2, 65_536),
+    )
+    return [select_number(column, number, preset) for column, number in zip(st.columns(4), numbers, strict=True)]
 
-    def __contains__(self, text: object) -> bool:
-        return isinstance(text, str)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
-ANY_TEXT = _AnyText()
+def select_number(place: DeltaGenerator, number: Number, preset: str) -> int:
+    """For each preset its own number. A link's holds for the preset that it comes with."""
+    key = f"{number.name} {preset}"
+    if key not in st.session_state:
+        is_first_run = st.session_state.get(LAST_PRESET) is None
+        default = number.default
+        st.session_state[key] = (
+            round(read_number(number.name, number.low, number.high, default)) if is_first_run else default
+        )
+    value = place.number_input(
+        number.label, number.low, number.high, step=number.step, key=key, persist_state="session", help=number.help
+    )
+    write(**{number.name: None if value == number.default else value})
+    return value

@@ -12,7 +12,8 @@ from core.jobs.command import FORMS, export_path, make_export
 from core.results.sample import is_sample
 from core.runs.folder import RunFolder
 from ui.model import snippets
-from ui.shared.services import USER_ERRORS, describe, home, show_error
+from ui.shared.errors import USER_ERRORS, describe, show_error
+from ui.shared.services import home
 from ui.shared.url import link
 
 
@@ -23,19 +24,19 @@ def show_downloads(folder: RunFolder) -> None:
     folder.check_model()
     compressed, *others = st.columns(4)
     with compressed.container(border=True, height="stretch", vertical_alignment="distribute"):
-        _describe(
+        _show_title(
             t("Compressed"), t("The file as it was measured, safetensors in float32. PruneScope's load_model reads it.")
         )
-        _offer(folder.model_path, f"{folder.run_id}.safetensors", primary=True)
+        _download_button(folder.model_path, f"{folder.run_id}.safetensors", primary=True)
     descriptions = {
         "half": (t("Compressed, half precision"), t("The same in float16: about half as large.")),
         "plain": (t("Plain weights"), t("Safetensors without compression, zeros included: any program reads it.")),
         "onnx": (t("ONNX"), t("For ONNX Runtime and others; needs nothing of PruneScope.")),
     }
-    for column, (form, (title, explained)) in zip(others, descriptions.items(), strict=True):
+    for column, (form, (title, explanation)) in zip(others, descriptions.items(), strict=True):
         with column.container(border=True, height="stretch", vertical_alignment="distribute"):
-            _describe(title, explained)
-            _offer_made(folder, form)
+            _show_title(title, explanation)
+            _show_export(folder, form)
     show_code(folder)
 
 
@@ -62,17 +63,17 @@ def show_code(folder: RunFolder) -> None:
         st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language=None)
 
 
-def _describe(title: str, explained: str) -> None:
+def _show_title(title: str, explanation: str) -> None:
     with st.container():
         st.markdown(f"**{title}**")
-        st.caption(explained)
+        st.caption(explanation)
 
 
-def _offer_made(folder: RunFolder, form: str) -> None:
+def _show_export(folder: RunFolder, form: str) -> None:
     """The network in another form, which is made on request: that needs a process of its own and some seconds."""
     path = export_path(home(), folder, form)
     if path.is_file():
-        _offer(path, f"{folder.run_id}.{FORMS[form].ending}")
+        _download_button(path, f"{folder.run_id}.{FORMS[form].ending}")
         return
     if st.button(t("Make the file"), key=f"make {form}", icon=":material/settings:"):
         try:
@@ -84,7 +85,7 @@ def _offer_made(folder: RunFolder, form: str) -> None:
         st.rerun()
 
 
-def _offer(path: Path, name: str, *, primary: bool = False) -> None:
+def _download_button(path: Path, name: str, *, primary: bool = False) -> None:
     data: Callable[[], bytes] = path.read_bytes
     st.download_button(
         t("Download, {size}", size=_size(path.stat().st_size)),

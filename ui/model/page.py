@@ -25,17 +25,10 @@ from core.spec.spec import RunSpec
 from core.spec.validate import finite
 from ui.model.downloads import show_downloads
 from ui.model.sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
-from ui.shared.head import page_head
-from ui.shared.services import (
-    USER_ERRORS,
-    describe,
-    home,
-    reconcile_in_background,
-    show_error,
-    show_errors,
-    statuses,
-)
-from ui.shared.url import link, read_choice, write_if_chosen
+from ui.shared.components import page_head, select, show_empty_state
+from ui.shared.errors import USER_ERRORS, describe, show_error, show_errors
+from ui.shared.services import home, reconcile_in_background, statuses
+from ui.shared.url import link
 
 POLL_SECONDS = 3
 DOWNLOADS = "download"
@@ -51,42 +44,36 @@ SECTIONS: Mapping[str, Callable[[RunSpec, Diagnostics], None]] = {
 
 def page() -> None:
     head = page_head(t("Model"))
-    own, shipped = statuses().read(), _shipped(SAMPLE.path).read()
-    if not own and not shipped:
-        show_empty_state()
+    own, sample = statuses().read(), _sample_statuses(SAMPLE.path).read()
+    if not own and not sample:
+        show_empty_state(
+            t("No network yet"),
+            t("Launch a study. When its first run is done, this page shows what is in the network."),
+        )
         return
-    folder = choose_run(own, shipped, head)
+    folder = select_run(own, sample, head)
     state, failure = folder.describe()
     show_run_title(folder, state)
     if state != State.DONE:
         show_unfinished(folder, state, failure)
         return
     result = folder.result() or {}
-    found = examined(folder, result)
-    show_cards(folder.spec, result, dense_result(folder), found)
-    show_section(folder, found)
+    diagnostics = load_diagnostics(folder, result)
+    show_cards(folder.spec, result, dense_result(folder), diagnostics)
+    show_section(folder, diagnostics)
 
 
-def choose_run(own: Sequence[RunStatus], shipped: Sequence[RunStatus], head: DeltaGenerator) -> RunFolder:
-    """The run of the address, else the one looked at last, else the pruned one that was finished last."""
-    mine = {run.run_id: run for run in own}
-    sample = {run.run_id: run for run in shipped if run.run_id not in mine}
-    labels = distinct_labels(run.spec for run in (*own, *sample.values()) if run.spec)
-    names = {run_id: labels.get(run_id, run_id) for run_id in mine}
-    names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample}
-    usual = default_run(own or shipped)
-    read_choice("run", names, usual)
-    chosen = head.selectbox(
-        t("Run"),
-        list(names),
-        format_func=lambda run_id: names[run_id],
-        key="run",
-        label_visibility="collapsed",
-        required=True,
-        width=440,
+def select_run(own: Sequence[RunStatus], sample: Sequence[RunStatus], place: DeltaGenerator) -> RunFolder:
+    """The run of the address, else the one selected last, else the pruned one that was finished last."""
+    own_ids = [run.run_id for run in own]
+    sample_ids = [run.run_id for run in sample if run.run_id not in own_ids]
+    labels = distinct_labels(run.spec for run in (*own, *sample) if run.spec)
+    names = {run_id: labels.get(run_id, run_id) for run_id in own_ids}
+    names |= {run_id: t("Sample study: {label}", label=labels.get(run_id, run_id)) for run_id in sample_ids}
+    run_id = select(
+        place.selectbox, t("Run"), "run", names, default_run(own or sample), label_visibility="collapsed", width=440
     )
-    write_if_chosen(run=(chosen, usual))
-    return (SAMPLE if chosen in sample else home()).run(chosen)
+    return (SAMPLE if run_id in sample_ids else home()).run(run_id)
 
 
 def default_run(runs: Sequence[RunStatus]) -> str:
@@ -97,7 +84,7 @@ def default_run(runs: Sequence[RunStatus]) -> str:
 
 
 def show_run_title(folder: RunFolder, state: State) -> None:
-    """One line on the run: how it stands, what it is called, and what it was trained on."""
+    """One line on the run: its state, name and data."""
     color = {State.DONE: "green", State.FAILED: "red"}.get(state, "blue" if state in UNFINISHED else "gray")
     parts = [f":{color}-badge[{state_name(state)}]"]
     if is_sample(folder):
@@ -109,13 +96,13 @@ def show_run_title(folder: RunFolder, state: State) -> None:
         parts.append(
             f"**{escape_markdown(run_name(spec))}** :gray[· {escape_markdown(recipe_name(spec.recipe.label))}]"
         )
-    except InputError:  # the reason is told below
+    except InputError:  # its reason is shown below
         parts.append(f"**{escape_markdown(folder.run_id)}**")
     st.markdown(" ".join(parts))
 
 
 def show_unfinished(folder: RunFolder, state: State, failure: RunFailure | None) -> None:
-    """What has to happen before there is a network to look at."""
+    """Why there is no network to look at yet, and what to do."""
     if failure is not None:
         show_error(failure.message.localized())
         link("runs", t("Open Runs to retry or delete it"), run=folder.run_id)
@@ -129,38 +116,31 @@ def show_unfinished(folder: RunFolder, state: State, failure: RunFailure | None)
         )
         st.info(sentence, icon=":material/hourglass_top:")
         link("runs", t("Watch it on Runs"), run=folder.run_id)
-        follow(folder)
+        follow_run(folder)
 
 
 @st.fragment(run_every=POLL_SECONDS)
 @show_errors
-def follow(folder: RunFolder) -> None:
-    """Runs the page again as soon as the run has come to an end."""
+def follow_run(folder: RunFolder) -> None:
+    """Run the page again as soon as the run has ended."""
     reconcile_in_background()
     if folder.state() not in UNFINISHED:
         st.rerun()
 
 
-def show_empty_state() -> None:
-    with st.container(border=True):
-        st.markdown("#### " + t("No network yet"))
-        st.markdown(t("Launch a study. When its first run is done, this page shows what is in the network."))
-        link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
-
-
-def examined(folder: RunFolder, result: Mapping[str, Any]) -> Diagnostics | None:
-    """What was found out about the network; None, with a line on it, if that is damaged or of another network."""
+def load_diagnostics(folder: RunFolder, result: Mapping[str, Any]) -> Diagnostics | None:
+    """The diagnostics of the network; None, with a line on it, if they are damaged or of another network."""
     try:
-        found = read_diagnostics(folder)
+        diagnostics = read_diagnostics(folder)
     except InputError as error:
         show_error(describe(error), icon=":material/warning:")
         return None
-    if found is not None and not is_of(found, result):
+    if diagnostics is not None and not is_of(diagnostics, result):
         st.info(
             t("The network was examined before it was trained again; that is out of date."), icon=":material/update:"
         )
         return None
-    return found
+    return diagnostics
 
 
 def dense_result(folder: RunFolder) -> Mapping[str, Any]:
@@ -242,8 +222,8 @@ def ratio(value: float) -> str:
     return "—" if math.isnan(value) else f"{value:.2f}×"
 
 
-def show_section(folder: RunFolder, found: Diagnostics | None) -> None:
-    """The part of the page that was chosen."""
+def show_section(folder: RunFolder, diagnostics: Diagnostics | None) -> None:
+    """The section that is selected."""
     names = {
         "layers": t(":material/layers: Layers"),
         "filters": t(":material/filter_alt: Filters"),
@@ -253,26 +233,18 @@ def show_section(folder: RunFolder, found: Diagnostics | None) -> None:
         "size": t(":material/hard_drive: Size"),
         DOWNLOADS: t(":material/download: Download"),
     }
-    read_choice("section", names, "layers")
-    section = st.segmented_control(
-        t("Section"),
-        list(names),
-        format_func=names.__getitem__,
-        key="section",
-        required=True,
-        label_visibility="collapsed",
-        wrap=True,
-    ) or next(iter(names))  # outside a browser there is no choice
-    write_if_chosen(section=(section, "layers"))
+    section = select(
+        st.segmented_control, t("Section"), "section", names, "layers", label_visibility="collapsed", wrap=True
+    )
     if section == DOWNLOADS:
         show_downloads(folder)
-    elif found is None:
-        offer_examination(folder)
+    elif diagnostics is None:
+        show_examine_button(folder)
     else:
-        SECTIONS[section](folder.spec, found)
+        SECTIONS[section](folder.spec, diagnostics)
 
 
-def offer_examination(folder: RunFolder) -> None:
+def show_examine_button(folder: RunFolder) -> None:
     if not folder.model_path.is_file():
         st.info(t("This network was never examined, and its file is not here any more."), icon=":material/search_off:")
         return
@@ -288,5 +260,5 @@ def offer_examination(folder: RunFolder) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _shipped(path: Path) -> Statuses:
+def _sample_statuses(path: Path) -> Statuses:
     return Statuses(Home(path))

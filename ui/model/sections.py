@@ -1,26 +1,28 @@
-"""The sections of the Model page: each shows one side of a network from its examination."""
+"""The sections of the Model page: each shows one side of a network from its diagnostics."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from core.charts import model as charts
-from core.i18n import t
+from core.i18n import t, tn
 from core.report.tables import escape_markdown
 from core.runs.diagnostics import MAX_CLASSES, Diagnostics, Layer
 from core.spec.spec import RunSpec
-from ui.shared.url import read_choice, write_if_chosen
+from ui.shared.components import select
 
 PICTURE_WIDTH = 104
 
 
-def show_layers(spec: RunSpec, found: Diagnostics) -> None:
+def show_layers(spec: RunSpec, diagnostics: Diagnostics) -> None:
     left, right = st.columns([5, 6], gap="medium")
     with left:
         st.subheader(t("How much of each layer is left"), anchor=False)
-        st.altair_chart(charts.density_chart(found), key="density", alt=t("Weights left of each layer, in percent"))
+        st.altair_chart(
+            charts.density_chart(diagnostics), key="density", alt=t("Weights left of each layer, in percent")
+        )
         if not spec.is_dense:
-            most, least = _ends(found)
+            most, least = _extremes(diagnostics)
             sentence = t(
                 "From the picture (top) to the classes (bottom). Most is left of {most}, least of {least}.",
                 most=f"`{most.name}` ({100 * most.density:.3g} %)",
@@ -29,7 +31,7 @@ def show_layers(spec: RunSpec, found: Diagnostics) -> None:
             st.markdown(f":small[{sentence}]")
     with right:
         st.subheader(t("Shapes before and after"), anchor=False)
-        table = charts.layer_table(found)
+        table = charts.layer_table(diagnostics)
         name, before, after, weights, share = table.columns
         st.dataframe(
             table,
@@ -47,22 +49,25 @@ def show_layers(spec: RunSpec, found: Diagnostics) -> None:
         )
 
 
-def show_filters(spec: RunSpec, found: Diagnostics) -> None:
-    known = all(layer.filters is not None for layer in charts.convolutions(found))
+def show_filters(spec: RunSpec, diagnostics: Diagnostics) -> None:
     left, right = st.columns([5, 6], gap="medium")
     with left:
         st.subheader(t("Filters left in each layer"), anchor=False)
-        st.altair_chart(charts.filter_chart(found), key="filters left", alt=t("Filters left of each layer, in percent"))
+        st.altair_chart(
+            charts.filter_chart(diagnostics), key="filters left", alt=t("Filters left of each layer, in percent")
+        )
         st.caption(t("A filter counts as left as long as one of its weights is not zero."))
     with right:
         st.subheader(t("Which filters went"), anchor=False)
-        if not known:
+        if any(layer.filters is None for layer in charts.convolutions(diagnostics)):
             sentence = t(
                 "This network was trained from new weights: none of its filters is one of the dense network's."
             )
             st.info(sentence, icon=":material/restart_alt:")
             return
-        st.altair_chart(charts.filter_map(found), key="filter map", alt=t("Every filter of each layer: gone or left"))
+        st.altair_chart(
+            charts.filter_map(diagnostics), key="filter map", alt=t("Every filter of each layer: gone or left")
+        )
         sentence = t(
             "One cell for each filter of the dense network: {gone} gone, {left} left, the fainter the "
             "fewer of its weights.",
@@ -72,20 +77,20 @@ def show_filters(spec: RunSpec, found: Diagnostics) -> None:
         st.markdown(f":small[{sentence}]")
 
 
-def show_weights(spec: RunSpec, found: Diagnostics) -> None:
-    layers = {layer.name: layer for layer in found.layers}
-    largest = max(found.layers, key=lambda layer: layer.zeros + sum(layer.counts))
-    read_choice("layer", layers, largest.name)
+def show_weights(spec: RunSpec, diagnostics: Diagnostics) -> None:
+    layers = {layer.name: layer for layer in diagnostics.layers}
+    largest = max(diagnostics.layers, key=lambda layer: layer.zeros + sum(layer.counts))
     head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom")
     head.subheader(t("The weights of one layer"), anchor=False, width="content")
-    chosen = head.selectbox(
-        t("Layer"), list(layers), key="layer", required=True, label_visibility="collapsed", width=240
-    )
-    write_if_chosen(layer=(chosen, largest.name))
-    layer = layers[chosen]
+    options = {"label_visibility": "collapsed", "width": 240}
+    name = select(head.selectbox, t("Layer"), "layer", {name: name for name in layers}, largest.name, **options)
+    layer = layers[name]
     total = layer.zeros + sum(layer.counts)
     if not sum(layer.counts):
-        st.info(t("All {n} weights of this layer are zero.", n=f"{total:,}"), icon=":material/block:")
+        st.info(
+            tn("The only weight of this layer is zero.", "All {n:,} weights of this layer are zero.", total),
+            icon=":material/block:",
+        )
         return
     st.altair_chart(charts.weight_chart(layer), key="weights", alt=t("How many weights have which value"))
     sentence = t(
@@ -98,8 +103,8 @@ def show_weights(spec: RunSpec, found: Diagnostics) -> None:
     st.caption(sentence)
 
 
-def show_classes(spec: RunSpec, found: Diagnostics) -> None:
-    classes = charts.class_table(found)
+def show_classes(spec: RunSpec, diagnostics: Diagnostics) -> None:
+    classes = charts.class_table(diagnostics)
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader(t("Accuracy of each class"), anchor=False)
@@ -119,10 +124,12 @@ def show_classes(spec: RunSpec, found: Diagnostics) -> None:
             st.caption(t("The first {n} of {all} classes.", n=len(shown), all=len(classes)))
     with right:
         st.subheader(t("What is taken for what"), anchor=False)
-        if not found.confusion:
+        if not diagnostics.confusion:
             st.info(t("There is no such table for more than {n} classes.", n=MAX_CLASSES), icon=":material/grid_off:")
             return
-        st.altair_chart(charts.confusion_chart(found), key="confusion", alt=t("Confusion matrix of the test pictures"))
+        st.altair_chart(
+            charts.confusion_chart(diagnostics), key="confusion", alt=t("Confusion matrix of the test pictures")
+        )
         sentence = t(
             "A row for each class: {right} right, {wrong} taken for another. Point at a cell for its numbers.",
             right=_dot("■", charts.LEFT),
@@ -131,11 +138,11 @@ def show_classes(spec: RunSpec, found: Diagnostics) -> None:
         st.markdown(f":small[{sentence}]")
 
 
-def show_mistakes(spec: RunSpec, found: Diagnostics) -> None:
-    total = sum(found.pictures)
+def show_mistakes(spec: RunSpec, diagnostics: Diagnostics) -> None:
+    total = sum(diagnostics.pictures)
     if spec.is_dense:
         st.subheader(t("What this network gets wrong"), anchor=False)
-        wrong = total - sum(found.correct)
+        wrong = total - sum(diagnostics.correct)
         st.markdown(t("{n} of {total} test pictures.", n=f"**{wrong:,}**", total=f"{total:,}"))
     else:
         st.subheader(t("What pruning made wrong"), anchor=False)
@@ -143,16 +150,16 @@ def show_mistakes(spec: RunSpec, found: Diagnostics) -> None:
             "Of {total} test pictures the dense network got {lost} right that are wrong now, "
             "and {gained} wrong that are right now.",
             total=f"{total:,}",
-            lost=f"**{found.lost:,}**",
-            gained=f"**{found.gained:,}**",
+            lost=f"**{diagnostics.lost:,}**",
+            gained=f"**{diagnostics.gained:,}**",
         )
         st.markdown(sentence)
-    if not found.mistakes:
+    if not diagnostics.mistakes:
         st.success(t("No picture to show: not one went wrong."), icon=":material/check_circle:")
         return
     with st.container(horizontal=True, gap="small"):
-        for mistake in found.mistakes:
-            truth, predicted = found.classes[mistake.truth], found.classes[mistake.predicted]
+        for mistake in diagnostics.mistakes:
+            truth, predicted = diagnostics.classes[mistake.truth], diagnostics.classes[mistake.predicted]
             with st.container(width=PICTURE_WIDTH, gap="small"):
                 st.image(
                     mistake.picture,
@@ -172,28 +179,30 @@ def show_mistakes(spec: RunSpec, found: Diagnostics) -> None:
     st.caption(sentence)
 
 
-def show_size(spec: RunSpec, found: Diagnostics) -> None:
+def show_size(spec: RunSpec, diagnostics: Diagnostics) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader(t("What the file takes"), anchor=False)
-        st.altair_chart(charts.size_chart(found), key="sizes", alt=t("Size of the network's file and of the dense one"))
+        st.altair_chart(
+            charts.size_chart(diagnostics), key="sizes", alt=t("Size of the network's file and of the dense one")
+        )
         sentence = t(
             "Plain weights are what `torch.save` writes. "
             "The compressed file is {ratio}× smaller than the plain weights of the dense network.",
-            ratio=f"{found.dense_plain_size / found.size:.1f}",
+            ratio=f"{diagnostics.dense_plain_size / diagnostics.size:.1f}",
         )
         st.markdown(f":small[{sentence}]")
     with right:
         st.subheader(t("What it consists of"), anchor=False)
-        parts = charts.size_table(found)
+        parts = charts.size_table(diagnostics)
         for (_, row), color in zip(parts.iterrows(), charts.part_colors(), strict=True):
             with st.container(horizontal=True, horizontal_alignment="distribute"):
                 st.markdown(f"{_dot('■', color)} {row['part']}", width="content")
                 st.markdown(f"{row['bytes']:,} B :gray[({row['share']:.1f} %)]", width="content")
 
 
-def _ends(found: Diagnostics) -> tuple[Layer, Layer]:
-    ranked = sorted(found.layers, key=lambda layer: layer.density)
+def _extremes(diagnostics: Diagnostics) -> tuple[Layer, Layer]:
+    ranked = sorted(diagnostics.layers, key=lambda layer: layer.density)
     return ranked[-1], ranked[0]
 
 

@@ -16,10 +16,10 @@ from core.report.rasterize import KINDS
 from core.report.tables import escape_markdown
 from core.results.frame import study_frame
 from ui.report.files import ALL_RUNS, Figure, Outputs, outputs, split_tables
-from ui.shared.head import page_head
-from ui.shared.services import USER_ERRORS, describe, show_error
-from ui.shared.study_picker import choose_study, find_studies, show_sample_banner
-from ui.shared.url import link, read_choice, write_if_chosen
+from ui.shared.components import page_head, show_empty_state
+from ui.shared.errors import USER_ERRORS, describe, show_error
+from ui.shared.study_picker import find_studies, select_study, show_sample_banner
+from ui.shared.url import read_choice, write_if_chosen
 
 PARTS = ("report", "figures", "tables")
 REPORTS = {"en": "Report (English)", "ko": "보고서 (한국어)"}  # languages are called by their own names
@@ -38,9 +38,12 @@ def page() -> None:
     head = page_head(t("Report"))
     found = find_studies()
     if not found.labels:
-        show_empty_state()
+        show_empty_state(
+            t("There is nothing to report yet"),
+            t("Launch a study. When its first runs are done, their tables, figures and a report are here."),
+        )
         return
-    key = choose_study(found, head)
+    key = select_study(found, head)
     with st.spinner(t("Reading the study…")):
         made = outputs(found.home(key), key, study_frame(found.frame(key), key))
     if found.is_sample(key):
@@ -53,13 +56,6 @@ def page() -> None:
     with content:
         show_font_hint()
         show_part(made)
-
-
-def show_empty_state() -> None:
-    with st.container(border=True):
-        st.markdown("#### " + t("There is nothing to report yet"))
-        st.markdown(t("Launch a study. When its first runs are done, their tables, figures and a report are here."))
-        link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
 
 
 def show_provenance(made: Outputs) -> None:

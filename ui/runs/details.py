@@ -20,21 +20,21 @@ from core.spec.errors import os_reason
 from ui.runs.rows import differences
 from ui.shared.services import home
 
-LINES = 100
+MAX_LINES = 100
 
 
-def show_details(chosen: Sequence[RunStatus]) -> None:
+def show_details(selected: Sequence[RunStatus]) -> None:
     """Of one run its journal and log, of two runs what sets them apart."""
-    if len(chosen) == 1:
-        show_log(home().run(chosen[0].run_id))
-    elif len(chosen) == 2:
-        show_differences(*chosen)
+    if len(selected) == 1:
+        show_log(home().run(selected[0].run_id))
+    elif len(selected) == 2:
+        show_differences(*selected)
 
 
 def show_log(folder: RunFolder) -> None:
     with st.expander(t("Journal and log"), icon=":material/receipt_long:"):
-        journal = [journal_line(event) for event in folder.events()[-LINES:]]
-        st.caption(t("Journal, the newest {n} entries at most; times are UTC", n=LINES))
+        journal = [journal_line(event) for event in folder.events()[-MAX_LINES:]]
+        st.caption(t("Journal, the newest {n} entries at most; times are UTC", n=MAX_LINES))
         st.code("\n".join(journal) or "—", language=None, height=240 if len(journal) > 9 else "content")
         try:
             log = read_regular_file(folder.log_path).decode(errors="replace").splitlines()
@@ -44,8 +44,8 @@ def show_log(folder: RunFolder) -> None:
         except OSError as error:
             st.caption(t("log.txt cannot be read ({reason}).", reason=os_reason(error).localized()))
             return
-        st.caption(t("log.txt, the last {n} lines at most", n=LINES))
-        st.code("\n".join(log[-LINES:]) or "—", language=None, height=240 if len(log) > 9 else "content")
+        st.caption(t("log.txt, the last {n} lines at most", n=MAX_LINES))
+        st.code("\n".join(log[-MAX_LINES:]) or "—", language=None, height=240 if len(log) > 9 else "content")
 
 
 def journal_line(event: Mapping[str, object]) -> str:
@@ -59,9 +59,8 @@ def show_differences(one: RunStatus, other: RunStatus) -> None:
     if one.spec is None or other.spec is None:
         return
     with st.expander(t("What sets these two runs apart"), icon=":material/difference:", expanded=True):
-        found = differences(one.spec, other.spec)
         names = [escape_markdown(name) for name in distinct_labels((one.spec, other.spec)).values()]
-        frame = pd.DataFrame(found, columns=["field", "one", "other"])
+        frame = pd.DataFrame(differences(one.spec, other.spec), columns=["field", "one", "other"])
         st.dataframe(frame, hide_index=True, column_config={"field": t("Setting"), "one": names[0], "other": names[1]})
 
 

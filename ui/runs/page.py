@@ -11,19 +11,19 @@ import pandas as pd
 import streamlit as st
 
 from core.charts.live import MEASURES, cost_chart, curve_chart, distinct_labels
-from core.i18n import t, tn
+from core.i18n import N_, t, tn
 from core.jobs.workers import runs_at_once
 from core.labels import duration, state_name
 from core.runs.estimate import Outcome, last_outcome, time_left
 from core.runs.folder import UNFINISHED, Home, State
 from core.runs.status import RunStatus, curves
-from ui.runs.actions import PROBLEM, show_actions, show_failures
+from ui.runs.actions import LAST_ERROR, show_actions, show_failures
 from ui.runs.details import show_details, show_load
 from ui.runs.rows import MARKS
-from ui.runs.table import choose
-from ui.shared.head import page_head
-from ui.shared.services import home, paces, reconcile_in_background, show_error, show_errors, statuses
-from ui.shared.url import link, read_choice, write_if_chosen
+from ui.runs.table import show_runs
+from ui.shared.components import page_head, select, show_empty_state
+from ui.shared.errors import show_error, show_errors
+from ui.shared.services import home, reconcile_in_background, statuses, throughputs
 
 LIVE_SECONDS = 2
 OUTCOME_SECONDS = 5
@@ -35,45 +35,42 @@ def page() -> None:
     page_head(t("Runs"))
     runs = statuses().read()
     if not runs:
-        with st.container(border=True):
-            st.markdown("#### " + t("Nothing has run yet"))
-            st.markdown(t("Launch a study, and its runs appear here while they train."))
-            link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
+        show_empty_state(t("Nothing has run yet"), t("Launch a study, and its runs appear here while they train."))
         return
-    going = any_going(runs)
+    active = any_unfinished(runs)
     # The clock only ticks while something can change: a page of finished runs costs nothing.
-    st.fragment(show_errors(show_runs), run_every=LIVE_SECONDS if going else None)(going)
+    st.fragment(show_errors(show_live), run_every=LIVE_SECONDS if active else None)(active)
 
 
-def show_runs(was_going: bool) -> None:
+def show_live(was_active: bool) -> None:
     """The part of the page that is alive."""
     runs = statuses().read()
-    if not runs or any_going(runs) != was_going:
+    if not runs or any_unfinished(runs) != was_active:
         st.rerun()
     reconcile_in_background()
-    if PROBLEM in st.session_state:
-        show_error(st.session_state[PROBLEM])
+    if LAST_ERROR in st.session_state:
+        show_error(st.session_state[LAST_ERROR])
     show_state_counts(runs)
-    if was_going:
+    if was_active:
         show_load()
     else:
         show_last_forecast()
-    chosen = choose(runs)
-    show_actions(runs, chosen)
-    show_failures(chosen or runs)
-    show_details(chosen)
-    show_curves(runs, chosen)
-    show_costs(runs, chosen)
+    selected = show_runs(runs)
+    show_actions(runs, selected)
+    show_failures(selected or runs)
+    show_details(selected)
+    show_curves(runs, selected)
+    show_costs(runs, selected)
 
 
-def any_going(runs: Sequence[RunStatus]) -> bool:
+def any_unfinished(runs: Sequence[RunStatus]) -> bool:
     return any(run.state in UNFINISHED for run in runs)
 
 
 def show_state_counts(runs: Sequence[RunStatus]) -> None:
     counts = Counter(run.state for run in runs)
     line = " · ".join(f"{MARKS[state]} {counts[state]} {state_name(state)}" for state in State if counts[state])
-    left = time_left(runs, paces(), runs_at_once())
+    left = time_left(runs, throughputs(), runs_at_once())
     if left.seconds:
         remaining = duration(left.seconds)
         line += " · " + (
@@ -91,15 +88,12 @@ def show_last_forecast() -> None:
         n = len(outcome.forecast.runs)
         runs = tn("1 run", "{n} runs", n)
         estimated, took = duration(outcome.forecast.seconds), duration(outcome.seconds)
-        if outcome.forecast.measured:
-            told = t(
-                "The last launch, {runs}: estimated about {time}, took {took}.", runs=runs, time=estimated, took=took
-            )
-        else:
-            told = t(
-                "The last launch, {runs}: guessed about {time}, took {took}.", runs=runs, time=estimated, took=took
-            )
-        st.caption(told)
+        template = (
+            N_("The last launch, {runs}: estimated about {time}, took {took}.")
+            if outcome.forecast.measured
+            else N_("The last launch, {runs}: guessed about {time}, took {took}.")
+        )
+        st.caption(t(template, runs=runs, time=estimated, took=took))
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
@@ -108,9 +102,9 @@ def _outcome(path: Path, period: float) -> Outcome | None:
     return last_outcome(Home(path))
 
 
-def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
+def show_curves(runs: Sequence[RunStatus], selected: Sequence[RunStatus]) -> None:
     """Learning curves of the selected runs; else of those that are running, else of the newest."""
-    shown = list(chosen) or [run for run in runs if run.state == State.RUNNING] or list(runs)
+    shown = list(selected) or [run for run in runs if run.state == State.RUNNING] or list(runs)
     names = distinct_labels(run.spec for run in shown[:MAX_CURVES] if run.spec)
     frame = curves(home().run(run_id) for run_id in names)
     frame["run"] = frame["run_id"].map(names)
@@ -118,17 +112,9 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
         st.caption(t("The curves begin with the first epoch that is finished."))
         return
     # Above both charts: above one it would push that one down.
-    others = [name for name in MEASURES if name != "test_accuracy"]
-    read_choice("measure", others, "loss")
-    measure = st.container(horizontal=True, horizontal_alignment="right").selectbox(
-        t("Second chart"),
-        others,
-        format_func=lambda name: t(MEASURES[name]),
-        key="measure",
-        required=True,
-        width=260,
-    )
-    write_if_chosen(measure=(measure, "loss"))
+    place = st.container(horizontal=True, horizontal_alignment="right")
+    measures = {name: t(title) for name, title in MEASURES.items() if name != "test_accuracy"}
+    measure = select(place.selectbox, t("Second chart"), "measure", measures, "loss", width=260)
     left, right = st.columns(2)
     for place, name, key in ((left, "test_accuracy", "accuracy curve"), (right, measure, "other curve")):
         if frame[name].isna().all():
@@ -139,9 +125,9 @@ def show_curves(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
         st.caption(t("Curves of the first {n} runs; select others in the table.", n=MAX_CURVES))
 
 
-def show_costs(runs: Sequence[RunStatus], chosen: Sequence[RunStatus]) -> None:
+def show_costs(runs: Sequence[RunStatus], selected: Sequence[RunStatus]) -> None:
     """Size and latency of the selected runs, else of the study that was launched last, as soon as each is pruned."""
-    shown = list(chosen) or newest_study(runs)
+    shown = list(selected) or newest_study(runs)
     names = distinct_labels(run.spec for run in shown if run.spec)
     costs = pd.DataFrame(
         [

@@ -1,4 +1,4 @@
-"""Runs as rows of a table: filtered, one by one or grouped by everything but the seed, and what sets two apart."""
+"""Runs as rows of a table, one by one or grouped by everything but the seed; filters, and what sets two runs apart."""
 
 from __future__ import annotations
 
@@ -30,56 +30,55 @@ MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which runs are wanted: of these states and variants (none: of all), with each word of ``text`` somewhere."""
+    """Runs of these states and variants (none: of all), with each word of ``text`` in their names."""
 
     states: Collection[str] = ()
     variants: Collection[str] = ()
     text: str = ""
 
-    def holds(self, run: RunStatus) -> bool:
-        """Whether ``run`` is wanted."""
+    def matches(self, run: RunStatus) -> bool:
         if self.states and run.state not in self.states:
             return False
         if self.variants and (run.spec is None or run.spec.variant not in self.variants):
             return False
         if not self.text.strip():
             return True
-        told = run.run_id
+        names = run.run_id
         if run.spec is not None:
             spec, recipe = run.spec, run.spec.recipe
-            told += f" {spec.label} {recipe.label} {run_name(spec)} {recipe_name(recipe.label)}"
-        return all(word in told.lower() for word in self.text.lower().split())
+            names += f" {spec.label} {recipe.label} {run_name(spec)} {recipe_name(recipe.label)}"
+        return all(word in names.lower() for word in self.text.lower().split())
 
 
 def run_row(run: RunStatus) -> dict[str, Any]:
     """One run; first what a narrow window has room for."""
     spec = run.spec
-    now = run.phase.localized()
+    phase = run.phase.localized()
     if run.seconds_left is not None:
-        now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left))
+        phase = t("{phase}, {time} left", phase=phase, time=duration(run.seconds_left))
     return {
-        "Method": short_variant_name(spec.variant) if spec else run.run_id,
-        "Sparsity": spec.sparsity if spec else None,
-        "Seed": spec.seed if spec else None,
-        "Accuracy (%)": run.test_accuracy,
-        "State": f"{MARKS[run.state]} {state_name(run.state).capitalize()}",
-        "Progress": round(100 * run.fraction, 1),
-        "Now": now if run.state == State.RUNNING else None,
-        "Size (MB)": run.size_mb,
-        "Latency (ms)": run.latency_ms,
-        "Launched": datetime.fromtimestamp(run.created, UTC),
-        "Recipe": recipe_name(spec.recipe.label) if spec else "",
+        "method": short_variant_name(spec.variant) if spec else run.run_id,
+        "sparsity": spec.sparsity if spec else None,
+        "seed": spec.seed if spec else None,
+        "accuracy": run.test_accuracy,
+        "state": f"{MARKS[run.state]} {state_name(run.state).capitalize()}",
+        "progress": round(100 * run.fraction, 1),
+        "phase": phase if run.state == State.RUNNING else None,
+        "size_mb": run.size_mb,
+        "latency_ms": run.latency_ms,
+        "launched": datetime.fromtimestamp(run.created, UTC),
+        "recipe": recipe_name(spec.recipe.label) if spec else "",
     }
 
 
 def groups(runs: Iterable[RunStatus]) -> list[list[RunStatus]]:
     """The runs that differ in nothing but the seed, together, in the order of the first of each."""
-    found: dict[Any, list[RunStatus]] = {}
+    grouped: dict[Any, list[RunStatus]] = {}
     for run in runs:
         spec = run.spec
         key = (spec.recipe, spec.method, spec.sparsity, spec.settings) if spec else run.run_id
-        found.setdefault(key, []).append(run)
-    return list(found.values())
+        grouped.setdefault(key, []).append(run)
+    return list(grouped.values())
 
 
 def group_row(runs: Sequence[RunStatus]) -> dict[str, Any]:
@@ -90,16 +89,16 @@ def group_row(runs: Sequence[RunStatus]) -> dict[str, Any]:
     counts = {state: sum(run.state == state for run in runs) for state in State}
     spread = float(np.std(done, ddof=1)) if len(done) > 1 else float("nan")
     return {
-        "Method": first["Method"],
-        "Sparsity": first["Sparsity"],
-        "Done": len(done),
-        "Accuracy (%)": float(np.mean(done)) if done else None,
-        "± 95 %": float(half_width(spread, len(done))) if len(done) > 1 else None,
-        "State": " ".join(f"{MARKS[state]} {count}" for state, count in counts.items() if count),
-        "Progress": round(100 * sum(run.fraction for run in runs) / len(runs), 1),
-        "Size (MB)": float(np.mean(sizes)) if sizes else None,
-        "Launched": max(datetime.fromtimestamp(run.created, UTC) for run in runs),
-        "Recipe": first["Recipe"],
+        "method": first["method"],
+        "sparsity": first["sparsity"],
+        "done": len(done),
+        "accuracy": float(np.mean(done)) if done else None,
+        "interval": float(half_width(spread, len(done))) if len(done) > 1 else None,
+        "state": " ".join(f"{MARKS[state]} {count}" for state, count in counts.items() if count),
+        "progress": round(100 * sum(run.fraction for run in runs) / len(runs), 1),
+        "size_mb": float(np.mean(sizes)) if sizes else None,
+        "launched": max(datetime.fromtimestamp(run.created, UTC) for run in runs),
+        "recipe": first["recipe"],
     }
 
 
@@ -112,10 +111,10 @@ def differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
 
 
 def _flat(data: Mapping[str, Any], place: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
+    flat: dict[str, str] = {}
     for name, value in data.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{place}{name}.")
+            flat |= _flat(value, f"{place}{name}.")
         else:
-            found[f"{place}{name}"] = "—" if value is None else str(value)
-    return found
+            flat[f"{place}{name}"] = "—" if value is None else str(value)
+    return flat

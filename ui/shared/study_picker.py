@@ -1,4 +1,4 @@
-"""The studies that can be looked at: those of the home and, after them, the sample study that comes with PruneScope."""
+"""The studies to select from: those of the home and, after them, the sample study that comes with PruneScope."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from ui.shared.url import read_choice, write
 
 @dataclass(frozen=True)
 class Studies:
-    """What was finished under the home and what is shipped; ``labels`` of the recipes by key, the newest first."""
+    """The results of the home and of the sample study; ``labels`` of the recipes by key, the newest first."""
 
     own: pd.DataFrame
-    shipped: pd.DataFrame
+    sample: pd.DataFrame
     labels: Mapping[str, str]
 
     def is_sample(self, key: str) -> bool:
@@ -36,7 +36,7 @@ class Studies:
 
     def frame(self, key: str) -> pd.DataFrame:
         """All finished runs of the home that has the recipe ``key``."""
-        return self.shipped if self.is_sample(key) else self.own
+        return self.sample if self.is_sample(key) else self.own
 
     def home(self, key: str) -> Home:
         return SAMPLE if self.is_sample(key) else home()
@@ -44,33 +44,33 @@ class Studies:
 
 def find_studies() -> Studies:
     """Every study that there is; without one of the home's own, the sample study alone."""
-    own, shipped = results().frame(), _shipped(SAMPLE.path).frame()
+    own, sample = results().frame(), _sample_results(SAMPLE.path).frame()
     labels = {key: recipe_name(label) for key, label in studies(own).items()}
-    for key, label in studies(shipped).items():
+    for key, label in studies(sample).items():
         labels.setdefault(key, t("Sample study: {label}", label=recipe_name(label)))
-    return Studies(own, shipped, labels)
+    return Studies(own, sample, labels)
 
 
-def choose_study(found: Studies, head: DeltaGenerator) -> str:
-    """The recipe of the study in view: the address's, else the one chosen last, else the newest.
+def select_study(studies: Studies, place: DeltaGenerator) -> str:
+    """The recipe of the study in view: the address's, else the one selected last, else the newest.
 
     The address always names it, so that it stays there when another study appears. Only the sample study gives way to the
-    first one that is not it: nobody has chosen it.
+    first one that is not it: nobody has selected it.
     """
-    names = list(found.labels)
-    chosen = read_choice("study", names, names[0])
-    if len(names) > 1:
-        chosen = head.selectbox(
+    recipes = list(studies.labels)
+    selected = read_choice("study", recipes, recipes[0])
+    if len(recipes) > 1:
+        selected = place.selectbox(
             t("Study"),
-            names,
-            format_func=found.labels.__getitem__,
+            recipes,
+            format_func=studies.labels.__getitem__,
             key="study",
             required=True,
             label_visibility="collapsed",
             width=420,
         )
-    write(study=None if found.own.empty else chosen)
-    return chosen
+    write(study=None if studies.own.empty else selected)
+    return selected
 
 
 def show_sample_banner(recipe: str, alone: bool) -> None:
@@ -115,7 +115,7 @@ def show_sample_banner(recipe: str, alone: bool) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _shipped(path: Path) -> Results:
+def _sample_results(path: Path) -> Results:
     return Results(Home(path))
 
 

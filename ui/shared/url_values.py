@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from core.i18n import Message
-from core.spec.errors import InputError
-
-MAX_LENGTH, MAX_VALUES = 300, 100  # letters of a value, and values of one name, that are looked at
+MAX_LENGTH, MAX_VALUES = 300, 100  # characters of a value, and values of one name
 _FLAGS = {"1": True, "0": False}
 
 Texts = tuple[str, ...]
+
+
+class InvalidValueError(ValueError):
+    """``text`` is not one of the values that a name may have."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 def to_texts(value: str | float | bool | Sequence[str]) -> Texts:
@@ -24,19 +29,24 @@ def to_texts(value: str | float | bool | Sequence[str]) -> Texts:
     return tuple(value) or ("",)
 
 
+def parse_text(texts: Texts) -> str:
+    """The last of ``texts``. Every function here raises InvalidValueError."""
+    return _checked(texts)[-1]
+
+
 def parse_choice(texts: Texts, accepted: Collection[str]) -> str:
-    """The last of ``texts``. This and the next three raise InputError, with the text that is not accepted."""
-    text = _checked(texts)[-1]
+    text = parse_text(texts)
     if text not in accepted:
-        raise InputError(Message.literal(text))
+        raise InvalidValueError(text)
     return text
 
 
-def parse_choices(texts: Texts, accepted: Collection[str]) -> list[str]:
+def parse_choices(texts: Texts, accepted: Collection[str] | None = None) -> list[str]:
+    """All of ``texts``, each once; of None, any text is accepted."""
     chosen = [text for text in _checked(texts) if text]  # one empty text says that nothing is chosen
     for text in chosen:
-        if text not in accepted:
-            raise InputError(Message.literal(text))
+        if accepted is not None and text not in accepted:
+            raise InvalidValueError(text)
     return list(dict.fromkeys(chosen))
 
 
@@ -45,21 +55,21 @@ def parse_flag(texts: Texts) -> bool:
 
 
 def parse_number(texts: Texts, low: float, high: float) -> float:
-    text = _checked(texts)[-1]
+    text = parse_text(texts)
     try:
         value = float(text)
     except ValueError:
-        raise InputError(Message.literal(text)) from None
+        raise InvalidValueError(text) from None
     if not math.isfinite(value) or not low <= value <= high:
-        raise InputError(Message.literal(text))
+        raise InvalidValueError(text)
     return value + 0.0  # -0.0 is 0.0
 
 
 def _checked(texts: Texts) -> Texts:
-    """``texts``, of which there is at least one; InputError for more than anybody would choose."""
+    """``texts``, of which there is at least one; InvalidValueError for more than anybody would choose."""
     for text in texts:
         if len(text) > MAX_LENGTH:
-            raise InputError(Message.literal(text))
+            raise InvalidValueError(text)
     if len(texts) > MAX_VALUES:
-        raise InputError(Message.literal(texts[-1]))
+        raise InvalidValueError(texts[-1])
     return texts
