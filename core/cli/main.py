@@ -151,7 +151,9 @@ def _train(options: argparse.Namespace, spec: RunSpec) -> int:
             state, failure = folder.describe()
             if state != State.DONE:
                 return _complain(f"{folder.run_id} {state}" + (f": {failure.message}" if failure else "."), FAILED)
-    print(json.dumps(home.run(spec.run_id).result()), flush=True)
+    result = home.run(spec.run_id).result()
+    assert result is not None
+    print(json.dumps(result.to_json()), flush=True)
     return 0
 
 

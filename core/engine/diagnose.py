@@ -30,11 +30,11 @@ from core.runs.diagnostics import (
     Diagnostics,
     Layer,
     Mistake,
-    is_of,
     read_diagnostics,
     write_diagnostics,
 )
 from core.runs.folder import Home, RunFolder
+from core.runs.result import Origin
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
@@ -60,17 +60,16 @@ def diagnose_run(path: Path) -> bool:
     InputError if its network or its dense run's is missing or altered, or the pictures are gone or have changed.
     """
     folder = RunFolder(path)
-    result = folder.result() or {}
+    result = folder.result()
     if _is_examined(folder, folder.check_model()):
         return False
     spec, home = folder.spec, Home(path.parent.parent)
     data = load_dataset(spec.recipe.data, home, lambda message, fraction: None)
-    origin = result.get("origin")
-    made_of = origin if isinstance(origin, dict) else {}
-    if made_of.get("data", data.fingerprint) != data.fingerprint:
+    origin = result.origin if result else Origin()
+    if origin.data not in (None, data.fingerprint):
         raise InputError("The pictures have changed since {run} was trained: put them back.", run=folder.run_id)
     dense_digest = None if spec.is_dense else _dense(folder).check_model()
-    if made_of.get("dense", dense_digest) != dense_digest:
+    if origin.dense not in (None, dense_digest):
         raise InputError(
             "{dense} is not the dense network any more that {run} was pruned from.",
             dense=spec.dense.run_id,
@@ -132,7 +131,7 @@ def _is_examined(folder: RunFolder, digest: str) -> bool:
         found = read_diagnostics(folder)
     except InputError:
         return False
-    return found is not None and is_of(found, {"model_sha256": digest})
+    return found is not None and found.model == digest
 
 
 @torch.no_grad()

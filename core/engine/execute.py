@@ -8,7 +8,6 @@ import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -30,6 +29,7 @@ from core.runs.diagnostics import write_diagnostics
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
+from core.runs.result import Environment, Origin, RunResult
 from core.spec.errors import InputError
 from core.spec.methods import REWIND_EPOCHS
 from core.spec.training_plan import make_training_plan
@@ -51,7 +51,7 @@ def execute(path: Path) -> State:
                 result = _run(folder, lease)
                 lease.check()
                 folder.commit(result)
-                folder.append("done", test_accuracy=result["test_accuracy"])
+                folder.append("done", test_accuracy=result.test_accuracy)
             drop_checkpoints(path)
         except CancelledError:
             folder.append("cancelled")
@@ -103,7 +103,7 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
     return RunFailure(FailureCode.UNEXPECTED, message)
 
 
-def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
+def _run(folder: RunFolder, lease: Lease) -> RunResult:
     began = time.monotonic()
     stop_if_cancelled(folder)
     spec = folder.spec
@@ -132,27 +132,28 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
         origin={"data": data.fingerprint},
     )
     result = (_run_dense if spec.is_dense else _run_pruned)(job)
-    return {
-        **result,
-        "origin": job.origin,
-        "train_pictures": len(job.train),
-        "wall_seconds": round(job.earlier_seconds + time.monotonic() - began, 2),
-        "environment": surroundings,
-    }
+    return result.model_copy(
+        update={
+            "origin": Origin(**job.origin),
+            "train_pictures": len(job.train),
+            "wall_seconds": round(job.earlier_seconds + time.monotonic() - began, 2),
+            "environment": Environment(**surroundings),
+        }
+    )
 
 
-def _run_dense(job: RunContext) -> dict[str, Any]:
+def _run_dense(job: RunContext) -> RunResult:
     model = resnet18(job.spec.recipe.width, len(job.data.classes), seed=job.spec.seed)
     trained = train(job, model, make_training_plan(job.spec), phase="train", keep=REWIND_EPOCHS)
     return _measure(job, trained, dense=trained.model)
 
 
-def _run_pruned(job: RunContext) -> dict[str, Any]:
+def _run_pruned(job: RunContext) -> RunResult:
     source = RunFolder(job.folder.path.with_name(job.spec.dense.run_id))
     dense_result = source.result()
     if dense_result is None:
         raise InputError("The dense run {run} is not finished: run it first, or retry to run both.", run=source.run_id)
-    if dense_result.get("origin", job.origin) != job.origin:
+    if dense_result.origin.data not in (None, job.data.fingerprint):
         raise InputError(
             "The pictures have changed since the dense run {run} was trained: put them back, or give "
             "the new ones a folder of their own.",
@@ -175,7 +176,7 @@ def _run_pruned(job: RunContext) -> dict[str, Any]:
     return _measure(job, trained, dense=dense)
 
 
-def _measure(job: RunContext, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
+def _measure(job: RunContext, trained: Trained, *, dense: ResNet) -> RunResult:
     """Write the compressed model, and measure what was really written."""
     stop_if_cancelled(job.folder)
     job.folder.report_progress(phase="measure", fraction=1.0)

@@ -67,8 +67,8 @@ def _is_current(folder: RunFolder, digest: str) -> bool:
 
 def _origin(folder: RunFolder) -> str:
     """The fingerprint of the pictures that the run was trained on."""
-    origin = (folder.result() or {}).get("origin")
-    return str(origin.get("data")) if isinstance(origin, dict) else ""
+    result = folder.result()
+    return (result.origin.data if result else None) or ""
 
 
 class _Points:

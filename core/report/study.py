@@ -11,7 +11,9 @@ import pandas as pd
 
 from core.i18n import Message
 from core.report.provenance import Finished, Provenance, provenance
-from core.results.frame import METRICS, Results, studies, study_frame, summarise
+from core.results.frame import Results, studies, study_frame
+from core.results.metrics import METRICS
+from core.results.statistics import summarise
 from core.runs.atomic_io import MAX_TIME
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError, invalid_value
@@ -68,7 +70,7 @@ def find_study(home: Home, wanted: str | None = None) -> Study:
     key = matching[0]
     rows = study_frame(frame, key)
     folders = [home.run(run_id) for run_id in rows["run_id"]]
-    runs = [Finished(folder.spec, folder.result() or {}, _finished(folder)) for folder in folders]
+    runs = [Finished(folder.spec, result, _finished(folder)) for folder in folders if (result := folder.result())]
     others = {other: label for other, label in there.items() if other != key}
     return Study(key, there[key], others, rows, folders, runs, provenance(_recipe(runs), runs))
 
@@ -76,11 +78,12 @@ def find_study(home: Home, wanted: str | None = None) -> Study:
 def all_results(study: Study) -> dict[str, Any]:
     """Everything about a study as plain JSON data: where it comes from, mean and interval of every configuration, and
     the whole record of every run. docs/results.schema.json describes it."""
+    rows = {row["run_id"]: row for _, row in study.frame.iterrows()}
     return {
         "format": FORMAT,
         "study": _provenance(study),
         "configurations": list(_configurations(study.frame)),
-        "runs": [_run(study.frame, row, run) for row, run in enumerate(study.runs)],
+        "runs": [_run(run, rows[run.spec.run_id]) for run in study.runs],
     }
 
 
@@ -112,16 +115,15 @@ def _configurations(frame: pd.DataFrame) -> Iterable[dict[str, Any]]:
         }
 
 
-def _run(frame: pd.DataFrame, row: int, run: Finished) -> dict[str, Any]:
-    record = run.result
-    first = {name: record[name] for name in FIRST_KEYS if name != "method"}
+def _run(run: Finished, row: pd.Series[Any]) -> dict[str, Any]:
+    record = run.result.to_json()
     own = {
         "variant": run.spec.variant,
         "recipe": run.spec.recipe.key,
-        "accuracy_change": _or_none(frame["accuracy_change"].iloc[row]),
-        "size_ratio": _or_none(frame["size_ratio"].iloc[row]),
+        "accuracy_change": _or_none(row["accuracy_change"]),
+        "size_ratio": _or_none(row["size_ratio"]),
     }
-    return {"method": run.spec.method, **first, **own, **{k: v for k, v in record.items() if k not in FIRST_KEYS}}
+    return {**{name: record[name] for name in FIRST_KEYS}, **own, **record}
 
 
 def _recipe(runs: Sequence[Finished]) -> Recipe:
@@ -139,26 +141,14 @@ def _finished(folder: RunFolder) -> float | None:
 
 
 def layers(study: Study) -> pd.DataFrame:
-    rows = [
-        {"run_id": run.spec.run_id, "layer": layer["name"], "density": density}
-        for run in study.runs
-        for layer in _objects(run.result.get("layers"))
-        if isinstance(layer.get("name"), str) and (density := finite(layer.get("density"))) is not None
-    ]
+    """One row a layer of each run: run_id, layer, and the density that is left."""
+    rows = [(run.spec.run_id, layer.name, layer.density) for run in study.runs for layer in run.result.layers]
     return pd.DataFrame(rows, columns=["run_id", "layer", "density"])
 
 
-def dead_layers(runs: Sequence[Finished]) -> dict[RunSpec, list[str]]:
-    dead: dict[RunSpec, list[str]] = {}
-    for run in runs:
-        noted = run.result.get("dead_layers")
-        if isinstance(noted, list) and noted:
-            dead[run.spec] = [str(name) for name in noted]
-    return dead
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def dead_layers(runs: Sequence[Finished]) -> dict[RunSpec, Sequence[str]]:
+    """The layers that lost every weight, of each run that has such."""
+    return {run.spec: run.result.dead_layers for run in runs if run.result.dead_layers}
 
 
 def _or_none(value: float) -> float | None:

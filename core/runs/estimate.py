@@ -53,14 +53,12 @@ def read_throughputs(home: Home) -> list[Throughput]:
     finished.sort(key=lambda item: item[0], reverse=True)
     paces = []
     for _, folder in finished[:_NEWEST]:
-        with suppress(InputError, KeyError, TypeError, ValueError, ZeroDivisionError):
-            result, spec = folder.result() or {}, folder.spec
-            pictures, seconds = int(result["train_pictures"]), float(result["wall_seconds"])
-            rate = pictures * spec.retrain.epochs / seconds
-            if math.isfinite(rate) and rate > 0:
-                paces.append(
-                    Throughput(spec.recipe.key, spec.recipe.data, spec.recipe.width, spec.is_dense, pictures, rate)
-                )
+        with suppress(InputError):
+            result, spec = folder.result(), folder.spec
+            if result and result.train_pictures and result.wall_seconds:
+                pictures, recipe = result.train_pictures, spec.recipe
+                rate = pictures * spec.retrain.epochs / result.wall_seconds
+                paces.append(Throughput(recipe.key, recipe.data, recipe.width, spec.is_dense, pictures, rate))
     return paces
 
 

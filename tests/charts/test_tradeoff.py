@@ -19,7 +19,8 @@ from core.charts.tradeoff import (
     styles,
     tradeoff_chart,
 )
-from core.results.frame import Results, interpolate, study_frame, summarise
+from core.results.frame import Results, study_frame
+from core.results.statistics import interpolate, summarise
 from core.runs.folder import Home
 from core.spec.grid import study_runs
 from core.spec.methods import METHODS, variant_label

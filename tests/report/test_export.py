@@ -18,7 +18,9 @@ from core.report import export as outputs
 from core.report import rasterize as drawing
 from core.report import study as study_data
 from core.report.text import LANGUAGES
-from core.results.frame import METRICS, Results, study_frame, summarise
+from core.results.frame import Results, study_frame
+from core.results.metrics import METRICS
+from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe

@@ -11,8 +11,9 @@ import vl_convert
 
 from core.charts.tradeoff import styles
 from core.report.figures import figures
-from core.results.frame import Results, study_frame, summarise
+from core.results.frame import Results, study_frame
 from core.results.pareto import pareto_front
+from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.runs.status import curves
 from core.spec.grid import study_runs

@@ -20,7 +20,7 @@ from core.report.references import references
 from core.report.study import find_study
 from core.report.tables import efficiency_table, escape_markdown
 from core.report.text import LANGUAGES, build_report
-from core.results.frame import summarise
+from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.spec.methods import METHODS
 from core.spec.presets import build_recipe

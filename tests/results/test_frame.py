@@ -9,7 +9,8 @@ import os
 import numpy as np
 import pytest
 
-from core.results.frame import Results, interpolate, studies, study_frame, summarise
+from core.results.frame import Results, studies, study_frame
+from core.results.statistics import interpolate, summarise
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.grid import study_runs

@@ -8,9 +8,9 @@ import streamlit as st
 
 from core.charts import tradeoff as charts
 from core.i18n import t, tn
-from core.labels import state_name, variant_name
-from core.results.frame import interpolate
+from core.labels import state_name
 from core.results.sensitivity import accuracy_at
+from core.results.statistics import interpolate
 from core.runs.folder import State
 from ui.compare.cards import show_cards
 from ui.compare.notes import show_dead_layers, show_provenance
@@ -125,7 +125,7 @@ def reset_accuracy_target(chosen: str) -> None:
 def choose_methods_and_sparsity(study: Study) -> tuple[dict[str, charts.Style], float]:
     left, right = st.columns([3, 4], gap="medium", vertical_alignment="top")
     many = len(study.looks) > MANY_VARIANTS
-    names = {variant: variant_name(variant) for variant in study.looks}
+    names = {variant: look.name for variant, look in study.looks.items()}
     read_choices("methods", names)
     chosen: list[str] = left.pills(
         t("Show only"),

@@ -96,14 +96,14 @@ def say(found: Recommendation, goal: str, lowest: float, looks: Mapping[str, cha
                 t(
                     "**No run here has {lowest:g} % or more.** The most accurate one is {run}, with {accuracy:.2f} %.",
                     lowest=lowest,
-                    run=run_name(run),
+                    run=measured_name(run),
                     accuracy=run["test_accuracy"],
                 )
             )
             link("model", t("Open this run"), bound=BOUND, run=run["run_id"])
             return
         several = found.mean_met and mean["n"] > 1
-        st.markdown(f"{swatch(looks[run['variant']])} **{setting_name(mean) if several else run_name(run)}**")
+        st.markdown(f"{swatch(looks[run['variant']])} **{setting_name(mean) if several else measured_name(run)}**")
         st.markdown("  \n".join(facts(mean if several else run)))
         st.markdown(doubt(found, lowest))
         if found.lucky:
@@ -149,19 +149,15 @@ def luck(found: Candidate, goal: str) -> str:
         ":material/casino: {better}, but by luck: {run} has {accuracy:.2f} %; the mean of its {n} "
         "seeds is {mean:.2f} %.",
         better=t("Smaller") if goal == "small" else t("Faster"),
-        run=run_name(found.run),
+        run=measured_name(found.run),
         accuracy=found.run["test_accuracy"],
         n=found.mean["n"],
         mean=found.mean["test_accuracy"],
     )
 
 
-def run_name(run: Mapping[str, Any]) -> str:
-    return measured_name(run["variant"], run["sparsity"], run["seed"])
-
-
 def setting_name(row: Mapping[str, Any]) -> str:
-    variant = variant_name(row["variant"])
+    variant = variant_name(row["method"], row["settings"])
     return variant if row["method"] == DENSE else t("{variant} {sparsity:g}", variant=variant, sparsity=row["sparsity"])
 
 

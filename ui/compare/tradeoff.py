@@ -12,7 +12,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.charts import tradeoff as charts
 from core.charts.slider import slider_data
-from core.charts.variants import localized_styles
 from core.i18n import t
 from core.spec.methods import METHODS
 from ui.compare.cards import before_help, swatch
@@ -27,8 +26,8 @@ CLICKS = "runs opened"
 def show_charts(study: Study, marked: pd.DataFrame, shown: Mapping[str, charts.Style], sparsity: float) -> None:
     st.subheader(t("Trade-off"), anchor=False)
     axis, latency, before = choose_view(study, shown)
-    looks = charts.with_dense(localized_styles(shown)).items()
-    st.markdown("&ensp; ".join(f"{swatch(look)}&nbsp;{variant.replace(' ', '&nbsp;')}" for variant, look in looks))
+    looks = charts.with_dense(shown).values()
+    st.markdown("&ensp; ".join(f"{swatch(look)}&nbsp;{look.name.replace(' ', '&nbsp;')}" for look in looks))
     panels = (charts.ACCURACY, charts.SIZE, latency, charts.MACS)
     rows = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     for column, panel in zip(rows, panels, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.i18n import t
 from core.labels import duration, phase_name, recipe_name, run_name, short_variant_name, state_name
-from core.results.frame import half_width
+from core.results.statistics import half_width
 from core.runs.folder import State
 from core.runs.status import RunStatus
 from core.spec.spec import RunSpec
@@ -47,7 +47,7 @@ class Filter:
         told = run.run_id
         if run.spec is not None:
             spec, recipe = run.spec, run.spec.recipe
-            told += f" {spec.label} {recipe.label} {run_name(spec)} {recipe_name(recipe.label)}"
+            told += f" {spec.label} {recipe.label} {run_name(spec)} {recipe_name(recipe)}"
         return all(word in told.lower() for word in self.text.lower().split())
 
 
@@ -58,7 +58,7 @@ def run_row(run: RunStatus) -> dict[str, Any]:
     if run.seconds_left is not None:
         now = t("{phase}, {time} left", phase=now, time=duration(run.seconds_left))
     return {
-        "Method": short_variant_name(spec.variant) if spec else run.run_id,
+        "Method": short_variant_name(spec.method, spec.settings) if spec else run.run_id,
         "Sparsity": spec.sparsity if spec else None,
         "Seed": spec.seed if spec else None,
         "Accuracy (%)": run.test_accuracy,
@@ -68,7 +68,7 @@ def run_row(run: RunStatus) -> dict[str, Any]:
         "Size (MB)": run.size_mb,
         "Latency (ms)": run.latency_ms,
         "Launched": datetime.fromtimestamp(run.created, UTC),
-        "Recipe": recipe_name(spec.recipe.label) if spec else "",
+        "Recipe": recipe_name(spec.recipe) if spec else "",
     }
 
 

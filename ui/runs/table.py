@@ -58,7 +58,7 @@ def choose(runs: Sequence[RunStatus]) -> list[RunStatus]:
 def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     """Which runs are wanted, and whether those that differ only in the seed share a row."""
     states = [state for state in State if any(run.state == state for run in runs)]
-    variants = list(dict.fromkeys(run.spec.variant for run in runs if run.spec))
+    variants = {run.spec.variant: variant_name(run.spec.method, run.spec.settings) for run in runs if run.spec}
     read_choices("state", states)
     read_choices("method", variants)
     read_choice("find", ANY_TEXT, "")
@@ -72,9 +72,9 @@ def choose_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     )
     chosen_variants = columns[2].multiselect(
         t("Method"),
-        variants,
+        list(variants),
         key="method",
-        format_func={variant: variant_name(variant) for variant in variants}.__getitem__,
+        format_func=variants.__getitem__,
         placeholder=t("All"),
     )
     grouped = columns[3].toggle(
