@@ -253,7 +253,8 @@ def test_the_slider_stands_above_the_curve_before_finetuning(study, before):
 
 
 def test_every_method_has_a_colour_and_a_shape_of_its_own():
-    summary = pd.DataFrame({"method": list(METHODS), "variant": [variant_label(name, {}) for name in METHODS]})
+    rows = [{"method": name, "variant": variant_label(name, {}), "settings": ()} for name in METHODS]
+    summary = pd.DataFrame(rows)
     looks = styles(summary).values()
     assert len({look.color for look in looks}) == len({look.shape for look in looks}) == len(METHODS)
     assert len({look.glyph for look in looks}) == len(METHODS)

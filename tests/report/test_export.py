@@ -21,7 +21,7 @@ from core.report.text import LANGUAGES
 from core.results.frame import Results, study_frame
 from core.results.metrics import METRICS
 from core.results.statistics import summarise
-from core.runs.folder import Home
+from core.runs.folder import Home, State
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
 from tests.records import write_result
@@ -66,7 +66,7 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
     assert {run["run_id"] for run in data["runs"]} == set(study["run_id"])
     for run in data["runs"]:
         assert tuple(run)[:7] == study_data.FIRST_KEYS
-        assert run.items() >= home.run(run["run_id"]).result().items()
+        assert run.items() >= home.run(run["run_id"]).result().to_json().items()
     summary = summarise(study)
     for row, configuration in zip(summary.to_dict("records"), data["configurations"], strict=True):
         assert configuration["seeds"] == [1, 2]
@@ -195,14 +195,21 @@ def test_a_language_that_there_is_not_is_refused_and_every_other_is_offered(home
     assert not (home.path / "outputs").exists()
 
 
-def test_garbled_notes_in_a_record_are_left_out(tmp_path):
-    home = Home(tmp_path).prepare()
-    garbage = {"environment": ["x"], "latency": 3, "dead_layers": "all", "train_pictures": "many", "wall_seconds": {}}
-    write_study(home, **garbage)
+@pytest.mark.parametrize(
+    "garbage", [{"environment": ["x"]}, {"latency": 3}, {"dead_layers": "all"}, {"train_pictures": "many"}]
+)
+def test_a_record_with_garbled_notes_is_damaged_and_the_study_is_the_others(home, garbage):
+    write_study(home, seeds=(3,), **garbage)
+    damaged = [folder for folder in home.runs() if folder.state() == State.FAILED]
+    assert len(damaged) == 5
+    assert all(next(iter(garbage)) in str(folder.describe()[1].message) for folder in damaged)
+    assert study_data.find_study(home).source.seeds == (1, 2)
+
+
+def test_what_early_records_did_not_note_is_left_out(home):
     study = study_data.find_study(home)
-    outputs.write_results(study, tmp_path)
-    assert study.source.hardware == ("unknown hardware",)
     assert study.source.wall_minutes is None
+    assert study.source.commits == study.source.latency == ()
     assert math.isfinite(study.source.train_minutes)
 
 
