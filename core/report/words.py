@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from core.i18n import t, use_language
-from core.labels import run_name, variant_name
+from core.labels import measured_name, variant_name
 from core.report.tables import escape_markdown
 from core.spec.spec import RunSpec
 
@@ -31,4 +31,6 @@ class Words:
     def run(self, variant: str, sparsity: float, seed: int) -> str:
         """The same of a run."""
         with use_language(self.language):
-            return escape_markdown(run_name(replace(self.variants[variant], sparsity=sparsity, seed=seed)))
+            spec = self.variants[variant]
+            row = {"method": spec.method, "settings": spec.settings, "sparsity": sparsity, "seed": seed}
+            return escape_markdown(measured_name(row))

@@ -127,6 +127,6 @@ def test_a_long_caption_is_cut(study):
 
 def test_every_method_can_be_told_apart():
     """Colour, shape and dash together are a method's own."""
-    rows = pd.DataFrame({"method": list(METHODS), "variant": [method.label for method in METHODS.values()]})
+    rows = pd.DataFrame([{"method": m.name, "variant": m.label, "settings": ()} for m in METHODS.values()])
     looks = styles(rows).values()
     assert len({(look.color, look.shape, look.dash, look.filled) for look in looks}) == len(METHODS)
