@@ -1,37 +1,21 @@
-"""The finished runs of one recipe: where they come from, and all of their numbers as plain data."""
+"""The finished runs of one recipe, and where they come from."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from core.i18n import Message
 from core.report.provenance import Finished, Provenance, provenance
 from core.results.frame import Results, studies, study_frame
-from core.results.metrics import METRICS
-from core.results.statistics import summarise
 from core.runs.atomic_io import MAX_TIME
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError, invalid_value
 from core.spec.methods import DENSE
 from core.spec.spec import Recipe, RunSpec
 from core.spec.validate import finite
-
-# What a reader of all_results.json finds first in every run.
-FIRST_KEYS = (
-    "method",
-    "sparsity",
-    "seed",
-    "test_accuracy",
-    "params_millions",
-    "model_size_mb",
-    "inference_latency_ms",
-)
-FORMAT = "prunescope-results-1"
 
 
 @dataclass(frozen=True)
@@ -75,57 +59,6 @@ def find_study(home: Home, wanted: str | None = None) -> Study:
     return Study(key, there[key], others, rows, folders, runs, provenance(_recipe(runs), runs))
 
 
-def all_results(study: Study) -> dict[str, Any]:
-    """Everything about a study as plain JSON data: where it comes from, mean and interval of every configuration, and
-    the whole record of every run. docs/results.schema.json describes it."""
-    rows = {row["run_id"]: row for _, row in study.frame.iterrows()}
-    return {
-        "format": FORMAT,
-        "study": _provenance(study),
-        "configurations": list(_configurations(study.frame)),
-        "runs": [_run(run, rows[run.spec.run_id]) for run in study.runs],
-    }
-
-
-def _provenance(study: Study) -> dict[str, Any]:
-    source = study.source
-    return {
-        "recipe": study.key,
-        "label": study.label,
-        **asdict(source.recipe),
-        "synthetic": source.synthetic,
-        "seeds": list(source.seeds),
-        "hardware": list(source.hardware),
-        "software": list(source.software),
-        "commits": list(source.commits),
-        "finished": list(source.dates),
-        "train_minutes": round(source.train_minutes, 2),
-    }
-
-
-def _configurations(frame: pd.DataFrame) -> Iterable[dict[str, Any]]:
-    for _, row in summarise(frame).iterrows():
-        own = frame[(frame["variant"] == row["variant"]) & (frame["sparsity"] == row["sparsity"])]
-        yield {
-            "method": row["method"],
-            "variant": row["variant"],
-            "sparsity": row["sparsity"],
-            "seeds": sorted(map(int, own["seed"])),
-            "metrics": {name: {"mean": _or_none(row[name]), "ci95": _or_none(row[f"{name}_ci"])} for name in METRICS},
-        }
-
-
-def _run(run: Finished, row: pd.Series[Any]) -> dict[str, Any]:
-    record = run.result.to_json()
-    own = {
-        "variant": run.spec.variant,
-        "recipe": run.spec.recipe.key,
-        "accuracy_change": _or_none(row["accuracy_change"]),
-        "size_ratio": _or_none(row["size_ratio"]),
-    }
-    return {**{name: record[name] for name in FIRST_KEYS}, **own, **record}
-
-
 def _recipe(runs: Sequence[Finished]) -> Recipe:
     """The recipe of the pruned runs, since a dense run's own says nothing about fine-tuning."""
     return next((run.spec.recipe for run in runs if run.spec.method != DENSE), runs[0].spec.recipe)
@@ -149,7 +82,3 @@ def layers(study: Study) -> pd.DataFrame:
 def dead_layers(runs: Sequence[Finished]) -> dict[RunSpec, Sequence[str]]:
     """The layers that lost every weight, of each run that has such."""
     return {run.spec: run.result.dead_layers for run in runs if run.result.dead_layers}
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 NAME = "results.json"
 _CORE = Path(__file__).resolve().parents[1]
 # What a row depends on beside the record itself.
-_MADE_BY = (
+MADE_BY = (
     "results/frame.py",
     "results/metrics.py",
     "runs/record.py",
@@ -55,4 +55,4 @@ def save_rows(folder: Path, rows: Mapping[str, tuple[Signature, Row | None]]) ->
 @cache
 def _version() -> str:
     """The SHA-256 of the code by which rows are made."""
-    return hashlib.sha256(b"".join((_CORE / name).read_bytes() for name in _MADE_BY)).hexdigest()
+    return hashlib.sha256(b"".join((_CORE / name).read_bytes() for name in MADE_BY)).hexdigest()

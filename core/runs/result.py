@@ -26,7 +26,6 @@ from core.runs.record import (
     Sparsity,
 )
 from core.spec.methods import Scalar
-from core.spec.spec import Schedule
 
 
 class Environment(Record):
@@ -77,6 +76,16 @@ class Timings(Record):
     optimised: OptimisedTimings = OptimisedTimings()
 
 
+class TrainingSchedule(Record):
+    """SGD with momentum; the learning rate falls from ``lr`` to 0 as a cosine over all steps."""
+
+    epochs: AtLeastOne
+    lr: Positive
+    batch_size: AtLeastOne
+    momentum: Share
+    weight_decay: Amount
+
+
 class LayerDensity(Record):
     """One layer: weight shape here and in the dense network, and the share of the dense weights that is left."""
 
@@ -109,7 +118,7 @@ class RunResult(Record):
     settings: Mapping[str, Scalar] = {}
     data: str | None = None
     preset: str | None = None
-    schedule: Schedule | None = None
+    schedule: TrainingSchedule | None = None
     accuracy_before_finetuning: Percent
     per_class_accuracy: tuple[Percent, ...] = ()
     test_loss: Amount | None = None
