@@ -9,17 +9,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from core.charts import tradeoff
 from core.charts.tooltips import run_tooltip
-from core.charts.tradeoff import (
-    ACCURACY,
-    SIZE,
-    Panel,
-    Style,
-    draws_every_run,
-    localized_styles,
-    localized_variants,
-    with_dense,
-)
+from core.charts.tradeoff import ACCURACY, SIZE, Panel, Style, draws_every_run, localized_variants, with_dense
 from core.i18n import t
 from core.results.pareto import pareto_front
 from core.spec.methods import DENSE
@@ -43,7 +35,7 @@ def pareto_chart(
     selection called ``select``."""
     summary = localized_variants(summary, looks)
     runs = None if runs is None else localized_variants(runs, looks)
-    looks = localized_styles(with_dense(looks))
+    looks = tradeoff.localized_styles(with_dense(looks))
     fields = ["variant", "sparsity", cost.metric, "test_accuracy"]
     shown = summary[summary["variant"].isin(list(looks))].dropna(subset=[cost.metric, "test_accuracy"])
     half = shown["test_accuracy_ci"]

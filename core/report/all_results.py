@@ -23,25 +23,20 @@ from core.runs.record import EXACT, Amount, AtLeastOne, Count, Sparsity
 from core.runs.result import RunResult, TrainingSchedule
 
 # What a reader finds first in every run.
-FIRST_KEYS = (
-    "method",
-    "sparsity",
-    "seed",
-    "test_accuracy",
-    "params_millions",
-    "model_size_mb",
-    "inference_latency_ms",
-)
+FIRST_KEYS = ("method", "sparsity", "seed", "test_accuracy", "params_millions", "model_size_mb", "inference_latency_ms")
 FORMAT = "prunescope-results-1"
 Texts = Annotated[tuple[str, ...], Field(json_schema_extra={"uniqueItems": True})]
 Seeds = Annotated[tuple[Count, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
 
 
-class StudyRecord(BaseModel):
+class _Exact(BaseModel):
+    model_config = EXACT
+
+
+class StudyRecord(_Exact):
     """What all runs share, and where they were executed. ``recipe`` is the key of the recipe: runs of one key can be
     compared. ``synthetic``: the pictures were drawn by the program. ``finished``: dates in UTC."""
 
-    model_config = EXACT
     recipe: str
     label: str
     preset: str
@@ -59,18 +54,16 @@ class StudyRecord(BaseModel):
     train_minutes: Amount
 
 
-class Mean(BaseModel):
+class Mean(_Exact):
     """A mean over seeds, and half of its 95 % Student-t interval (null for fewer than two seeds)."""
 
-    model_config = EXACT
     mean: float | None
     ci95: Amount | None
 
 
-class Configuration(BaseModel):
+class Configuration(_Exact):
     """The means of the runs that differ in nothing but the seed."""
 
-    model_config = EXACT
     method: str
     variant: str
     sparsity: Sparsity
@@ -88,10 +81,9 @@ class RunRecord(RunResult):
     size_ratio: float | None
 
 
-class AllResults(BaseModel):
+class AllResults(_Exact):
     """Written by python -m core evaluate."""
 
-    model_config = EXACT
     format: Literal["prunescope-results-1"]
     study: StudyRecord
     configurations: Annotated[tuple[Configuration, ...], Field(min_length=1)]

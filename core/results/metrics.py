@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import pandas as pd
@@ -37,16 +38,16 @@ class Metric:
 
     name: str
     label: str
-    title: str = ""
+    column: str = ""
     help: str = ""
+    rank: int = 9
+    title: str = ""
     digits: int = 3
     signed: bool = False
     is_ratio: bool = False
     better: Literal["higher", "lower"] | None = None
     highest: float = math.inf
-    column: str = ""
     unit: float = 1.0
-    rank: int = 9
     interval: Interval | None = None
     against_dense: Callable[[pd.DataFrame, pd.DataFrame], pd.Series[float]] | None = None
 
@@ -56,204 +57,145 @@ def above_zero(values: pd.Series[float]) -> pd.Series[float]:
     return values.where(values > 0)
 
 
+_percent = partial(Metric, digits=2, better="higher", highest=100)
+_cost = partial(Metric, better="lower")
+_ratio = partial(Metric, digits=2, is_ratio=True, better="higher")
+_INTERVAL = N_("Half of the 95 % Student-t interval of the mean; none for one seed.")
+_CHANGE_INTERVAL = N_("Half of the 95 % Student-t interval of the change; none for one seed.")
 _ENTRIES = (
-    Metric(
+    _percent(
         "test_accuracy",
         N_("Accuracy (%)"),
+        "accuracy_percent",
+        N_("Mean test accuracy after the last epoch."),
+        1,
         title=N_("Test accuracy (%)"),
-        help=N_("Mean test accuracy after the last epoch."),
-        digits=2,
-        better="higher",
-        highest=100,
-        column="accuracy_percent",
-        rank=1,
-        interval=Interval(
-            "accuracy_ci95", "± 95 %", N_("Half of the 95 % Student-t interval of the mean; none for one seed.")
-        ),
+        interval=Interval("accuracy_ci95", "± 95 %", _INTERVAL),
     ),
-    Metric(
+    _percent(
         "accuracy_before_finetuning",
         N_("Before fine-tuning (%)"),
-        help=N_("Accuracy right after pruning."),
-        digits=2,
-        better="higher",
-        highest=100,
-        column="accuracy_before_finetuning_percent",
-        rank=8,
+        "accuracy_before_finetuning_percent",
+        N_("Accuracy right after pruning."),
+        8,
     ),
     Metric(
         "reached_sparsity",
         N_("Reached sparsity"),
-        help=N_("The share of weights that is really gone."),
+        "reached_sparsity",
+        N_("The share of weights that is really gone."),
+        6,
         digits=4,
-        highest=1,
-        column="reached_sparsity",
-        rank=6,
     ),
-    Metric(
-        "filter_ratio",
-        N_("Filter ratio"),
-        help=N_("The share of whole filters that is gone."),
-        highest=1,
-        column="filter_ratio",
-        rank=6,
-    ),
-    Metric("params_total", N_("Params"), digits=0, better="lower"),
-    Metric("params_nonzero", N_("Params that are not zero"), digits=0, better="lower"),
-    Metric(
-        "params_millions",
-        N_("Params (M)"),
-        help=N_("Weights that are not zero."),
-        better="lower",
-        column="params_millions",
-        rank=5,
-    ),
-    Metric(
+    Metric("filter_ratio", N_("Filter ratio"), "filter_ratio", N_("The share of whole filters that is gone."), 6),
+    _cost("params_total", N_("Params"), digits=0),
+    _cost("params_nonzero", N_("Params that are not zero"), digits=0),
+    _cost("params_millions", N_("Params (M)"), "params_millions", N_("Weights that are not zero."), 5),
+    _cost(
         "macs",
         N_("MACs (M)"),
+        "macs_millions",
+        N_("Multiply-accumulate operations for one image."),
+        5,
         title=N_("MACs (per image)"),
-        help=N_("Multiply-accumulate operations for one image."),
         digits=1,
-        better="lower",
-        column="macs_millions",
         unit=1e6,
-        rank=5,
     ),
-    Metric(
+    _ratio(
         "mac_ratio",
         N_("MAC ratio"),
-        help=N_("MACs of the dense network over these. This is not a speed-up."),
-        digits=2,
-        is_ratio=True,
-        better="higher",
-        column="mac_ratio",
-        rank=5,
+        "mac_ratio",
+        N_("MACs of the dense network over these. This is not a speed-up."),
+        5,
     ),
-    Metric(
-        "plain_size_mb",
-        N_("Plain size (MB)"),
-        help=N_("The weights saved as they are."),
-        better="lower",
-        column="plain_size_mb",
-        rank=7,
-    ),
-    Metric(
+    _cost("plain_size_mb", N_("Plain size (MB)"), "plain_size_mb", N_("The weights saved as they are."), 7),
+    _cost(
         "model_size_mb",
         N_("Size (MB)"),
+        "compressed_size_mb",
+        N_("The compressed file that was really written."),
+        2,
         title=N_("Compressed size (MB)"),
-        help=N_("The compressed file that was really written."),
-        better="lower",
-        column="compressed_size_mb",
-        rank=2,
     ),
     Metric(
-        "inference_latency_ms",
-        N_("Latency, batch 1 (ms)"),
-        help=N_("Per image, one at a time."),
-        column="latency_batch1_ms",
-        rank=3,
+        "inference_latency_ms", N_("Latency, batch 1 (ms)"), "latency_batch1_ms", N_("Per image, one at a time."), 3
     ),
     Metric(
         "batch_latency_ms",
         N_("Latency, large batch (ms)"),
-        help=N_("Latency per image in a large batch."),
-        column="latency_large_batch_ms",
-        rank=3,
+        "latency_large_batch_ms",
+        N_("Latency per image in a large batch."),
+        3,
     ),
-    Metric(
-        "speedup",
-        N_("Speed-up, batch 1"),
-        help=N_("Measured, against dense."),
-        digits=2,
-        is_ratio=True,
-        better="higher",
-        column="speedup_batch1",
-        rank=3,
-    ),
-    Metric(
+    _ratio("speedup", N_("Speed-up, batch 1"), "speedup_batch1", N_("Measured, against dense."), 3),
+    _ratio(
         "batch_speedup",
         N_("Speed-up, large batch"),
-        help=N_("Speed-up in a large batch, measured, against dense."),
-        digits=2,
-        is_ratio=True,
-        better="higher",
-        column="speedup_large_batch",
-        rank=3,
+        "speedup_large_batch",
+        N_("Speed-up in a large batch, measured, against dense."),
+        3,
     ),
     Metric(
         "optimised_latency_ms",
         N_("Optimised, batch 1 (ms)"),
-        help=N_("Latency per image with BatchNorm folded and operations fused."),
-        column="optimised_latency_batch1_ms",
-        rank=4,
+        "optimised_latency_batch1_ms",
+        N_("Latency per image with BatchNorm folded and operations fused."),
+        4,
     ),
     Metric(
         "optimised_batch_latency_ms",
         N_("Optimised, large batch (ms)"),
-        help=N_("The same per image in a large batch."),
-        column="optimised_latency_large_batch_ms",
-        rank=4,
+        "optimised_latency_large_batch_ms",
+        N_("The same per image in a large batch."),
+        4,
     ),
-    Metric(
+    _ratio(
         "optimised_speedup",
         N_("Optimised speed-up, batch 1"),
-        help=N_("Measured, against the dense network optimised alike."),
-        digits=2,
-        is_ratio=True,
-        better="higher",
-        column="optimised_speedup_batch1",
-        rank=4,
+        "optimised_speedup_batch1",
+        N_("Measured, against the dense network optimised alike."),
+        4,
     ),
-    Metric(
+    _ratio(
         "optimised_batch_speedup",
         N_("Optimised speed-up, large batch"),
-        help=N_("The same in a large batch."),
-        digits=2,
-        is_ratio=True,
-        better="higher",
-        column="optimised_speedup_large_batch",
-        rank=4,
+        "optimised_speedup_large_batch",
+        N_("The same in a large batch."),
+        4,
     ),
     Metric(
         "accuracy_change",
         N_("Change"),
-        help=N_("Percentage points against the dense runs of the same seeds."),
+        "accuracy_change_points",
+        N_("Percentage points against the dense runs of the same seeds."),
+        rank=1,
         digits=2,
         signed=True,
         better="higher",
-        column="accuracy_change_points",
-        rank=1,
-        interval=Interval(
-            "accuracy_change_ci95",
-            N_("Change ± 95 %"),
-            N_("Half of the 95 % Student-t interval of the change; none for one seed."),
-        ),
+        interval=Interval("accuracy_change_ci95", N_("Change ± 95 %"), _CHANGE_INTERVAL),
         against_dense=lambda study, dense: study["test_accuracy"] - dense["test_accuracy"],
     ),
     Metric(
         "size_ratio",
         N_("Times smaller"),
-        title=N_("Times smaller than the dense file, logarithmic"),
-        help=N_("The dense network's file over this one."),
+        "size_ratio",
+        N_("The dense network's file over this one."),
+        rank=2,
         digits=1,
         is_ratio=True,
         better="higher",
-        column="size_ratio",
-        rank=2,
         against_dense=lambda study, dense: dense["model_size_mb"] / above_zero(study["model_size_mb"]),
     ),
     # Over the latency of the dense network, timed in turns with it. Of two runs that were measured at different times only
     # these can be compared: a machine is not equally fast all day.
-    Metric(
+    _cost(
         "relative_latency",
         N_("Latency, batch 1 (dense = 1)"),
-        better="lower",
         against_dense=lambda study, dense: 1 / above_zero(study["speedup"]),
     ),
-    Metric(
+    _cost(
         "relative_batch_latency",
         N_("Latency, large batch (dense = 1)"),
-        better="lower",
         against_dense=lambda study, dense: 1 / above_zero(study["batch_speedup"]),
     ),
 )

@@ -60,7 +60,7 @@ def test_every_method_runs_to_its_record(home, recipe, method):
     assert (result.mac_ratio > 1.3) == (METHODS[method].kind == "structured")
     assert (result.filter_ratio > 0) == (METHODS[method].kind == "structured")
     assert result.schedule.lr == (0.05 if METHODS[method].restarts else 0.01)
-    json.dumps(result, allow_nan=False)
+    json.dumps(result.to_json(), allow_nan=False)
 
 
 def test_the_recorded_accuracy_is_that_of_the_file(home, recipe):

@@ -19,22 +19,9 @@ from ui.shared.url import read_choice, write_if_chosen
 
 # What fits a window beside each other; the rest is a click away, and in the files.
 VIEWS: Mapping[str, Sequence[str]] = {
-    "results": (
-        "test_accuracy",
-        "accuracy_change",
-        "model_size_mb",
-        "size_ratio",
-        "macs",
-        "speedup",
-        "batch_speedup",
-    ),
+    "results": ("test_accuracy", "accuracy_change", "model_size_mb", "size_ratio", "macs", "speedup", "batch_speedup"),
     "latency": ("inference_latency_ms", "speedup", "batch_latency_ms", "batch_speedup"),
-    "optimised": (
-        "optimised_latency_ms",
-        "optimised_speedup",
-        "optimised_batch_latency_ms",
-        "optimised_batch_speedup",
-    ),
+    "optimised": ("optimised_latency_ms", "optimised_speedup", "optimised_batch_latency_ms", "optimised_batch_speedup"),
 }
 
 
