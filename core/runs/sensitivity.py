@@ -36,7 +36,7 @@ class Curve:
         find_method(self.method).complete(self.settings)
         rising = all(low < high for low, high in pairwise(self.sparsity))
         if len(self.sparsity) != len(self.accuracy) or not self.sparsity or not rising:
-            raise InputError("a curve has no rising sparsities, as many as there are accuracies")
+            raise ValueError("no rising sparsities, as many as there are accuracies")
         return self
 
 
@@ -56,7 +56,7 @@ class Sensitivity:
     @model_validator(mode="after")
     def _check(self) -> Sensitivity:
         if self.pictures > self.test_pictures:
-            raise InputError("it has more pictures than there are")
+            raise ValueError("more pictures than there are")
         return self
 
 
