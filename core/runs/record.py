@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,15 @@ from core.i18n import Message
 from core.runs.atomic_io import MAX_RECORD_BYTES, parse_object, read_regular_file
 from core.spec.errors import InputError, os_reason
 
-T = TypeVar("T")
+
+class OfRun(Protocol):
+    """A record that names its run."""
+
+    @property
+    def run_id(self) -> str: ...
+
+
+T = TypeVar("T", bound=OfRun)
 
 EXACT = ConfigDict(extra="forbid")  # of a record that has one version
 
@@ -76,7 +84,7 @@ def read_record(path: Path, kind: TypeAdapter[T], max_bytes: int = MAX_RECORD_BY
         record = kind.validate_python(data)
     except ValidationError as error:
         raise _damaged(path, _reason(error)) from None
-    if getattr(record, "run_id", None) != path.parent.name:
+    if record.run_id != path.parent.name:
         raise InputError("{run}: {file} is that of another run.", run=path.parent.name, file=path.name)
     return record
 
