@@ -125,7 +125,8 @@ def run_process(path: Path, *, kill_at: int = 0, kill_after: float | None = None
 
 def outcome(folder: RunFolder) -> dict[str, Any]:
     """What must come out the same: every file of weights to the byte, and every number but the timings."""
-    result = folder.result() or {}
+    found = folder.result()
+    result = found.to_json() if found else {}
     numbers = {f"result: {key}": value for key, value in result.items() if key not in TIMINGS}
     # Somebody may commit while this runs.
     numbers["result: environment"] = {**result.get("environment", {}), "commit": ""}

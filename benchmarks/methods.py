@@ -17,7 +17,8 @@ import pandas as pd
 
 from core.cli.study import run_on_cluster
 from core.report.tables import with_interval
-from core.results.frame import Results, study_frame, summarise
+from core.results.frame import Results, study_frame
+from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.grid import with_dense

@@ -163,7 +163,8 @@ def _kill_in_the_middle(home: Home, beta: Host, study: subprocess.Popen[str]) ->
 def _print_table(runs: Sequence[RunFolder]) -> None:
     print(f"{'run':50} {'state':12} {'hosts':16} test accuracy")
     for run in runs:
-        accuracy = (run.result() or {}).get("test_accuracy", "-")
+        result = run.result()
+        accuracy = result.test_accuracy if result else "-"
         print(f"{run.run_id:50} {run.state():12} {' '.join(hosts_of(run)):16} {accuracy}")
     done = sum(run.state() == State.DONE for run in runs)
     print(f"\n{done} of {len(runs)} results arrived.")

@@ -3,100 +3,86 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from core.i18n import t
+from core.i18n import N_, t
 from core.runs.folder import State
-from core.spec.methods import DENSE, METHODS, Scalar, variant_label
-from core.spec.spec import RunSpec
+from core.spec.methods import DENSE, METHODS, Scalar, changed_settings
+from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
 
-_DENSE = variant_label(DENSE, {})
-_METHODS = {method.label: method for method in METHODS.values()}
-_COUNT = re.compile(r"width (?P<width>\d+)|(?P<epochs>[\d+]+) epochs|batch (?P<batch>\d+)|folder (?P<folder>.+)")
+if TYPE_CHECKING:
+    import pandas as pd
 
+Settings = Iterable[tuple[str, Scalar]]
 
-def recipe_name(label: str) -> str:
-    """A recipe that results call ``label``."""
-    preset, *parts = label.split(" · ")
-    return " · ".join([preset, *(_recipe_part(part) for part in parts)])
-
-
-def _recipe_part(part: str) -> str:
-    if part == "synthetic":
-        return t("synthetic")
-    found = _COUNT.fullmatch(part)
-    if not found:
-        return part
-    return {
-        "width": t("width {n}", n=found["width"]),
-        "epochs": t("{n} epochs", n=found["epochs"]),
-        "batch": t("batch {n}", n=found["batch"]),
-        "folder": t("folder {name}", name=found["folder"]),
-    }[str(found.lastgroup)]
+# Names of settings, and those of their values that are words: the others are the same in every language.
+_SETTING_NAMES = (
+    *(N_("allocation"), N_("criterion"), N_("floor"), N_("retraining"), N_("rewind epoch"), N_("round to")),
+    *(N_("rounds"), N_("schedule")),
+)
+_VALUES = (
+    *(N_("cost"), N_("fine-tuning"), N_("global"), N_("gradual"), N_("iterative"), N_("lr-rewinding")),
+    *(N_("one-shot"), N_("uniform")),
+)
 
 
-def variant_name(variant: str) -> str:
-    """A method with its settings that results call ``variant``."""
-    if variant == _DENSE:
-        return t("Dense")
-    label, _, settings = variant.removesuffix(")").partition(" (")
-    method = _METHODS.get(label)
-    if method is None:
-        return variant
-    if not settings:
-        return t(method.label)
-    return t(
-        "{method} ({settings})",
-        method=t(method.label),
-        settings=", ".join(_setting_in_a_name(setting) for setting in settings.split(", ")),
-    )
+def recipe_name(recipe: Recipe) -> str:
+    """A recipe in a few words, as Recipe.label in English."""
+    data, finetune, batch = recipe.data, recipe.finetune, recipe.train.batch_size
+    epochs = f"{recipe.train.epochs}" + (f"+{finetune.epochs}" if finetune else "")
+    if data.startswith(FOLDER_PREFIX):
+        data = t("folder {name}", name=data.rstrip("/").rsplit("/", 1)[-1])
+    elif data == "synthetic":
+        data = t("synthetic")
+    parts = [recipe.preset, data, t("width {n}", n=recipe.width), t("{n} epochs", n=epochs)]
+    return " · ".join([*parts, *([] if batch == 128 else [t("batch {n}", n=batch)])])
 
 
-def short_variant_name(variant: str) -> str:
+def variant_name(method: str, settings: Settings = ()) -> str:
+    """A method and those of its settings that are not the default, as ``variant_label`` in English."""
+    return _with_settings(t("Dense") if method == DENSE else t(METHODS[method].label), method, settings)
+
+
+def short_variant_name(method: str, settings: Settings = ()) -> str:
     """The same without the English name in brackets that other languages add: for a column of a table."""
-    label = variant.partition(" (")[0]
-    return variant_name(variant).replace(f" ({label})", "", 1)
+    label = "Dense" if method == DENSE else METHODS[method].label
+    return _with_settings(t(label).removesuffix(f" ({label})"), method, settings)
 
 
-def _setting_in_a_name(setting: str) -> str:
-    name, _, value = setting.rpartition(" ")
-    called = {
-        "allocation": t("allocation"),
-        "criterion": t("criterion"),
-        "floor": t("floor"),
-        "retraining": t("retraining"),
-        "rewind epoch": t("rewind epoch"),
-        "round to": t("round to"),
-        "rounds": t("rounds"),
-        "schedule": t("schedule"),
-    }.get(name, name)
-    return f"{called} {value_name(value)}"
+def variant_names(rows: pd.DataFrame, name: Callable[[str, Settings], str] = variant_name) -> dict[str, str]:
+    """What to call each variant in ``rows`` of results, by its label there."""
+    variants = rows.drop_duplicates("variant")
+    return {
+        label: name(method, settings)
+        for label, method, settings in zip(variants["variant"], variants["method"], variants["settings"], strict=True)
+    }
+
+
+def _with_settings(name: str, method: str, settings: Settings) -> str:
+    changed = changed_settings(method, dict(settings)).items()
+    parts = [f"{t(key.replace('_', ' '))} {value_name(value)}" for key, value in changed]
+    return t("{method} ({settings})", method=name, settings=", ".join(parts)) if parts else name
 
 
 def value_name(value: Scalar) -> str:
     """A setting's value; what is a name of the field, such as l1, is the same in every language."""
-    called = {
-        "cost": t("cost"),
-        "fine-tuning": t("fine-tuning"),
-        "global": t("global"),
-        "gradual": t("gradual"),
-        "iterative": t("iterative"),
-        "lr-rewinding": t("lr-rewinding"),
-        "one-shot": t("one-shot"),
-        "uniform": t("uniform"),
-    }
-    return called.get(str(value), str(value))
+    return t(str(value))
 
 
 def run_name(spec: RunSpec) -> str:
-    """A run in a few words: its label, in other languages too."""
-    return measured_name(spec.variant, spec.sparsity, spec.seed)
+    """A run in a few words, as its label in English."""
+    return _run_name(spec.method, spec.settings, spec.sparsity, spec.seed)
 
 
-def measured_name(variant: str, sparsity: float, seed: int) -> str:
+def measured_name(row: Mapping[str, Any]) -> str:
     """The same of a run that is known by its row in the results."""
-    name = variant_name(variant)
-    if variant == _DENSE:
+    return _run_name(row["method"], row["settings"], row["sparsity"], row["seed"])
+
+
+def _run_name(method: str, settings: Settings, sparsity: float, seed: int) -> str:
+    name = variant_name(method, settings)
+    if method == DENSE:
         return t("{variant}, seed {seed}", variant=name, seed=seed)
     return t("{variant} {sparsity:g}, seed {seed}", variant=name, sparsity=sparsity, seed=seed)
 

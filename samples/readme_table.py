@@ -13,8 +13,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from core.report.tables import markdown_table, with_interval
-from core.results.frame import Results, study_frame, summarise
+from core.results.frame import Results, study_frame
 from core.results.sample import SAMPLE
+from core.results.statistics import summarise
 from core.spec.methods import DENSE
 
 # Accuracy (%) of the original experiment: ResNet-18 of width 64, CIFAR-10, 200 + 100 epochs, three seeds.

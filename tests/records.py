@@ -6,7 +6,9 @@ import json
 import random
 from typing import Any
 
+from core.runs.atomic_io import with_checksum, write_json
 from core.runs.folder import Home, RunFolder
+from core.runs.result import RunResult
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
 
@@ -19,15 +21,20 @@ _DROP = {"dense": 0.0, "magnitude": 2.0, "lottery_ticket": 1.6, "structured": 4.
 def write_result(home: Home, spec: RunSpec, **overrides: Any) -> RunFolder:
     """A finished run's folder for ``spec``: its numbers follow from the spec alone, except where ``overrides`` say."""
     folder = home.create(spec)
-    result = {**plausible_result(spec), **overrides}
-    lines = "".join(json.dumps(event) + "\n" for event in _events(spec, result))
+    record = {**plausible_record(spec), **overrides}  # which may be what no run would commit
+    lines = "".join(json.dumps(event) + "\n" for event in _events(spec, record))
     folder.events_path.write_text(lines)
-    folder.commit(result)
+    write_json(folder.result_path, with_checksum(record))
     return folder
 
 
-def plausible_result(spec: RunSpec) -> dict[str, Any]:
-    """A result record with every key that the app reads, drawn from ``spec``."""
+def plausible_result(spec: RunSpec) -> RunResult:
+    """What a run of ``spec`` might have measured."""
+    return RunResult.model_validate(plausible_record(spec))
+
+
+def plausible_record(spec: RunSpec) -> dict[str, Any]:
+    """The same as it stands in the file, with every key that the app reads."""
     noise = random.Random(spec.run_id)
     structured = not spec.is_dense and METHODS[spec.method].kind == "structured"
     scale = (spec.recipe.width / 64) ** 2

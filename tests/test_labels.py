@@ -5,9 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
-from core.labels import duration, recipe_name, run_name, short_variant_name, state_name, variant_name
+from core.labels import (
+    duration,
+    measured_name,
+    recipe_name,
+    run_name,
+    short_variant_name,
+    state_name,
+    variant_name,
+    variant_names,
+)
 from core.runs.folder import State
 from core.spec.methods import DENSE, METHODS, variant_label
 from core.spec.presets import build_recipe
@@ -45,35 +55,46 @@ def test_a_run_is_called_by_its_label_and_in_korean_by_the_same_things():
 
 
 def test_every_variant_that_can_be_set_is_called_as_in_the_results_and_in_korean_by_korean_words():
-    names = {DENSE: variant_label(DENSE, {})}
+    variants = [(DENSE, {})]
     for method in METHODS.values():
-        for setting in method.settings:
-            for choice in setting.choices:
-                names[f"{method.name} {setting.name} {choice}"] = variant_label(method.name, {setting.name: choice})
-        names[f"{method.name}, all"] = variant_label(method.name, {s.name: s.choices[-1] for s in method.settings})
-    assert all(variant_name(label) == label for label in names.values())
-    told = {key: korean(variant_name, label) for key, label in names.items()}
-    for key, label in names.items():
-        settings = label.partition(" (")[2].removesuffix(")")
-        untold = [part for part in settings.split(", ") if part and part in told[key]]
-        assert not untold, (label, told[key])
-    assert len(set(told.values())) == len(set(names.values()))
-    assert korean(variant_name, "of a later version") == "of a later version"
+        variants += [(method.name, {setting.name: c}) for setting in method.settings for c in setting.choices]
+        variants.append((method.name, {setting.name: setting.choices[-1] for setting in method.settings}))
+    told = {}
+    for method, settings in variants:
+        label = variant_label(method, settings)
+        assert variant_name(method, settings.items()) == label
+        told[label] = korean(variant_name, method, settings.items())
+        changed = label.partition(" (")[2].removesuffix(")")
+        assert not [part for part in changed.split(", ") if part and part in told[label]]
+    assert len(set(told.values())) == len(told)
 
 
 def test_a_short_name_leaves_out_the_english_one_and_nothing_else():
-    assert korean(short_variant_name, "Lottery ticket (rewind epoch 4)") == "로터리 티켓 · 되감을 에포크 4"
-    assert korean(short_variant_name, "Magnitude") == "크기 기준"
-    assert korean(short_variant_name, "Dense") == "밀집"
-    for name in ("Lottery ticket (rewind epoch 4)", "SNIP", "Dense", "of a later version (x)"):
-        assert short_variant_name(name) == name
-    assert korean(short_variant_name, "SNIP") == "SNIP"
+    rewound = [("rewind_epoch", 4), ("schedule", "one-shot")]
+    assert korean(short_variant_name, "lottery_ticket", rewound) == "로터리 티켓 · 되감을 에포크 4"
+    assert korean(short_variant_name, "magnitude") == "크기 기준"
+    assert korean(short_variant_name, DENSE) == "밀집"
+    assert korean(short_variant_name, "snip") == "SNIP"
+    for method, settings in (("lottery_ticket", rewound), ("snip", ()), (DENSE, ())):
+        assert short_variant_name(method, settings) == variant_label(method, dict(settings))
 
 
-def test_a_recipe_is_called_by_its_label_and_in_korean_by_korean_words():
-    batch = replace(build_recipe("demo").train, batch_size=64)
-    recipe = replace(build_recipe("demo"), data="folder:/data/birds", train=batch)
-    assert recipe_name(recipe.label) == recipe.label
-    told = korean(recipe_name, recipe.label)
-    epochs = f"{recipe.train.epochs}+{recipe.finetune.epochs}"
-    assert told == f"demo · 폴더 birds · 너비 {recipe.width} · {epochs} 에포크 · 배치 64"
+def test_variants_and_runs_are_named_from_their_rows():
+    settings = METHODS["magnitude"].complete({"allocation": "lamp"})
+    row = {"variant": "x", "method": "magnitude", "settings": settings, "sparsity": 0.9, "seed": 7}
+    assert variant_names(pd.DataFrame([row, row])) == {"x": "Magnitude (allocation lamp)"}
+    assert measured_name(row) == "Magnitude (allocation lamp) 0.9, seed 7"
+    assert measured_name({**row, "method": DENSE, "settings": ()}) == "Dense, seed 7"
+
+
+@pytest.mark.parametrize("data", ["cifar10", "synthetic", "folder:/data/birds", "folder:/data/width 5 · cats/"])
+@pytest.mark.parametrize("finetune", [True, False])
+def test_a_recipe_is_called_by_its_label_and_in_korean_by_korean_words(data, finetune):
+    demo = build_recipe("demo")
+    recipe = replace(demo, data=data, finetune=demo.finetune if finetune else None)
+    small = replace(recipe, train=replace(recipe.train, batch_size=64))
+    assert [recipe_name(recipe), recipe_name(small)] == [recipe.label, small.label]
+    epochs = f"{recipe.train.epochs}" + (f"+{recipe.finetune.epochs}" if finetune else "")
+    assert korean(recipe_name, small).endswith(f" · 너비 {recipe.width} · {epochs} 에포크 · 배치 64")
+    if data == "folder:/data/birds":
+        assert " · 폴더 birds · " in korean(recipe_name, small)

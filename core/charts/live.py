@@ -28,7 +28,7 @@ def distinct_labels(specs: Iterable[RunSpec]) -> dict[str, str]:
     names = [run_name(spec) for spec in specs]
     shared = Counter(names)
     longer = {
-        spec.run_id: name if shared[name] == 1 else f"{name} · {recipe_name(spec.recipe.label)}"
+        spec.run_id: name if shared[name] == 1 else f"{name} · {recipe_name(spec.recipe)}"
         for spec, name in zip(specs, names, strict=True)
     }
     uses = Counter(longer.values())

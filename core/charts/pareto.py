@@ -9,9 +9,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from core.charts import tradeoff
 from core.charts.tooltips import run_tooltip
-from core.charts.tradeoff import ACCURACY, SIZE, Panel, Style, draws_every_run, with_dense
-from core.charts.variants import localized_styles, localized_variants
+from core.charts.tradeoff import ACCURACY, SIZE, Panel, Style, draws_every_run, localized_variants, with_dense
 from core.i18n import t
 from core.results.pareto import pareto_front
 from core.spec.methods import DENSE
@@ -33,10 +33,11 @@ def pareto_chart(
     """The means over seeds with their intervals, a thin line through those of each variant, and a dashed one along the
     front, whose sparsities are written beside it. ``runs``: every one as a small point, which a click puts into the
     selection called ``select``."""
-    summary, looks = localized_variants(summary), localized_styles(looks)
-    runs = None if runs is None else localized_variants(runs)
+    summary = localized_variants(summary, looks)
+    runs = None if runs is None else localized_variants(runs, looks)
+    looks = tradeoff.localized_styles(with_dense(looks))
     fields = ["variant", "sparsity", cost.metric, "test_accuracy"]
-    shown = summary[summary["variant"].isin(list(with_dense(looks)))].dropna(subset=[cost.metric, "test_accuracy"])
+    shown = summary[summary["variant"].isin(list(looks))].dropna(subset=[cost.metric, "test_accuracy"])
     half = shown["test_accuracy_ci"]
     points = shown[[*fields, "n"]].assign(
         low=(shown["test_accuracy"] - half).clip(lower=0), high=(shown["test_accuracy"] + half).clip(upper=100)
@@ -52,7 +53,7 @@ def pareto_chart(
     y = alt.Y("test_accuracy:Q", axis=flat, scale=alt.Scale(zero=False, nice=True))
     on_front = pareto_front(shown, cost.metric)[fields]
     front, base = alt.Chart(on_front), alt.Chart(points)
-    color, shape = key(with_dense(looks), legend)
+    color, shape = key(looks, legend)
     hover = [
         alt.Tooltip("variant:N", title=t("Method")),
         alt.Tooltip("sparsity:Q", title=t("Sparsity"), format="~g"),

@@ -13,7 +13,6 @@ import pandas as pd
 
 from core.charts.tradeoff import DENSE_STYLE, SPARSITY, Axis, Panel, Style
 from core.i18n import t
-from core.labels import variant_name
 
 RULE, RINGS = "slider", "rings"  # the data sets that slider_data gives
 
@@ -57,7 +56,7 @@ def slider_data(
     places = zip(marked["variant"], marked[axis.column], marked[panel.metric], marked["measured"], strict=True)
     rings = [
         {
-            "variant": variant_name(variant),
+            "variant": looks[variant].name,
             "sparsity": sparsity,
             "x": x,
             "mean": mean,

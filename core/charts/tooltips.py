@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import altair as alt
 
-from core.i18n import t
+from core.i18n import N_, t
+from core.results.metrics import METRICS
 
 TOOLTIP_FIELDS = (
     "sparsity",
@@ -15,20 +16,14 @@ TOOLTIP_FIELDS = (
     "inference_latency_ms",
     "batch_latency_ms",
 )
+_PLAIN = {"sparsity": (N_("Requested sparsity"), "~g"), "seed": (N_("Seed"), "d")}
 
 
 def run_tooltip() -> list[alt.Tooltip]:
     """The numbers of one run, each of TOOLTIP_FIELDS with its name and form."""
-    names = {
-        "sparsity": (t("Requested sparsity"), "~g"),
-        "reached_sparsity": (t("Reached sparsity"), ".4~f"),
-        "seed": (t("Seed"), "d"),
-        "test_accuracy": (t("Test accuracy (%)"), ".2f"),
-        "model_size_mb": (t("Compressed size (MB)"), ".3~f"),
-        "inference_latency_ms": (t("Latency, batch 1 (ms)"), ".3~f"),
-        "batch_latency_ms": (t("Latency, large batch (ms)"), ".4~f"),
-    }
-    return [alt.Tooltip(f"{field}:Q", title=names[field][0], format=names[field][1]) for field in TOOLTIP_FIELDS]
+    metrics = {name: (m.title or m.label, f".{m.digits}f") for name, m in METRICS.items()}
+    named = [(name, *(_PLAIN.get(name) or metrics[name])) for name in TOOLTIP_FIELDS]
+    return [alt.Tooltip(f"{name}:Q", title=t(title), format=form) for name, title, form in named]
 
 
 def range_tooltip() -> list[alt.Tooltip]:

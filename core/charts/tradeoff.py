@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from core.charts.tooltips import TOOLTIP_FIELDS, range_tooltip, run_tooltip
-from core.charts.variants import localized_styles, localized_variants
 from core.i18n import N_, t
-from core.labels import variant_name
-from core.spec.methods import DENSE, METHODS, variant_label
+from core.labels import variant_names
+from core.results.metrics import METRICS
+from core.spec.methods import DENSE, variant_label
+from core.spec.methods import METHODS as PRUNING_METHODS
 
 # Okabe and Ito's colours, told apart by colour-blind people, those first that stand out on white and on black alike; then
 # three of Paul Tol's. No two methods share a colour or a shape.
@@ -28,13 +29,15 @@ _SPREAD = 0.016  # over which the seeds of all methods at one sparsity are laid 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a method variant is drawn: colour and shape are its method's, dash and filling tell its variants apart."""
+    """How a method variant is drawn and what it is called: colour and shape are its method's, dash and filling tell its
+    variants apart."""
 
     color: str
     shape: str
     glyph: str
     dash: tuple[int, ...] = (1, 0)
     filled: bool = True
+    name: str = ""
 
 
 BEFORE_DASH = (3, 3)  # of the lines that show accuracy before fine-tuning
@@ -43,25 +46,44 @@ DENSE_STYLE = Style("#808080", "circle", "●", (4, 4))
 
 def with_dense(looks: Mapping[str, Style]) -> dict[str, Style]:
     """``looks`` and the dense run's, in the order of a legend."""
-    return {**looks, variant_name(variant_label(DENSE, {})): DENSE_STYLE}
+    return {**looks, variant_label(DENSE, {}): replace(DENSE_STYLE, name=t("Dense"))}
+
+
+def localized_styles(looks: Mapping[str, Style]) -> dict[str, Style]:
+    """``looks`` by the names that a legend shows."""
+    return {look.name: look for look in looks.values()}
+
+
+def localized_variants(frame: pd.DataFrame, looks: Mapping[str, Style]) -> pd.DataFrame:
+    """``frame`` with its column ``variant`` by the same names, as far as there are any."""
+    names = {variant: look.name for variant, look in with_dense(looks).items()}
+    return frame.assign(variant=frame["variant"].replace(names))
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What one chart shows: a metric, its axis title with the unit, and the values that are possible at all."""
+    """What one chart shows: a metric, and how its axis is drawn."""
 
     metric: str
-    title: str
-    highest: float = float("inf")
     from_zero: bool = True
     form: str | None = None  # how the axis writes its numbers
 
+    @property
+    def title(self) -> str:
+        """Of the axis, with the unit; to be translated."""
+        return METRICS[self.metric].title or METRICS[self.metric].label
 
-ACCURACY = Panel("test_accuracy", N_("Test accuracy (%)"), highest=100, from_zero=False)
-SIZE = Panel("model_size_mb", N_("Compressed size (MB)"))
-MACS = Panel("macs", N_("MACs (per image)"), form="~s")
-LATENCY = Panel("relative_latency", N_("Latency, batch 1 (dense = 1)"))
-BATCH_LATENCY = Panel("relative_batch_latency", N_("Latency, large batch (dense = 1)"))
+    @property
+    def highest(self) -> float:
+        """The highest value that is possible at all."""
+        return METRICS[self.metric].highest
+
+
+ACCURACY = Panel("test_accuracy", from_zero=False)
+SIZE = Panel("model_size_mb")
+MACS = Panel("macs", form="~s")
+LATENCY = Panel("relative_latency")
+BATCH_LATENCY = Panel("relative_batch_latency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +111,15 @@ def styles(summary: pd.DataFrame) -> dict[str, Style]:
     so that hiding one variant never changes another."""
     found: dict[str, Style] = {}
     pruned = summary[summary["method"] != DENSE].drop_duplicates("variant")
-    slots = {name: slot for slot, name in enumerate(METHODS)}
+    names = variant_names(pruned)
+    slots = {name: slot for slot, name in enumerate(PRUNING_METHODS)}
     for method, variants in pruned.groupby("method", sort=False)["variant"]:
         slot = slots[str(method)] % len(_COLORS)
         for rank, variant in enumerate(variants):
             filled = rank % 2 == 0
             glyph = _GLYPHS[slot][0 if filled else 1]
-            found[variant] = Style(_COLORS[slot], _SHAPES[slot], glyph, _DASHES[rank % len(_DASHES)], filled)
+            dash = _DASHES[rank % len(_DASHES)]
+            found[variant] = Style(_COLORS[slot], _SHAPES[slot], glyph, dash, filled, names[variant])
     return found
 
 
@@ -115,10 +139,12 @@ def tradeoff_chart(
     interval of the means as a band where there is one. ``looks`` names the variants to show. ``before``: the accuracy
     before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that; only against
     sparsity. ``select``: the selection into which a click on a point puts its run_id."""
-    study, summary, looks = localized_variants(study), localized_variants(summary), localized_styles(looks)
+    study, summary = (localized_variants(rows, looks) for rows in (study, summary))
+    if before is not None:
+        before = localized_variants(before, looks) if axis == SPARSITY else None
+    looks = localized_styles(looks)
     encode = _Encoding(looks, axis, legend)
     lines = alt.Chart(_lines(panel, summary, looks, axis)).mark_line(strokeWidth=2.25, tooltip=None)
-    before = localized_variants(before) if before is not None and axis == SPARSITY else None
     behind = [] if before is None else [_before(before, _around(panel, study, summary, looks), looks, encode)]
     layers = [
         *behind,
@@ -135,7 +161,7 @@ class _Encoding:
 
     def __init__(self, looks: Mapping[str, Style], axis: Axis, legend: bool) -> None:
         self.t, self.axis = t, axis
-        drawn = with_dense(looks)
+        drawn = localized_styles(with_dense(looks))
         key = (
             alt.Legend(title=None, orient="bottom", columns=2, symbolSize=90, symbolOpacity=1, symbolDash=[1, 0])
             if legend
@@ -254,7 +280,7 @@ def _seeds(
 ) -> list[alt.Chart]:
     """Every run as a point; of too many to be told apart, the mean as a point and the range of the runs as a line."""
     shown = study[study["variant"].isin(list(looks)) | (study["method"] == DENSE)]
-    fills = {name: look.color if look.filled else "transparent" for name, look in with_dense(looks).items()}
+    fills = {look.name: look.color if look.filled else "transparent" for look in with_dense(looks).values()}
     ranges = []
     if draws_every_run(study, looks):
         told = run_tooltip()

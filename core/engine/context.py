@@ -22,6 +22,7 @@ from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context
 from core.runs.folder import Home, RunFolder
 from core.runs.lease import Lease
+from core.runs.result import Origin
 from core.spec.errors import InputError
 from core.spec.methods import Scalar
 
@@ -70,13 +71,13 @@ class RunContext:
     def check_origin(self, folder: RunFolder) -> None:
         """InputError if the finished run in ``folder`` started from other images or another dense network than now."""
         recorded = recorded_origin(folder)
-        if recorded.get("data", self.data.fingerprint) != self.data.fingerprint:
+        if recorded.data not in (None, self.data.fingerprint):
             raise InputError(
                 "The pictures have changed since {run} was trained: put them back, or give the new ones a folder of "
                 "their own.",
                 run=folder.run_id,
             )
-        if "dense" in recorded and recorded["dense"] != self.dense_folder.check_model():
+        if recorded.dense not in (None, self.dense_folder.check_model() if recorded.dense else None):
             raise InputError(
                 "{dense} is not the dense network any more that {run} was pruned from.",
                 dense=self.dense_folder.run_id,
@@ -147,10 +148,10 @@ class Attempt:
         folder.report_progress(**progress())
 
 
-def recorded_origin(folder: RunFolder) -> dict[str, Any]:
-    """The origin in the run's result; empty if that is missing or older than origins."""
-    origin = (folder.result() or {}).get("origin")
-    return origin if isinstance(origin, dict) else {}
+def recorded_origin(folder: RunFolder) -> Origin:
+    """The origin in the run's result; without hashes if that is missing or older than origins."""
+    result = folder.result()
+    return result.origin if result else Origin()
 
 
 def weights_path(folder: RunFolder, epoch: int) -> Path:

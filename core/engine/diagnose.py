@@ -26,7 +26,6 @@ from core.runs.diagnostics import (
     Diagnostics,
     Layer,
     Mistake,
-    is_of,
     read_diagnostics,
     write_diagnostics,
 )
@@ -90,7 +89,7 @@ def _is_diagnosed(folder: RunFolder, digest: str) -> bool:
         record = read_diagnostics(folder)
     except InputError:
         return False
-    return record is not None and is_of(record, {"model_sha256": digest})
+    return record is not None and record.model == digest
 
 
 @torch.no_grad()

@@ -8,7 +8,6 @@ import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -29,6 +28,7 @@ from core.runs.events import PREPARE
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
+from core.runs.result import Environment, Origin, RunResult
 from core.spec.errors import InputError
 from core.spec.methods import REWIND_EPOCHS
 from core.spec.training_plan import make_training_plan
@@ -50,7 +50,7 @@ def execute(path: Path) -> State:
                 result = _run(folder, lease)
                 lease.check()
                 folder.commit(result)
-                folder.append("done", test_accuracy=result["test_accuracy"])
+                folder.append("done", test_accuracy=result.test_accuracy)
             drop_checkpoints(path)
         except CancelledError:
             folder.append("cancelled")
@@ -103,7 +103,7 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
     return RunFailure(FailureCode.UNEXPECTED, message)
 
 
-def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
+def _run(folder: RunFolder, lease: Lease) -> RunResult:
     began = time.monotonic()
     raise_if_cancelled(folder)
 
@@ -117,16 +117,17 @@ def _run(folder: RunFolder, lease: Lease) -> dict[str, Any]:
     folder.append("started", attempt=lease.attempt, **surroundings)
     attempt = Attempt(context, lease)
     result = (_run_dense if context.spec.is_dense else _run_pruned)(attempt)
-    return {
-        **result,
-        "origin": context.origin,
-        "train_pictures": len(context.train_images),
-        "wall_seconds": round(attempt.earlier_seconds + time.monotonic() - began, 2),
-        "environment": surroundings,
-    }
+    return result.model_copy(
+        update={
+            "origin": Origin(**context.origin),
+            "train_pictures": len(context.train_images),
+            "wall_seconds": round(attempt.earlier_seconds + time.monotonic() - began, 2),
+            "environment": Environment(**surroundings),
+        }
+    )
 
 
-def _run_dense(attempt: Attempt) -> dict[str, Any]:
+def _run_dense(attempt: Attempt) -> RunResult:
     context = attempt.context
     model = resnet18(context.spec.recipe.width, len(context.data.classes), seed=context.spec.seed)
     plan = make_training_plan(context.spec)
@@ -134,7 +135,7 @@ def _run_dense(attempt: Attempt) -> dict[str, Any]:
     return _measure(attempt, trained, dense=trained.model)
 
 
-def _run_pruned(attempt: Attempt) -> dict[str, Any]:
+def _run_pruned(attempt: Attempt) -> RunResult:
     context = attempt.context
     spec, source = context.spec, context.dense_folder
     if source.result() is None:
@@ -152,7 +153,7 @@ def _run_pruned(attempt: Attempt) -> dict[str, Any]:
     return _measure(attempt, trained, dense=dense)
 
 
-def _measure(attempt: Attempt, trained: Trained, *, dense: ResNet) -> dict[str, Any]:
+def _measure(attempt: Attempt, trained: Trained, *, dense: ResNet) -> RunResult:
     """Write the compressed model, then measure the network and diagnose the file."""
     context, folder = attempt.context, attempt.context.folder
     raise_if_cancelled(folder)

@@ -14,6 +14,7 @@ from core.engine.evaluate import Evaluation
 from core.engine.latency import DeployedLatency, Latency, large_batch, time_deployed, time_latency
 from core.engine.networks.resnet18 import ResNet
 from core.runs.atomic_io import sha256
+from core.runs.result import RunResult
 from core.spec.spec import RunSpec
 
 MB = 1e6
@@ -53,7 +54,7 @@ def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:
     }
 
 
-def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> dict[str, Any]:
+def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> RunResult:
     """The record of a run whose compressed model was written to ``file``; ``dense`` is the network it was pruned from,
     or the network itself. The dense network is timed again, in turns with this one."""
     model = trained.model
@@ -64,7 +65,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
     single, single_dense = _latency(model, dense, 1)
     batch, batch_dense = _latency(model, dense, large_batch(device))
     numbers, optimised = _optimised(single, single_dense, batch, batch_dense)
-    return {
+    record = {
         "run_id": spec.run_id,
         "method": spec.method,
         "sparsity": spec.sparsity,
@@ -106,6 +107,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "images_per_second": round(trained.images_per_second, 1),
         "train_steps": trained.step_mode,
     }
+    return RunResult.model_validate(record)
 
 
 def _latency(model: ResNet, dense: ResNet, batch: int) -> tuple[DeployedLatency, DeployedLatency]:

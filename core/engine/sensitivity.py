@@ -52,7 +52,7 @@ def _is_current(folder: RunFolder, digest: str) -> bool:
     return (
         record is not None
         and record.model == digest
-        and record.data == recorded_origin(folder).get("data", record.data)
+        and recorded_origin(folder).data in (None, record.data)
         and [(curve.method, curve.settings, curve.sparsity) for curve in record.curves] == expected
     )
 

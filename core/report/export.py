@@ -9,9 +9,10 @@ from typing import Any
 
 from core.i18n import Message, use_language
 from core.report import tables
+from core.report.all_results import all_results
 from core.report.figures import figures
 from core.report.rasterize import KINDS, draw, has_korean_font
-from core.report.study import Study, all_results, dead_layers, layers
+from core.report.study import Study, dead_layers, layers
 from core.report.text import LANGUAGES, build_report
 from core.runs.atomic_io import atomic_write
 from core.runs.status import curves

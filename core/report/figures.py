@@ -15,13 +15,14 @@ from core.charts.tradeoff import (
     LATENCY,
     SIZE,
     Style,
+    localized_styles,
+    localized_variants,
     styles,
     tradeoff_chart,
     with_dense,
 )
-from core.charts.variants import localized_styles, localized_variants
 from core.i18n import current_language, t
-from core.results.frame import summarise
+from core.results.statistics import summarise
 
 _WIDTH, _HEIGHT = 720, 420
 _COLUMNS = 3  # small charts beside one another
@@ -73,7 +74,7 @@ def figures(
     titles = {"tradeoff_curve": t("Accuracy against sparsity"), "size_latency": t("What is saved against sparsity")}
     if looks:
         found["pareto"], titles["pareto"] = _pareto(summary, looks), t("Accuracy against size")
-    labels = localized_variants(study[["run_id", "variant", "sparsity", "seed"]])
+    labels = localized_variants(study[["run_id", "variant", "sparsity", "seed"]], looks)
     looks = localized_styles(looks)
     pruned_layers = layers.merge(labels[labels["variant"].isin(list(looks))], on="run_id")
     if len(pruned_layers):
@@ -158,7 +159,7 @@ def _density(layers: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart
 
 def _training(curves: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart:
     """A small chart for the dense runs and for each sparsity: a line for each run."""
-    color, _ = _key(with_dense(looks))
+    color, _ = _key(localized_styles(with_dense(looks)))
     few = curves["epoch"].max() <= _FEW_EPOCHS
     chart: alt.FacetChart = (
         alt.Chart(curves[["run_id", "variant", "sparsity", "seed", "epoch", "test_accuracy"]])

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from core.i18n import t, tn
 from core.labels import recipe_name
+from core.runs.result import Environment, RunResult
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
-from core.spec.validate import finite
 
 FULL_WIDTH = 64  # of ResNet-18
-_VERSIONS = {"torch": "PyTorch", "torchvision": "torchvision", "python": "Python"}
-_MAX_TEXT = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,7 @@ class Finished:
     """One finished run: what was asked, what came out, and when (seconds since 1970; None where nobody noted it)."""
 
     spec: RunSpec
-    result: Mapping[str, Any]
+    result: RunResult
     time: float | None
 
 
@@ -64,54 +61,51 @@ class Provenance:
         """The lines under a figure's title."""
         count = len(self.seeds)
         seeds = tn("1 seed", "{n} seeds", count)
-        line = " · ".join((recipe_name(self.recipe.label), seeds, ", ".join(self.hardware)))
+        line = " · ".join((recipe_name(self.recipe), seeds, ", ".join(self.hardware)))
         return [*([t("Synthetic data: pictures drawn by the program")] if self.synthetic else []), line]
 
 
 def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
-    """The provenance of ``runs``, of which there is at least one. Notes that are missing or garbled are left out."""
+    """The provenance of ``runs``, of which there is at least one. Notes that are missing are left out."""
     order = {name: rank for rank, name in enumerate((DENSE, *METHODS))}
     runs = sorted(runs, key=lambda run: (order[run.spec.method], run.spec.variant))
     results = [run.result for run in runs]
-    environments = [noted for result in results if isinstance(noted := result.get("environment"), dict)]
+    environments = [result.environment for result in results]
     times = [run.time for run in runs if run.time is not None]
-    pictures = finite(results[0].get("train_pictures"))
-    wall = [finite(result.get("wall_seconds")) for result in results]
+    wall = [result.wall_seconds for result in results]
     return Provenance(
         recipe=recipe,
         variants={run.spec.variant: run.spec for run in runs},
         seeds=tuple(sorted({run.spec.seed for run in runs})),
         runs=len(runs),
-        hardware=_texts(environment.get("hardware") for environment in environments) or ("unknown hardware",),
-        software=_texts(map(_versions, environments)),
-        precisions=_texts(environment.get("precision") for environment in environments),
-        commits=_texts(environment.get("commit") for environment in environments),
-        latency=_texts(map(_timing, results)),
-        train_pictures=None if pictures is None else int(pictures),
-        train_minutes=sum(finite(result.get("train_seconds")) or 0.0 for result in results) / 60,
+        hardware=_distinct(environment.hardware for environment in environments) or ("unknown hardware",),
+        software=_distinct(map(_versions, environments)),
+        precisions=_distinct(environment.precision for environment in environments),
+        commits=_distinct(environment.commit for environment in environments),
+        latency=_distinct(map(_timing, results)),
+        train_pictures=results[0].train_pictures,
+        train_minutes=sum(result.train_seconds for result in results) / 60,
         wall_minutes=None if None in wall else sum(seconds or 0.0 for seconds in wall) / 60,
-        dates=_texts(f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d}" for time in sorted(times)),
+        dates=_distinct(f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d}" for time in sorted(times)),
     )
 
 
-def _texts(values: Iterable[object]) -> tuple[str, ...]:
-    """Those of ``values`` that are text, each once, on one line and cut short."""
-    return tuple(dict.fromkeys(" ".join(v.split())[:_MAX_TEXT] for v in values if isinstance(v, str) and v.strip()))
+def _distinct(values: Iterable[str | None]) -> tuple[str, ...]:
+    """Those of ``values`` that say something, each once."""
+    return tuple(dict.fromkeys(value for value in values if value))
 
 
-def _versions(environment: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {environment[key]}" for key, name in _VERSIONS.items() if key in environment)
+def _versions(environment: Environment) -> str:
+    versions = {"PyTorch": environment.torch, "torchvision": environment.torchvision, "Python": environment.python}
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
 
 
-def _timing(result: Mapping[str, Any]) -> str:
+def _timing(result: RunResult) -> str:
     """How latency was timed: mode, number format, batch sizes with the number of threads."""
-    latency = result.get("latency")
-    if not isinstance(latency, dict):
-        return ""
-    sizes = []
-    for name in ("single", "batch"):
-        noted = latency.get(name)
-        if isinstance(noted, dict) and finite(noted.get("batch")) and finite(noted.get("threads")):
-            count = noted["threads"]
-            sizes.append(f"batch {noted['batch']} on {count} thread{'' if count == 1 else 's'}")
-    return ", ".join(str(part) for part in (latency.get("how"), latency.get("dtype"), *sizes) if part)
+    latency = result.latency
+    sizes = [
+        f"batch {timing.batch} on {timing.threads} thread{'' if timing.threads == 1 else 's'}"
+        for timing in (latency.single, latency.batch)
+        if timing
+    ]
+    return ", ".join(part for part in (latency.how, latency.dtype, *sizes) if part)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
-from core.results.frame import half_width
+from core.results.statistics import half_width
 from core.spec.methods import DENSE, METHODS
 
 BREAK_POINTS = 2.0  # a method "breaks down" where it loses more than this against dense

@@ -1,35 +1,21 @@
-"""The finished runs of one recipe: where they come from, and all of their numbers as plain data."""
+"""The finished runs of one recipe, and where they come from."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from core.i18n import Message
 from core.report.provenance import Finished, Provenance, provenance
-from core.results.frame import METRICS, Results, studies, study_frame, summarise
+from core.results.frame import Results, studies, study_frame
 from core.runs.atomic_io import MAX_TIME
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError, invalid_value
 from core.spec.methods import DENSE
 from core.spec.spec import Recipe, RunSpec
 from core.spec.validate import finite
-
-# What a reader of all_results.json finds first in every run.
-FIRST_KEYS = (
-    "method",
-    "sparsity",
-    "seed",
-    "test_accuracy",
-    "params_millions",
-    "model_size_mb",
-    "inference_latency_ms",
-)
-FORMAT = "prunescope-results-1"
 
 
 @dataclass(frozen=True)
@@ -68,60 +54,9 @@ def find_study(home: Home, wanted: str | None = None) -> Study:
     key = matching[0]
     rows = study_frame(frame, key)
     folders = [home.run(run_id) for run_id in rows["run_id"]]
-    runs = [Finished(folder.spec, folder.result() or {}, _finished(folder)) for folder in folders]
+    runs = [Finished(folder.spec, result, _finished(folder)) for folder in folders if (result := folder.result())]
     others = {other: label for other, label in there.items() if other != key}
     return Study(key, there[key], others, rows, folders, runs, provenance(_recipe(runs), runs))
-
-
-def all_results(study: Study) -> dict[str, Any]:
-    """Everything about a study as plain JSON data: where it comes from, mean and interval of every configuration, and
-    the whole record of every run. docs/results.schema.json describes it."""
-    return {
-        "format": FORMAT,
-        "study": _provenance(study),
-        "configurations": list(_configurations(study.frame)),
-        "runs": [_run(study.frame, row, run) for row, run in enumerate(study.runs)],
-    }
-
-
-def _provenance(study: Study) -> dict[str, Any]:
-    source = study.source
-    return {
-        "recipe": study.key,
-        "label": study.label,
-        **asdict(source.recipe),
-        "synthetic": source.synthetic,
-        "seeds": list(source.seeds),
-        "hardware": list(source.hardware),
-        "software": list(source.software),
-        "commits": list(source.commits),
-        "finished": list(source.dates),
-        "train_minutes": round(source.train_minutes, 2),
-    }
-
-
-def _configurations(frame: pd.DataFrame) -> Iterable[dict[str, Any]]:
-    for _, row in summarise(frame).iterrows():
-        own = frame[(frame["variant"] == row["variant"]) & (frame["sparsity"] == row["sparsity"])]
-        yield {
-            "method": row["method"],
-            "variant": row["variant"],
-            "sparsity": row["sparsity"],
-            "seeds": sorted(map(int, own["seed"])),
-            "metrics": {name: {"mean": _or_none(row[name]), "ci95": _or_none(row[f"{name}_ci"])} for name in METRICS},
-        }
-
-
-def _run(frame: pd.DataFrame, row: int, run: Finished) -> dict[str, Any]:
-    record = run.result
-    first = {name: record[name] for name in FIRST_KEYS if name != "method"}
-    own = {
-        "variant": run.spec.variant,
-        "recipe": run.spec.recipe.key,
-        "accuracy_change": _or_none(frame["accuracy_change"].iloc[row]),
-        "size_ratio": _or_none(frame["size_ratio"].iloc[row]),
-    }
-    return {"method": run.spec.method, **first, **own, **{k: v for k, v in record.items() if k not in FIRST_KEYS}}
 
 
 def _recipe(runs: Sequence[Finished]) -> Recipe:
@@ -139,27 +74,11 @@ def _finished(folder: RunFolder) -> float | None:
 
 
 def layers(study: Study) -> pd.DataFrame:
-    rows = [
-        {"run_id": run.spec.run_id, "layer": layer["name"], "density": density}
-        for run in study.runs
-        for layer in _objects(run.result.get("layers"))
-        if isinstance(layer.get("name"), str) and (density := finite(layer.get("density"))) is not None
-    ]
+    """One row a layer of each run: run_id, layer, and the density that is left."""
+    rows = [(run.spec.run_id, layer.name, layer.density) for run in study.runs for layer in run.result.layers]
     return pd.DataFrame(rows, columns=["run_id", "layer", "density"])
 
 
-def dead_layers(runs: Sequence[Finished]) -> dict[RunSpec, list[str]]:
-    dead: dict[RunSpec, list[str]] = {}
-    for run in runs:
-        noted = run.result.get("dead_layers")
-        if isinstance(noted, list) and noted:
-            dead[run.spec] = [str(name) for name in noted]
-    return dead
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+def dead_layers(runs: Sequence[Finished]) -> dict[RunSpec, Sequence[str]]:
+    """The layers that lost every weight, of each run that has such."""
+    return {run.spec: run.result.dead_layers for run in runs if run.result.dead_layers}

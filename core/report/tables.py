@@ -4,57 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
-from core.results.frame import summarise
+from core.results.metrics import Metric, table_metrics
+from core.results.statistics import summarise
 from core.spec.methods import DENSE, variant_label
 
-# Column of the table: column of the summary that it comes from. Units are in the names.
-_COLUMNS: Mapping[str, str] = {
-    "method": "variant",
-    "sparsity": "sparsity",
-    "seeds": "n",
-    "accuracy_percent": "test_accuracy",
-    "accuracy_ci95": "test_accuracy_ci",
-    "accuracy_change_points": "accuracy_change",
-    "accuracy_change_ci95": "accuracy_change_ci",
-    "compressed_size_mb": "model_size_mb",
-    "size_ratio": "size_ratio",
-    "latency_batch1_ms": "inference_latency_ms",
-    "latency_large_batch_ms": "batch_latency_ms",
-    "speedup_batch1": "speedup",
-    "speedup_large_batch": "batch_speedup",
-    "optimised_latency_batch1_ms": "optimised_latency_ms",
-    "optimised_latency_large_batch_ms": "optimised_batch_latency_ms",
-    "optimised_speedup_batch1": "optimised_speedup",
-    "optimised_speedup_large_batch": "optimised_batch_speedup",
-    "params_millions": "params_millions",
-    "macs_millions": "macs",
-    "mac_ratio": "mac_ratio",
-    "reached_sparsity": "reached_sparsity",
-    "filter_ratio": "filter_ratio",
-    "plain_size_mb": "plain_size_mb",
-    "accuracy_before_finetuning_percent": "accuracy_before_finetuning",
+_DENSE = variant_label(DENSE, {})
+# What fits on a page: heading, column of the table, digits; beside a mean stands its interval if the table has it.
+_PRINTED: Mapping[str, tuple[str, int]] = {
+    "Accuracy (%)": ("accuracy_percent", 2),
+    "Change (points)": ("accuracy_change_points", 2),
+    "Parameters (M)": ("params_millions", 3),
+    "MACs (M)": ("macs_millions", 1),
+    "Size (MB)": ("compressed_size_mb", 2),
+    "Latency (ms)": ("latency_batch1_ms", 2),
+    "Speed-up": ("speedup_batch1", 2),
+    "Speed-up, large batch": ("speedup_large_batch", 2),
 }
-# What fits on a page: heading, and the cell made from a row of the efficiency table.
-_PRINTED: Mapping[str, Callable[[pd.Series], str]] = {
-    "Method": lambda row: str(row["method"]),
-    "Sparsity": lambda row: _text(row["sparsity"], "g"),
-    "Seeds": lambda row: _text(row["seeds"], "d"),
-    "Accuracy (%)": lambda row: with_interval(row["accuracy_percent"], row["accuracy_ci95"]),
-    "Change (points)": lambda row: (
-        "—"  # dense is what all others are compared with
-        if row["method"] == variant_label(DENSE, {})
-        else with_interval(row["accuracy_change_points"], row["accuracy_change_ci95"], signed=True)
-    ),
-    "Parameters (M)": lambda row: _text(row["params_millions"], ".3f"),
-    "MACs (M)": lambda row: _text(row["macs_millions"], ".1f"),
-    "Size (MB)": lambda row: _text(row["compressed_size_mb"], ".2f"),
-    "Latency (ms)": lambda row: _text(row["latency_batch1_ms"], ".2f"),
-    "Speed-up": lambda row: _text(row["speedup_batch1"], ".2f"),
-    "Speed-up, large batch": lambda row: _text(row["speedup_large_batch"], ".2f"),
-}
+_HEAD = ("Method", "Sparsity", "Seeds", *_PRINTED)
 # A spreadsheet takes a cell that starts with one of these for a formula (the last four are the wide forms).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _LATEX = str.maketrans(
@@ -67,9 +37,12 @@ def efficiency_table(study: pd.DataFrame) -> pd.DataFrame:
     """One row for each method variant and requested sparsity, dense first: means over seeds, and ``<name>_ci95``, half of
     the 95 % interval, NaN for a single seed. The change is that against the dense runs of the same seeds."""
     summary = summarise(study)
-    table = pd.DataFrame({name: summary[source] for name, source in _COLUMNS.items()})
-    table["macs_millions"] /= 1e6
-    return table
+    columns = {"method": summary["variant"], "sparsity": summary["sparsity"], "seeds": summary["n"]}
+    for metric in table_metrics():
+        columns[metric.column] = summary[metric.name] / metric.unit
+        if metric.interval:
+            columns[metric.interval.column] = summary[f"{metric.name}_ci"] / metric.unit
+    return pd.DataFrame(columns)
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -91,7 +64,7 @@ def to_markdown(
 ) -> str:
     """The efficiency table for a text: a Markdown table of the columns that matter most. For another language:
     ``headings`` by the English ones, and ``method``, which gives the name of a method as Markdown."""
-    head = [headings[name] if headings else name for name in _PRINTED]
+    head = [headings[name] if headings else name for name in _HEAD]
     rows = [[method(name), *map(escape_markdown, numbers)] for name, *numbers in _printed(table)]
     return markdown_table(head, rows)
 
@@ -104,9 +77,9 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts:
 
 def to_latex(table: pd.DataFrame) -> str:
     """The same as a LaTeX tabular; it needs no package."""
-    rows = [[cell.translate(_LATEX) for cell in row] for row in (list(_PRINTED), *_printed(table))]
+    rows = [[cell.translate(_LATEX) for cell in row] for row in (_HEAD, *_printed(table))]
     head, *body = (f"{' & '.join(row)} \\\\" for row in rows)
-    columns = "l" + "r" * (len(_PRINTED) - 1)
+    columns = "l" + "r" * (len(_HEAD) - 1)
     lines = [f"\\begin{{tabular}}{{{columns}}}", "\\hline", head, "\\hline", *body, "\\hline", "\\end{tabular}"]
     return "\n".join(lines) + "\n"
 
@@ -118,7 +91,23 @@ def with_interval(mean: float, half_width: float, digits: int = 2, *, signed: bo
 
 
 def _printed(table: pd.DataFrame) -> list[list[str]]:
-    return [[cell(row) for cell in _PRINTED.values()] for _, row in table.iterrows()]
+    metrics = {metric.column: metric for metric in table_metrics()}
+    return [
+        [
+            str(row["method"]),
+            _text(row["sparsity"], "g"),
+            _text(row["seeds"], "d"),
+            *(_cell(row, metrics[column], digits) for column, digits in _PRINTED.values()),
+        ]
+        for _, row in table.iterrows()
+    ]
+
+
+def _cell(row: pd.Series[Any], metric: Metric, digits: int) -> str:
+    if metric.signed and row["method"] == _DENSE:  # dense is what all others are compared with
+        return "—"
+    half_width = row[metric.interval.column] if metric.interval else math.nan
+    return with_interval(row[metric.column], half_width, digits, signed=metric.signed)
 
 
 def _text(value: float, form: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from core.report.references import references
 from core.report.statistics import missing_runs
 from core.report.tables import efficiency_table, escape_markdown, markdown_table, to_markdown
 from core.report.words import Words
-from core.results.frame import summarise
+from core.results.statistics import summarise
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import RunSpec
 
@@ -34,7 +35,7 @@ def build_report(
     ``dead``: the layers that lost every weight, by run. ``figures``: names of PNG files beside the report that it shows,
     without their ending; after a dot they may name their language. ``files``: other files beside it.
     """
-    words = LANGUAGES[language]
+    words = replace(LANGUAGES[language], variants=source.variants)
     summary = summarise(study)
     said = words.text
     return "\n".join(

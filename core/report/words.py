@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from core.i18n import use_language
+from core.i18n import t, use_language
 from core.labels import measured_name, variant_name
 from core.report.tables import escape_markdown
+from core.spec.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,17 @@ class Words:
     headings: Mapping[str, str]
     methods: Mapping[str, str]
     language: str
+    variants: Mapping[str, RunSpec] = field(default_factory=dict)
 
     def variant(self, variant: str) -> str:
         """A method with its settings, as Markdown that shows it letter by letter."""
         with use_language(self.language):
-            return escape_markdown(variant_name(variant))
+            spec = self.variants.get(variant)
+            return escape_markdown(variant_name(spec.method, spec.settings) if spec else t(variant))
 
     def run(self, variant: str, sparsity: float, seed: int) -> str:
         """The same of a run."""
         with use_language(self.language):
-            return escape_markdown(measured_name(variant, sparsity, seed))
+            spec = self.variants[variant]
+            row = {"method": spec.method, "settings": spec.settings, "sparsity": sparsity, "seed": seed}
+            return escape_markdown(measured_name(row))

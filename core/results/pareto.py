@@ -8,10 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from core.results.metrics import costs
 from core.spec.validate import check_choice, check_float
-
-# What is to be as low as possible: columns of a study's runs and of their means.
-COSTS = ("model_size_mb", "relative_batch_latency", "relative_latency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +33,10 @@ class Recommendation:
 
 
 def recommend(study: pd.DataFrame, summary: pd.DataFrame, cost: str, lowest: float) -> Recommendation | None:
-    """Which of the runs of ``study``, whose means are ``summary``, to take for the lowest ``cost``, one of COSTS, with at
+    """Which of the runs of ``study``, whose means are ``summary``, to take for the lowest ``cost``, one of costs(), with at
     least ``lowest`` percent accuracy; None if no run has both numbers. InputError for another cost, or a percentage that is
     none."""
-    check_choice("cost", cost, COSTS)
+    check_choice("cost", cost, costs())
     check_float("accuracy", lowest, 0, 100)
     run, mean = best(study, cost, lowest), best(_with_a_run(summary, study, cost, lowest), cost, lowest)
     if run is None:

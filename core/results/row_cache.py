@@ -1,14 +1,14 @@
 """What was read from the records of finished runs, kept in ``cache/``: a home of 10,000 runs is then read in a moment.
 
-Only a copy: a row is used as long as the files that it was made from are the same, and rows that another version of this
-package made are not used at all. It may be deleted at any time.
+Only a copy: a row is used as long as the files that it was made from are the same, and so is the code that makes rows of
+them. It may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,19 @@ from core.runs.polling import Signature
 
 Row = dict[str, Any]
 NAME = "results.json"
+_CORE = Path(__file__).resolve().parents[1]
+# What a row depends on beside the record itself.
+MADE_BY = (
+    "results/frame.py",
+    "results/metrics.py",
+    "runs/record.py",
+    "runs/result.py",
+    "spec/methods.py",
+    "spec/spec.py",
+)
 
 
-def load_rows(folder: Path, columns: frozenset[str]) -> dict[str, tuple[Signature, Row | None]]:
+def load_rows(folder: Path, columns: Set[str]) -> dict[str, tuple[Signature, Row | None]]:
     """For each run what the files were that its row was made from, and the row, None if they are damaged. Nothing if
     nothing usable is kept in ``folder``."""
     try:
@@ -44,8 +54,5 @@ def save_rows(folder: Path, rows: Mapping[str, tuple[Signature, Row | None]]) ->
 
 @cache
 def _version() -> str:
-    """The SHA-256 of the code of this package, by which rows are made."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """The SHA-256 of the code by which rows are made."""
+    return hashlib.sha256(b"".join((_CORE / name).read_bytes() for name in MADE_BY)).hexdigest()

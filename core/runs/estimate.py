@@ -76,11 +76,11 @@ def read_throughputs(home: Home) -> list[Throughput]:
     finished.sort(key=lambda item: item[0], reverse=True)
     throughputs = []
     for _, folder in finished[:_MAX_RESULTS]:
-        with suppress(InputError, KeyError, TypeError, ValueError, ZeroDivisionError):
-            result, spec = folder.result() or {}, folder.spec
-            images, recipe = int(result["train_pictures"]), spec.recipe
-            rate = images * spec.retrain.epochs / float(result["wall_seconds"])
-            if math.isfinite(rate) and rate > 0:
+        with suppress(InputError):
+            result, spec = folder.result(), folder.spec
+            if result and result.train_pictures and result.wall_seconds:
+                images, recipe = result.train_pictures, spec.recipe
+                rate = images * spec.retrain.epochs / result.wall_seconds
                 throughputs.append(Throughput(recipe.key, recipe.data, recipe.width, spec.is_dense, images, rate))
     return throughputs
 

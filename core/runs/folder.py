@@ -16,37 +16,20 @@ from typing import Any
 from core.i18n import Message
 from core.runs.atomic_io import (
     append_line,
-    parse_object,
     quarantine,
     read_lines,
-    read_regular_file,
     sha256,
     with_checksum,
     write_json,
 )
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.lease import Holder, holder
+from core.runs.record import read_object, read_record
+from core.runs.result import RESULT, RunResult
 from core.spec.errors import InputError, invalid_value, os_reason
 from core.spec.spec import RunSpec
-from core.spec.validate import finite
 
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,120}")
-# What every result has, whatever the method; a result without one of these is not valid.
-RESULT_NUMBERS = (
-    "sparsity",
-    "seed",
-    "test_accuracy",
-    "params_millions",
-    "model_size_mb",
-    "inference_latency_ms",
-    "reached_sparsity",
-    "accuracy_before_finetuning",
-    "params_total",
-    "params_nonzero",
-    "macs",
-    "plain_size_mb",
-    "train_seconds",
-)
 
 
 class State(StrEnum):
@@ -178,7 +161,10 @@ class RunFolder:
     @cached_property
     def spec(self) -> RunSpec:
         """What this run is; InputError if ``spec.json`` is missing, damaged or another run's."""
-        data = _read_object(self.spec_path)
+        try:
+            data = read_object(self.spec_path)
+        except FileNotFoundError:
+            raise InputError("{run}: {file} is missing.", run=self.run_id, file=self.spec_path.name) from None
         try:
             spec = RunSpec.from_json(data)
         except InputError as error:
@@ -187,20 +173,12 @@ class RunFolder:
             raise InputError("{run}: spec.json is that of another run, {other}.", run=self.run_id, other=spec.run_id)
         return spec
 
-    def result(self) -> dict[str, Any] | None:
-        """The result record, None if there is none yet; InputError if it is damaged."""
+    def result(self) -> RunResult | None:
+        """What the run measured, None if there is nothing yet; InputError if the record is damaged or another run's."""
         try:
-            data = _read_object(self.result_path)
+            return read_record(self.result_path, RESULT)
         except FileNotFoundError:
             return None
-        if data.get("run_id") != self.run_id:
-            raise InputError("{run}: result.json is that of another run.", run=self.run_id)
-        for key in RESULT_NUMBERS:
-            if finite(data.get(key)) is None:
-                raise InputError(
-                    "{run}: result.json is damaged: {key} is missing or not a number.", run=self.run_id, key=key
-                )
-        return data
 
     def check_model(self) -> str:
         """The SHA-256 of the network's file; InputError if it is missing or another one than the result was measured on."""
@@ -213,8 +191,8 @@ class RunFolder:
                 file=self.model_path.name,
                 reason=os_reason(error),
             ) from None
-        expected = (self.result() or {}).get("model_sha256")
-        if expected not in (None, found):
+        result = self.result()
+        if result is not None and result.model_sha256 not in (None, found):
             raise InputError(
                 "{run}: {file} was altered or is that of another run: put the file back, or delete the "
                 "run and launch it again.",
@@ -223,9 +201,9 @@ class RunFolder:
             )
         return found
 
-    def commit(self, result: dict[str, Any]) -> None:
+    def commit(self, result: RunResult) -> None:
         """Write the result: from here on the run is done."""
-        write_json(self.result_path, with_checksum(result))
+        write_json(self.result_path, with_checksum(result.to_json()))
         with suppress(OSError):  # the progress of a finished run is not read
             self._progress_path.unlink()
 
@@ -246,7 +224,7 @@ class RunFolder:
     def progress(self) -> dict[str, Any]:
         """What :meth:`report_progress` wrote last, or nothing."""
         with suppress(FileNotFoundError, InputError):
-            return _read_object(self._progress_path)
+            return read_object(self._progress_path)
         return {}
 
     @property
@@ -299,20 +277,3 @@ class RunFolder:
                     return State.FAILED, RunFailure.from_events(events[:count])
                 return (State.INTERRUPTED if event["type"] == "started" else State.QUEUED), None
         return State.QUEUED, None
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        return parse_object(read_regular_file(path))
-    except FileNotFoundError:
-        if path.name == "spec.json":
-            raise InputError("{run}: {file} is missing.", run=path.parent.name, file=path.name) from None
-        raise
-    except OSError as error:
-        raise InputError(
-            "{run}: {file} cannot be read ({reason}).", run=path.parent.name, file=path.name, reason=os_reason(error)
-        ) from None
-    except ValueError as error:
-        raise InputError(
-            "{run}: {file} is damaged: {reason}.", run=path.parent.name, file=path.name, reason=error
-        ) from None

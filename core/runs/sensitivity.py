@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from core.i18n import Message
+from pydantic import TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
 from core.runs.atomic_io import write_json
 from core.runs.folder import RunFolder
-from core.spec.errors import InputError, invalid_value
+from core.runs.record import EXACT, AtLeastOne, Percent, Sparsity, read_record
+from core.spec.errors import InputError
 from core.spec.methods import METHODS, Method, Scalar, find_method
-from core.spec.validate import check_float, check_int, check_keys
 
 # Denser where curves are steep. The usual sparsities of a study are among them.
 SPARSITIES = (
@@ -23,27 +22,25 @@ SPARSITIES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=EXACT)
 class Curve:
     """A method with its settings, and the accuracy (percent) after it at each sparsity."""
 
     method: str
     settings: Mapping[str, Scalar]
-    sparsity: tuple[float, ...]
-    accuracy: tuple[float, ...]
+    sparsity: tuple[Sparsity, ...]
+    accuracy: tuple[Percent, ...]
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Curve:
         find_method(self.method).complete(self.settings)
-        for value in self.sparsity:
-            check_float("sparsity", value, 0, 1, below_high=True)
-        for value in self.accuracy:
-            check_float("accuracy", value, 0, 100)
         rising = all(low < high for low, high in pairwise(self.sparsity))
         if len(self.sparsity) != len(self.accuracy) or not self.sparsity or not rising:
-            raise invalid_value("sparsity", self.sparsity, Message("rising values, as many as there are accuracies"))
+            raise ValueError("no rising sparsities, as many as there are accuracies")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=EXACT)
 class Sensitivity:
     """The curves of one dense run, and what they were measured on: the first ``pictures`` of ``test_pictures`` in a fixed
     random order. ``model`` is the SHA-256 of the network's file, ``data`` the fingerprint of the data set."""
@@ -52,9 +49,18 @@ class Sensitivity:
     model: str
     data: str
     precision: str
-    pictures: int
-    test_pictures: int
+    pictures: AtLeastOne
+    test_pictures: AtLeastOne
     curves: tuple[Curve, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Sensitivity:
+        if self.pictures > self.test_pictures:
+            raise ValueError("more pictures than there are")
+        return self
+
+
+_SENSITIVITY = TypeAdapter(Sensitivity)
 
 
 def one_shot_methods() -> list[Method]:
@@ -73,30 +79,12 @@ def sensitivity_path(folder: RunFolder) -> Path:
 
 def write_sensitivity(folder: RunFolder, found: Sensitivity) -> None:
     """Keep ``found`` in the dense run's folder."""
-    write_json(sensitivity_path(folder), asdict(found))
+    write_json(sensitivity_path(folder), _SENSITIVITY.dump_python(found, mode="json"))
 
 
 def read_sensitivity(folder: RunFolder) -> Sensitivity | None:
     """What is kept in the dense run's folder; None if there is nothing, or it is damaged or another run's."""
     try:
-        data = json.loads(sensitivity_path(folder).read_bytes())
-        found = _checked(data)
-    except (OSError, ValueError, TypeError, RecursionError):  # InputError is a ValueError
+        return read_record(sensitivity_path(folder), _SENSITIVITY)
+    except (FileNotFoundError, InputError):
         return None
-    return found if found.run_id == folder.run_id else None
-
-
-def _checked(data: Any) -> Sensitivity:
-    top = check_keys("sensitivity", data, [field.name for field in fields(Sensitivity)])
-    for name in ("run_id", "model", "data", "precision"):
-        if not isinstance(top[name], str):
-            raise invalid_value(name, top[name], Message("a text"))
-    check_int("test_pictures", top["test_pictures"], 1, 10**9)
-    check_int("pictures", top["pictures"], 1, top["test_pictures"])
-    curves = []
-    for curve in top["curves"]:
-        part = check_keys("curve", curve, [field.name for field in fields(Curve)])
-        if not isinstance(part["settings"], dict):
-            raise InputError("A curve's settings are not an object.")
-        curves.append(Curve(part["method"], part["settings"], tuple(part["sparsity"]), tuple(part["accuracy"])))
-    return Sensitivity(**{**top, "curves": tuple(curves)})

@@ -160,7 +160,7 @@ def _status(folder: RunFolder) -> RunStatus:
     training = progress if is_training(progress) else {}
     epochs = [event for event in events if event["type"] == "epoch"]
     last = epochs[-1] if epochs else {}
-    costs = _costs(folder, state, events)
+    size, latency = _costs(folder, state, events)
     done = 1.0 if state == State.DONE else _epoch_fraction(last)
     fraction = finite(training.get("fraction"))
     return RunStatus(
@@ -172,18 +172,21 @@ def _status(folder: RunFolder) -> RunStatus:
         fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
         seconds_left=finite(training.get("seconds_left")),
         test_accuracy=finite(last.get("test_accuracy")),
-        size_mb=finite(costs.get("model_size_mb")),
-        latency_ms=finite(costs.get("inference_latency_ms")),
+        size_mb=size,
+        latency_ms=latency,
         created=_created(folder, events),
         # A dense run's own recipe has no fine-tuning: it goes with the others of its data, network and training.
         group=spec.dense.recipe.key if spec else "",
     )
 
 
-def _costs(folder: RunFolder, state: State, events: list[dict[str, Any]]) -> dict[str, Any]:
-    if state == State.DONE:
-        return folder.result() or {}
-    return next((event for event in reversed(events) if event["type"] == "pruned"), {})
+def _costs(folder: RunFolder, state: State, events: list[dict[str, Any]]) -> tuple[float | None, float | None]:
+    """Size (MB) and latency (ms): of a finished run as in its result, else as measured after the last cut."""
+    result = folder.result() if state == State.DONE else None
+    if result is not None:
+        return result.model_size_mb, result.inference_latency_ms
+    pruned: dict[str, Any] = next((event for event in reversed(events) if event["type"] == "pruned"), {})
+    return finite(pruned.get("model_size_mb")), finite(pruned.get("inference_latency_ms"))
 
 
 def _epoch_fraction(event: dict[str, Any]) -> float:

@@ -293,9 +293,13 @@ def variant_label(name: str, settings: Mapping[str, Scalar]) -> str:
     """What to call a method with these settings: its label, and each setting that is not the default."""
     if name == DENSE:
         return "Dense"
-    method = METHODS.get(name)
-    if method is None:
+    if name not in METHODS:
         return name
-    defaults = {setting.name: setting.default for setting in method.settings}
-    changed = [f"{key.replace('_', ' ')} {value}" for key, value in settings.items() if defaults.get(key) != value]
-    return method.label + (f" ({', '.join(changed)})" if changed else "")
+    changed = [f"{key.replace('_', ' ')} {value}" for key, value in changed_settings(name, settings).items()]
+    return METHODS[name].label + (f" ({', '.join(changed)})" if changed else "")
+
+
+def changed_settings(name: str, settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Those of ``settings`` of the method called ``name`` that are not the default."""
+    defaults = {setting.name: setting.default for setting in METHODS[name].settings} if name != DENSE else {}
+    return {key: value for key, value in settings.items() if defaults.get(key) != value}

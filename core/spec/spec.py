@@ -74,6 +74,15 @@ class Recipe:
         batch = "" if self.train.batch_size == 128 else f" · batch {self.train.batch_size}"
         return f"{self.preset} · {data} · width {self.width} · {epochs} epochs{batch}"
 
+    @classmethod
+    def from_json(cls, data: Any) -> Recipe:
+        """The recipe that ``data`` describes; InputError if any field is missing, unknown or not accepted."""
+        recipe = check_keys("recipe", data, [field.name for field in fields(cls)])
+        schedules = {name: _schedule(name, recipe[name]) for name in ("train", "finetune")}
+        if schedules["train"] is None:
+            raise invalid_value("train", None, Message("a schedule"))
+        return cls(**{**recipe, **schedules})
+
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
@@ -153,13 +162,9 @@ class RunSpec:
     def from_json(cls, data: Any) -> RunSpec:
         """The spec that ``data`` describes; InputError if any field is missing, unknown or not accepted."""
         top = check_keys("spec", data, [field.name for field in fields(cls)])
-        recipe = check_keys("recipe", top["recipe"], [field.name for field in fields(Recipe)])
-        schedules = {name: _schedule(name, recipe[name]) for name in ("train", "finetune")}
-        if schedules["train"] is None:
-            raise invalid_value("train", None, Message("a schedule"))
         if not isinstance(top["settings"], dict):
             raise invalid_value("settings", top["settings"], Message("an object"))
-        return cls(**{**top, "recipe": Recipe(**{**recipe, **schedules}), "settings": tuple(top["settings"].items())})
+        return cls(**{**top, "recipe": Recipe.from_json(top["recipe"]), "settings": tuple(top["settings"].items())})
 
 
 def check_data_name(data: Any) -> str:

@@ -19,7 +19,8 @@ from core.charts.tradeoff import (
     styles,
     tradeoff_chart,
 )
-from core.results.frame import Results, interpolate, study_frame, summarise
+from core.results.frame import Results, study_frame
+from core.results.statistics import interpolate, summarise
 from core.runs.folder import Home
 from core.spec.grid import study_runs
 from core.spec.methods import METHODS, variant_label
@@ -252,7 +253,8 @@ def test_the_slider_stands_above_the_curve_before_finetuning(study, before):
 
 
 def test_every_method_has_a_colour_and_a_shape_of_its_own():
-    summary = pd.DataFrame({"method": list(METHODS), "variant": [variant_label(name, {}) for name in METHODS]})
+    rows = [{"method": name, "variant": variant_label(name, {}), "settings": ()} for name in METHODS]
+    summary = pd.DataFrame(rows)
     looks = styles(summary).values()
     assert len({look.color for look in looks}) == len({look.shape for look in looks}) == len(METHODS)
     assert len({look.glyph for look in looks}) == len(METHODS)

@@ -17,6 +17,7 @@ from core.engine.execute import execute
 from core.engine.pruning.base import prunable
 from core.runs.diagnostics import BINS, diagnostics_path, read_diagnostics
 from core.runs.folder import Home, State
+from core.runs.result import Origin, RunResult
 from core.spec.errors import InputError
 from core.spec.spec import Recipe, RunSpec, Schedule
 
@@ -82,7 +83,7 @@ def test_confusion_and_flips_are_those_of_the_two_networks(home, dense, run, rec
         expected[true, guess] += 1
     assert found.confusion == tuple(map(tuple, expected))
     assert found.correct == tuple(expected.diagonal())
-    assert found.accuracy == pytest.approx(folder.result()["test_accuracy"], abs=0.001)
+    assert found.accuracy == pytest.approx(folder.result().test_accuracy, abs=0.001)
     triples = list(zip(truth, before, now, strict=True))
     lost = {index for index, (true, old, new) in enumerate(triples) if old == true != new}
     assert found.lost == len(lost)
@@ -113,7 +114,7 @@ def test_layers_are_counted_weight_by_weight(run):
             assert all(percent - 1 < 100 * share <= percent for percent, share in zip(layer.filters, left, strict=True))
     density = sum(layer.density * np.prod(layer.dense_shape) for layer in found.layers)
     total = sum(np.prod(layer.dense_shape) for layer in found.layers)
-    assert 1 - density / total == pytest.approx(folder.result()["reached_sparsity"])
+    assert 1 - density / total == pytest.approx(folder.result().reached_sparsity)
 
 
 @pytest.mark.parametrize("name", ["structured", "taylor", "random filters"])
@@ -147,12 +148,12 @@ def test_the_parts_are_all_of_the_file(dense, run, method):
     # A layer with few zeros is stored with them.
     assert 4 * weights <= found.parts["values"] <= (1.1 if method == "magnitude" else 1) * 4 * weights
     assert found.parts["bias"] == 4 * 2
-    assert found.plain_size == pytest.approx(1e6 * folder.result()["plain_size_mb"])
+    assert found.plain_size == pytest.approx(1e6 * folder.result().plain_size_mb)
 
 
 def test_a_dense_run_shows_what_it_gets_wrong_itself(dense):
     found = read_diagnostics(dense)
-    assert found.model == found.dense == dense.result()["model_sha256"]
+    assert found.model == found.dense == dense.result().model_sha256
     assert (found.lost, found.gained) == (0, 0)
     assert found.correct == found.dense_correct
     assert len(found.mistakes) == sum(found.pictures) - sum(found.correct)
@@ -171,12 +172,17 @@ def test_computing_it_later_finds_the_same_and_only_once(dense, run):
         assert not diagnose_run(folder.path)
 
 
+def without_digest(result):
+    """As in results of before the network was named."""
+    record = result.to_json()
+    del record["model_sha256"]
+    return RunResult.model_validate(record)
+
+
 def test_diagnostics_of_another_network_are_made_anew(dense):
     old = read_diagnostics(dense)
     save_model(load_model(dense.model_path), dense.model_path, dtype="float16")
-    result = dense.result()
-    del result["model_sha256"]  # as in results that did not name it
-    dense.commit(result)
+    dense.commit(without_digest(dense.result()))
     assert diagnose_run(dense.path)
     assert read_diagnostics(dense).model != old.model
 
@@ -185,10 +191,10 @@ def test_what_it_cannot_be_computed_without_is_named(home, dense, run):
     folder = run("magnitude")
     diagnostics_path(folder).unlink()
     result = folder.result()
-    folder.commit({**result, "origin": {**result["origin"], "data": "another"}})
+    folder.commit(result.model_copy(update={"origin": Origin(data="another")}))
     with pytest.raises(InputError, match="have changed"):
         diagnose_run(folder.path)
-    folder.commit({**result, "origin": {**result["origin"], "dense": "another"}})
+    folder.commit(result.model_copy(update={"origin": Origin(data=result.origin.data, dense="another")}))
     with pytest.raises(InputError, match="not the dense network any more"):
         diagnose_run(folder.path)
     folder.commit(result)
@@ -203,7 +209,7 @@ def test_a_network_whose_training_diverged_can_be_diagnosed(dense):
     with torch.no_grad():
         broken.conv1.weight[0] = float("nan")
     save_model(broken, dense.model_path)
-    dense.commit({key: value for key, value in dense.result().items() if key != "model_sha256"})
+    dense.commit(without_digest(dense.result()))
     found = diagnose(RunContext(dense))
     assert sum(found.layers[0].counts) == 27 * 3
     assert all(0 <= mistake.confidence <= 100 for mistake in found.mistakes)

@@ -28,14 +28,14 @@ pytestmark = pytest.mark.usefixtures("impatient")
 def test_a_dense_run_leaves_its_record(dense_home, recipe):
     folder = dense_home.run(RunSpec(recipe, "dense", 1).run_id)
     result = folder.result()
-    assert result["method"] == "dense"
-    assert result["sparsity"] == result["reached_sparsity"] == 0
-    assert result["test_accuracy"] > 80
-    assert result["speedup"] == result["mac_ratio"] == 1
-    assert result["optimised_speedup"] == result["optimised_batch_speedup"] == 1
-    assert result["train_steps"] == "eager"
-    assert result["environment"]["threads"] == torch.get_num_threads()
-    assert result["model_size_mb"] * 1e6 == folder.model_path.stat().st_size
+    assert result.method == "dense"
+    assert result.sparsity == result.reached_sparsity == 0
+    assert result.test_accuracy > 80
+    assert result.speedup == result.mac_ratio == 1
+    assert result.optimised_speedup == result.optimised_batch_speedup == 1
+    assert result.train_steps == "eager"
+    assert result.environment.threads == torch.get_num_threads()
+    assert result.model_size_mb * 1e6 == folder.model_path.stat().st_size
     assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1, 2, 3]
     assert not list(folder.path.glob("checkpoint-*"))  # the result makes them needless
     assert not list(folder.path.glob(".*.tmp"))
@@ -47,20 +47,20 @@ def test_every_method_runs_to_its_record(home, recipe, method):
     folder = home.create(spec)
     assert execute(folder.path) == State.DONE
     result = folder.result()
-    kinds = {key: result[key] for key in ("method", "sparsity", "seed")}
+    kinds = result.model_dump(include={"method", "sparsity", "seed"})
     assert kinds == {"method": method, "sparsity": 0.7, "seed": 1}
-    assert result["reached_sparsity"] == pytest.approx(0.7, abs=0.01)
+    assert result.reached_sparsity == pytest.approx(0.7, abs=0.01)
     written = count(load_model(folder.model_path), Shape.of_width(4, 2))
-    assert written.params_nonzero == result["params_nonzero"]
-    assert written.reached_sparsity == result["reached_sparsity"]
-    assert result["params_millions"] == result["params_nonzero"] / 1e6
-    optimised = result["latency"]["optimised"]
-    assert result["optimised_latency_ms"] == optimised["single"]["median_ms"] > 0
-    assert result["optimised_speedup"] == optimised["single_dense"]["median_ms"] / optimised["single"]["median_ms"]
-    assert (result["mac_ratio"] > 1.3) == (METHODS[method].kind == "structured")
-    assert (result["filter_ratio"] > 0) == (METHODS[method].kind == "structured")
-    assert result["schedule"]["lr"] == (0.05 if METHODS[method].restarts else 0.01)
-    json.dumps(result, allow_nan=False)
+    assert written.params_nonzero == result.params_nonzero
+    assert written.reached_sparsity == result.reached_sparsity
+    assert result.params_millions == result.params_nonzero / 1e6
+    optimised = result.latency.optimised
+    assert result.optimised_latency_ms == optimised.single.median_ms > 0
+    assert result.optimised_speedup == optimised.single_dense.median_ms / optimised.single.median_ms
+    assert (result.mac_ratio > 1.3) == (METHODS[method].kind == "structured")
+    assert (result.filter_ratio > 0) == (METHODS[method].kind == "structured")
+    assert result.schedule.lr == (0.05 if METHODS[method].restarts else 0.01)
+    json.dumps(result.to_json(), allow_nan=False)
 
 
 def test_the_recorded_accuracy_is_that_of_the_file(home, recipe):
@@ -72,7 +72,7 @@ def test_the_recorded_accuracy_is_that_of_the_file(home, recipe):
     execute(folder.path)
     data = load_dataset(recipe.data, home)
     found = evaluate(load_model(folder.model_path), DeviceImages(data.test, data.mean, data.std, "cpu"), 2)
-    assert found.accuracy == pytest.approx(folder.result()["test_accuracy"], abs=1e-3)
+    assert found.accuracy == pytest.approx(folder.result().test_accuracy, abs=1e-3)
 
 
 def test_executing_a_finished_run_again_changes_nothing(home, recipe):
@@ -266,7 +266,7 @@ def test_a_checkpoint_from_another_dense_network_is_not_gone_on_from(home, recip
             execute(folder.path)
     other, dense = resnet18(4, 2, seed=77), home.run(RunSpec(recipe, "dense", 1).run_id)
     save_model(other, dense.model_path)
-    dense.commit({**dense.result(), "model_sha256": sha256(dense.model_path)})
+    dense.commit(dense.result().model_copy(update={"model_sha256": sha256(dense.model_path)}))
     assert execute(folder.path) == State.DONE
     assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1, 1, 2]
-    assert folder.result()["reached_sparsity"] == pytest.approx(0.5, abs=1e-3)
+    assert folder.result().reached_sparsity == pytest.approx(0.5, abs=1e-3)

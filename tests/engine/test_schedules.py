@@ -90,11 +90,11 @@ def test_a_run_that_is_killed_after_every_epoch_ends_like_one_that_was_not(home,
     assert resumed == kills
     # A cut that a kill has undone is made again, and noted again: just the same.
     noted = {event["test_accuracy"] for event in folder.events() if event["type"] == "pruned"}
-    assert noted == {folder.result()["accuracy_before_finetuning"]}
+    assert noted == {folder.result().accuracy_before_finetuning}
     expected, found = (load_model(h.run(spec.run_id).model_path).state_dict() for h in (whole, cut))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     for key in ("test_accuracy", "accuracy_before_finetuning", "test_loss", "params_nonzero", "model_size_mb"):
-        assert whole.run(spec.run_id).result()[key] == folder.result()[key]
+        assert getattr(whole.run(spec.run_id).result(), key) == getattr(folder.result(), key)
 
 
 @pytest.mark.parametrize(("method", "chosen"), SCHEDULES, ids=str)
@@ -116,7 +116,7 @@ def test_a_weight_once_removed_never_returns_and_each_cut_is_exact(home, recipe,
         assert all(torch.equal(masks[name], held[name]) for name in masks)
     found = prunable(load_model(folder.model_path))
     assert all(not found[name][~mask].any() for name, mask in cuts[-1][3].items())
-    assert folder.result()["reached_sparsity"] == pytest.approx(0.85, abs=1e-4)
+    assert folder.result().reached_sparsity == pytest.approx(0.85, abs=1e-4)
 
 
 @pytest.mark.parametrize("chosen", [{}, ITERATIVE, GRADUAL], ids=str)
@@ -129,7 +129,7 @@ def test_every_schedule_trains_for_the_same_epochs_and_is_noted_after_its_last_c
     # Gradual cuts end with the first half of the steps: 10 of 20, before the first step of the third epoch.
     assert events.index(pruned) == {"one-shot": 0, "iterative": 2, "gradual": 2}[chosen.get("schedule", "one-shot")]
     assert pruned["reached_sparsity"] == pytest.approx(0.7, abs=1e-4)
-    assert pruned["test_accuracy"] == folder.result()["accuracy_before_finetuning"]
+    assert pruned["test_accuracy"] == folder.result().accuracy_before_finetuning
     assert "dead_layers" not in pruned
     assert len(cuts) == {"one-shot": 1, "iterative": 2, "gradual": 10}[chosen.get("schedule", "one-shot")]
 
@@ -191,4 +191,4 @@ def test_a_layer_that_died_is_named_in_the_journal_and_in_the_result(home, recip
     folder = home.create(spec_of(recipe, "random", {}, sparsity=0.999, epochs=1))
     assert execute(folder.path) == State.DONE
     (pruned,) = [event for event in folder.events() if event["type"] == "pruned"]
-    assert pruned["dead_layers"] == folder.result()["dead_layers"] != []
+    assert tuple(pruned["dead_layers"]) == folder.result().dead_layers != ()

@@ -12,6 +12,7 @@ from core.engine.pruning import prune
 from core.engine.pruning.base import Context
 from core.engine.sensitivity import measure_sensitivity
 from core.runs.folder import Home
+from core.runs.result import Origin
 from core.runs.sensitivity import read_sensitivity, sensitivity_path
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
@@ -133,7 +134,7 @@ def test_only_part_of_many_pictures_is_used_and_the_curves_say_so(folder, monkey
 
 
 def test_pictures_that_have_changed_are_a_sentence(folder):
-    folder.commit({**folder.result(), "origin": {"data": "another"}})
+    folder.commit(folder.result().model_copy(update={"origin": Origin(data="another")}))
     with pytest.raises(InputError, match="have changed"):
         measure_sensitivity(folder.path)
     assert read_sensitivity(folder) is None

@@ -176,15 +176,15 @@ def test_a_whole_run_of_replayed_steps_is_the_run_of_plain_ones(home, recipe, mo
     with monkeypatch.context() as patch:
         patch.setattr(train_module, "train_epoch", replayed)
         assert execute(folder.path) == State.DONE
-    assert folder.result()["train_steps"] == GRAPH
+    assert folder.result().train_steps == GRAPH
     assert all(graph.replays for graph in graphs.values())
-    assert folder.result()["reached_sparsity"] == pytest.approx(0.6, abs=0.01)
+    assert folder.result().reached_sparsity == pytest.approx(0.6, abs=0.01)
     losses = _losses(folder)
     folder.result_path.unlink()
     for path in (folder.model_path, folder.events_path):
         path.unlink()
     assert execute(folder.path) == State.DONE
-    assert folder.result()["train_steps"] == EAGER
+    assert folder.result().train_steps == EAGER
     assert losses == pytest.approx(_losses(folder), rel=1e-2)
 
 

@@ -10,10 +10,11 @@ import signal
 import time
 from pathlib import Path
 
-from core.runs.folder import RESULT_NUMBERS, RunFolder, State
+from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
+from tests.records import plausible_result
 
 EXECUTOR = "tests.jobs.fake_executor:execute"
 HOLD_SECONDS = 60.0  # a test that failed must not leave a worker that waits for ever
@@ -42,7 +43,7 @@ def execute(path: Path) -> State:
             os.kill(os.getpid(), signal.SIGKILL)
         folder.append("epoch", epoch=1)
         lease.check()
-        folder.commit({"run_id": path.name, **dict.fromkeys(RESULT_NUMBERS, 0)})
+        folder.commit(plausible_result(folder.spec))
         folder.append("done")
     return State.DONE
 

@@ -14,12 +14,16 @@ import jsonschema
 import pytest
 
 from core.cli.main import main
+from core.report import all_results
 from core.report import export as outputs
 from core.report import rasterize as drawing
 from core.report import study as study_data
 from core.report.text import LANGUAGES
-from core.results.frame import METRICS, Results, study_frame, summarise
-from core.runs.folder import Home
+from core.results.frame import Results, study_frame
+from core.results.metrics import METRICS
+from core.results.sample import SAMPLE
+from core.results.statistics import summarise
+from core.runs.folder import Home, State
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
 from tests.records import write_result
@@ -48,6 +52,14 @@ def valid(data):
     return True
 
 
+def test_the_schema_in_the_repository_follows_from_the_models():
+    assert all_results.json_schema() == SCHEMA
+
+
+def test_the_sample_study_is_valid():
+    assert valid(json.loads((SAMPLE.path / "outputs" / "all_results.json").read_text()))
+
+
 def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
     assert main(["evaluate", "--home", str(home.path), "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
@@ -63,8 +75,8 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
     study = study_frame(Results(home).frame(), DEMO.key)
     assert {run["run_id"] for run in data["runs"]} == set(study["run_id"])
     for run in data["runs"]:
-        assert tuple(run)[:7] == study_data.FIRST_KEYS
-        assert run.items() >= home.run(run["run_id"]).result().items()
+        assert tuple(run)[:7] == all_results.FIRST_KEYS
+        assert run.items() >= home.run(run["run_id"]).result().to_json().items()
     summary = summarise(study)
     for row, configuration in zip(summary.to_dict("records"), data["configurations"], strict=True):
         assert configuration["seeds"] == [1, 2]
@@ -76,7 +88,7 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
 def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
     home = Home(tmp_path).prepare()
     write_study(home, seeds=(1,), batch_speedup=None)
-    data = study_data.all_results(study_data.find_study(home))
+    data = all_results.all_results(study_data.find_study(home))
     assert valid(data)
     metrics = [configuration["metrics"] for configuration in data["configurations"]]
     assert {m["test_accuracy"]["ci95"] for m in metrics} == {None}
@@ -84,7 +96,7 @@ def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
 
 
 def test_the_schema_refuses_what_is_no_result(home):
-    data = study_data.all_results(study_data.find_study(home))
+    data = all_results.all_results(study_data.find_study(home))
     for broken in (
         {**data, "format": "other"},
         {**data, "runs": []},
@@ -193,14 +205,21 @@ def test_a_language_that_there_is_not_is_refused_and_every_other_is_offered(home
     assert not (home.path / "outputs").exists()
 
 
-def test_garbled_notes_in_a_record_are_left_out(tmp_path):
-    home = Home(tmp_path).prepare()
-    garbage = {"environment": ["x"], "latency": 3, "dead_layers": "all", "train_pictures": "many", "wall_seconds": {}}
-    write_study(home, **garbage)
+@pytest.mark.parametrize(
+    "garbage", [{"environment": ["x"]}, {"latency": 3}, {"dead_layers": "all"}, {"train_pictures": "many"}]
+)
+def test_a_record_with_garbled_notes_is_damaged_and_the_study_is_the_others(home, garbage):
+    write_study(home, seeds=(3,), **garbage)
+    damaged = [folder for folder in home.runs() if folder.state() == State.FAILED]
+    assert len(damaged) == 5
+    assert all(next(iter(garbage)) in str(folder.describe()[1].message) for folder in damaged)
+    assert study_data.find_study(home).source.seeds == (1, 2)
+
+
+def test_what_early_records_did_not_note_is_left_out(home):
     study = study_data.find_study(home)
-    outputs.write_results(study, tmp_path)
-    assert study.source.hardware == ("unknown hardware",)
     assert study.source.wall_minutes is None
+    assert study.source.commits == study.source.latency == ()
     assert math.isfinite(study.source.train_minutes)
 
 

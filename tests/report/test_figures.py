@@ -11,8 +11,9 @@ import vl_convert
 
 from core.charts.tradeoff import styles
 from core.report.figures import figures
-from core.results.frame import Results, study_frame, summarise
+from core.results.frame import Results, study_frame
 from core.results.pareto import pareto_front
+from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.runs.status import curves
 from core.spec.grid import study_runs
@@ -126,6 +127,6 @@ def test_a_long_caption_is_cut(study):
 
 def test_every_method_can_be_told_apart():
     """Colour, shape and dash together are a method's own."""
-    rows = pd.DataFrame({"method": list(METHODS), "variant": [method.label for method in METHODS.values()]})
+    rows = pd.DataFrame([{"method": m.name, "variant": m.label, "settings": ()} for m in METHODS.values()])
     looks = styles(rows).values()
     assert len({(look.color, look.shape, look.dash, look.filled) for look in looks}) == len(METHODS)

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.i18n import use_language
-from core.labels import measured_name, variant_name
+from core.labels import run_name, variant_name
 from core.report import statistics as facts
 from core.report.references import references
 from core.report.study import find_study
 from core.report.tables import efficiency_table, escape_markdown
 from core.report.text import LANGUAGES, build_report
-from core.results.frame import summarise
+from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.spec.methods import METHODS
 from core.spec.presets import build_recipe
@@ -163,14 +163,16 @@ def test_what_is_missing_synthetic_or_dead_is_said(tmp_path):
 def test_methods_and_runs_are_called_as_they_are_in_the_app(tmp_path, language):
     cells = grid({("magnitude", 0.5): (89.0, 89.1, 89.2), ("random", 0.5): (88.0, 88.1)})
     text = tell(fabricate(tmp_path, cells), language, dead={RunSpec(DEMO, "random", 1, 0.5): ["fc"]})
-    for name in ("Magnitude", "Random"):
+    for method in ("magnitude", "random"):
+        name = METHODS[method].label
         with use_language(language):
-            called = escape_markdown(variant_name(name))
+            called = escape_markdown(variant_name(method))
         assert text.count(called) > 5
         assert f"| {called} | 0.5 |" in text
         assert text.count(name) == text.count(called)  # nowhere by another name
     with use_language(language):
-        assert all(escape_markdown(measured_name("Random", 0.5, seed)) in text for seed in (1, 3))  # dead, and missing
+        runs = [RunSpec(DEMO, "random", seed, 0.5) for seed in (1, 3)]  # dead, and missing
+        assert all(escape_markdown(run_name(run)) in text for run in runs)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 
 import pandas as pd
@@ -13,10 +12,11 @@ import pytest
 from core.report.tables import efficiency_table, escape_markdown, to_csv, to_latex, to_markdown, with_interval
 from core.results.frame import Results, study_frame
 from core.runs.folder import Home
+from core.runs.result import RunResult
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
-from tests.records import write_result
+from tests.records import plausible_record, write_result
 
 RECIPE = build_recipe("demo")
 
@@ -54,11 +54,9 @@ def test_mac_ratio_and_speed_up_are_different_columns(table):
 def test_networks_as_they_are_and_optimised_stand_side_by_side_and_records_without_the_latter_are_valid(tmp_path):
     home = Home(tmp_path).prepare()
     write_result(home, RunSpec(RECIPE, "structured", 1, 0.9), inference_latency_ms=2.0, optimised_latency_ms=1.5)
-    path = write_result(home, RunSpec(RECIPE, "structured", 1, 0.5)).result_path
-    early = {key: value for key, value in json.loads(path.read_text()).items() if not key.startswith("optimised")}
-    early.pop("record_sha256", None)
-    path.unlink()
-    home.create(RunSpec(RECIPE, "structured", 1, 0.5)).commit(early)
+    spec = RunSpec(RECIPE, "structured", 1, 0.5)
+    early = {key: value for key, value in plausible_record(spec).items() if not key.startswith("optimised")}
+    home.create(spec).commit(RunResult.model_validate(early))
     table = efficiency_table(study_frame(Results(home).frame(), RECIPE.key)).set_index("sparsity")
     assert table["latency_batch1_ms"][0.9] == 2.0
     assert table["optimised_latency_batch1_ms"][0.9] == 1.5

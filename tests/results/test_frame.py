@@ -9,13 +9,14 @@ import os
 import numpy as np
 import pytest
 
-from core.results.frame import Results, interpolate, studies, study_frame, summarise
+from core.results.frame import Results, studies, study_frame
+from core.results.statistics import interpolate, summarise
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
 from core.spec.spec import Recipe, RunSpec
-from tests.records import write_result
+from tests.records import plausible_record, write_result
 
 RECIPE = build_recipe("demo")
 SEEDS = (1, 2, 3)
@@ -55,7 +56,7 @@ def test_interval_counts_only_the_seeds_that_have_the_value(home):
     write_study(home, sparsities=(0.5,))
     write_result(home, RunSpec(RECIPE, "magnitude", 1, 0.5), speedup=None)
     write_result(home, RunSpec(RECIPE, "magnitude", 2, 0.5), speedup=float(10**6))
-    write_result(home, RunSpec(RECIPE, "magnitude", 3, 0.5), speedup="fast")
+    write_result(home, RunSpec(RECIPE, "magnitude", 3, 0.5), speedup=None)
     row = summarise(study_of(home)).iloc[-1]
     assert row["n"] == 3
     assert row["speedup"] == 10**6
@@ -173,6 +174,8 @@ def test_dense_comes_first_then_the_registrys_order(home):
         lambda folder: folder.result_path.write_text(json.dumps({"run_id": folder.run_id})),
         lambda folder: folder.result_path.write_text(json.dumps({"run_id": "another"})),
         lambda folder: folder.result_path.write_text("[" * 100_000),
+        lambda folder: folder.result_path.write_text(json.dumps(plausible_record(folder.spec) | {"speedup": "fast"})),
+        lambda folder: folder.result_path.write_text(json.dumps(plausible_record(folder.spec) | {"mac_ratio": 1e308})),
         lambda folder: folder.spec_path.write_text("nothing"),
         lambda folder: folder.spec_path.unlink(),
         lambda folder: (folder.result_path.unlink(), folder.result_path.mkdir()),

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from unittest.mock import patch
 
 import pandas as pd
@@ -101,6 +102,20 @@ def test_rows_made_by_another_version_are_made_anew(home, monkeypatch):
     _, every = reads_of(home)
     monkeypatch.setattr(kept, "_version", lambda: "another")
     assert reads_of(home)[1] == every
+
+
+def test_only_the_code_that_makes_rows_decides_on_the_version(monkeypatch, tmp_path):
+    root = Path(kept.__file__).parents[1]
+    for name in kept.MADE_BY:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((root / name).read_bytes())
+    monkeypatch.setattr(kept, "_CORE", tmp_path)
+    before = kept._version.__wrapped__()
+    assert before == kept._version()
+    (tmp_path / "runs" / "trash.py").write_text("changed")
+    assert kept._version.__wrapped__() == before
+    (tmp_path / "results" / "metrics.py").write_text("changed")
+    assert kept._version.__wrapped__() != before
 
 
 def test_a_folder_that_cannot_be_written_only_costs_time(home):

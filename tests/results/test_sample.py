@@ -42,7 +42,7 @@ def test_every_record_still_has_the_seal_that_it_was_written_with(study):
     for folder in study.folders:
         assert folder.state() == State.DONE  # a changed digit would make it damaged
         assert "record_sha256" in json.loads(folder.result_path.read_text())
-        assert folder.result()["train_pictures"] == 20_000
+        assert folder.result().train_pictures == 20_000
 
 
 def test_all_runs_are_of_one_program_on_one_machine_and_say_so(study):

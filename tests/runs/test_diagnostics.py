@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from core.runs.diagnostics import MAX_MISTAKES, diagnostics_path, is_of, read_diagnostics
+from core.runs.diagnostics import MAX_MISTAKES, diagnostics_path, read_diagnostics
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.presets import build_recipe
@@ -45,9 +45,9 @@ def test_without_one_there_is_none(folder):
 
 def test_it_is_of_the_network_that_the_result_names(folder):
     found = keep_examination(folder)
-    assert is_of(found, {"model_sha256": found.model})
-    assert is_of(found, {})  # results of before did not name it
-    assert not is_of(found, {"model_sha256": "another"})
+    assert found.is_of(found.model)
+    assert found.is_of(None)  # results of before did not name it
+    assert not found.is_of("another")
 
 
 def test_another_runs_is_refused(folder):

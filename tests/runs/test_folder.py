@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import subprocess
 import sys
@@ -9,10 +10,11 @@ import pytest
 from core.runs.atomic_io import append_line, atomic_write, read_lines, write_json
 from core.runs.folder import Home, State
 from core.runs.lease import STALE_SECONDS, Lease, LeaseHeldError, LeaseLostError, holder, latest_attempt
+from core.runs.result import RunResult
 from core.spec.errors import InputError
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
-from tests.records import plausible_result, write_result
+from tests.records import plausible_record, plausible_result, write_result
 
 SPEC = RunSpec(PRESETS["demo"].recipe, "magnitude", 42, 0.9)
 
@@ -116,14 +118,45 @@ def test_a_damaged_file_is_a_failed_run_with_a_reason_and_harms_no_other(home, n
     assert good.state() == State.DONE
 
 
-def test_a_result_with_a_number_missing_or_impossible_is_not_valid(folder):
-    for value in ("missing", None, True, "92.7", float("nan"), 10**400):
-        result = plausible_result(SPEC) | {"test_accuracy": value}
-        if value == "missing":
-            del result["test_accuracy"]
-        folder.result_path.write_text(json.dumps(result))
-        with pytest.raises(InputError, match="test_accuracy"):
-            folder.result()
+@pytest.mark.parametrize("field", ["test_accuracy", "speedup", "latency.single.median_ms"])
+@pytest.mark.parametrize("value", [True, "92.7", math.nan, math.inf, -1, 1e308, 10**400, {}])
+def test_a_result_with_an_impossible_number_is_damaged_in_one_line_that_names_it(folder, field, value):
+    record = plausible_record(SPEC)
+    timing = {"batch": 1, "threads": 1, "median_ms": 1.0, "q1_ms": 1.0, "q3_ms": 1.0, "calls": 10}
+    record["latency"] = {"single": timing}
+    (timing if "." in field else record)[field.rpartition(".")[2]] = value
+    folder.result_path.write_text(json.dumps(record))
+    with pytest.raises(InputError) as caught:
+        folder.result()
+    said = "missing or has an impossible value"
+    assert str(caught.value) == f"{folder.run_id}: result.json is damaged: {field} is {said}."
+    assert folder.state() == State.FAILED
+
+
+def test_a_result_without_what_every_result_has_is_damaged(folder):
+    for field in RunResult.model_fields:
+        record = plausible_record(SPEC)
+        required = record.pop(field, None) is not None and RunResult.model_fields[field].is_required()
+        folder.result_path.write_text(json.dumps(record))
+        if required:
+            with pytest.raises(InputError, match=f"damaged: {field} "):
+                folder.result()
+        else:
+            assert folder.result() == RunResult.model_validate(record)
+
+
+def test_what_a_later_version_adds_is_kept_and_the_record_stays_as_it_was_written(folder):
+    record = {**plausible_record(SPEC), "energy_joules": 1.5, "environment": {"hardware": "x", "rack": 7}}
+    folder.commit(RunResult.model_validate(record))
+    assert list(folder.result().to_json().items()) == list(RunResult.model_validate(record).to_json().items())
+    assert folder.result().to_json() == record
+
+
+def test_the_result_of_another_run_is_not_this_ones(home, folder):
+    other = write_result(home, RunSpec(SPEC.recipe, "magnitude", 43, 0.9))
+    folder.result_path.write_bytes(other.result_path.read_bytes())
+    with pytest.raises(InputError, match=r"result\.json is that of another run"):
+        folder.result()
 
 
 def test_a_folder_whose_name_is_not_its_spec_s_is_refused(home, folder):

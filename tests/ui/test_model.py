@@ -81,10 +81,10 @@ def test_the_newest_pruned_run_is_shown_first_with_its_cards(folders):
     result, dense = folders[1].result(), folders[0].result()
     assert app.selectbox(key="run").value == PRUNED.run_id
     values = {metric.label: metric for metric in app.metric}
-    assert values["Accuracy"].value == f"{result['test_accuracy']:.2f} %"
-    assert values["Accuracy"].delta == f"{result['test_accuracy'] - dense['test_accuracy']:+.2f} points"
+    assert values["Accuracy"].value == f"{result.test_accuracy:.2f} %"
+    assert values["Accuracy"].delta == f"{result.test_accuracy - dense.test_accuracy:+.2f} points"
     assert values["Size"].delta.endswith("× smaller")
-    assert values["Speed-up, batch"].value == f"{result['batch_speedup']:.2f}×"
+    assert values["Speed-up, batch"].value == f"{result.batch_speedup:.2f}×"
     assert "drawn pictures, not photographs" in text(app)
 
 
@@ -145,7 +145,7 @@ def test_a_dense_run_is_compared_with_nothing(folders):
 def test_without_the_dense_run_the_examination_still_knows_its_accuracy(folders):
     folders[0].result_path.unlink()
     accuracy = next(metric for metric in open_page(run=PRUNED.run_id).metric if metric.label == "Accuracy")
-    assert accuracy.delta == f"{folders[1].result()['test_accuracy'] - 90:+.2f} points"
+    assert accuracy.delta == f"{folders[1].result().test_accuracy - 90:+.2f} points"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"run_id": 1}', b"\xff" * 100])
@@ -159,7 +159,7 @@ def test_a_damaged_examination_is_a_sentence_and_the_rest_goes_on(folders, conte
 
 
 def test_an_examination_of_an_earlier_network_is_not_shown(folders):
-    folders[1].commit({**folders[1].result(), "model_sha256": "f" * 64})
+    folders[1].commit(folders[1].result().model_copy(update={"model_sha256": "f" * 64}))
     app = open_page(run=PRUNED.run_id)
     assert "out of date" in app.info[0].value
     assert not app.get("vega_lite_chart")
@@ -216,7 +216,7 @@ def test_why_a_file_cannot_be_made_is_a_sentence(folders, monkeypatch):
 
 
 def test_an_altered_network_is_not_handed_out(folders):
-    folders[1].commit({**folders[1].result(), "model_sha256": "f" * 64})
+    folders[1].commit(folders[1].result().model_copy(update={"model_sha256": "f" * 64}))
     app = open_page(run=PRUNED.run_id, section="download")
     assert "was altered or is that of another run" in app.error[0].value
     assert not app.get("download_button")

@@ -11,13 +11,15 @@ import streamlit as st
 
 from core.charts import tradeoff as charts
 from core.i18n import t, tn
-from core.labels import variant_name
 from core.report import tables
+from core.results.metrics import METRICS
 from core.spec.methods import DENSE
+from ui.compare.table import number_column
 from ui.shared.url import link
 
 MAX_CARDS, MAX_CARDS_PER_ROW = 8, 4
 METRIC_WIDTH = 125
+TABLE = ("test_accuracy", "accuracy_change", "model_size_mb", "batch_speedup", "speedup")
 
 
 def before_help() -> str:
@@ -49,10 +51,10 @@ def show_cards(
         for column, variant in zip(st.columns(in_a_row), cards[start : start + in_a_row], strict=False):
             with column.container(border=True, height="stretch"):
                 if variant in at:
-                    show_card(variant, shown[variant], at[variant])
+                    show_card(shown[variant], at[variant])
                 else:
                     measured = summary.loc[summary["variant"] == variant, "sparsity"]
-                    show_not_measured(variant, shown[variant], measured, sparsity)
+                    show_not_measured(shown[variant], measured, sparsity)
                 if variant in before:
                     st.caption(t("≈ {accuracy:.1f} % before fine-tuning", accuracy=before[variant]), help=before_help())
     if more:
@@ -62,26 +64,18 @@ def show_cards(
 
 def show_table(variants: list[str], shown: Mapping[str, charts.Style], at: Mapping[str, pd.Series[Any]]) -> None:
     """What cards would show, a row a variant."""
+    metrics = [METRICS[name] for name in TABLE]
     rows = []
     for variant in variants:
         found = at.get(variant)
-        row = {"variant": f"{shown[variant].glyph} {variant_name(variant)}", "origin": t("no data")}
+        row = {"variant": f"{shown[variant].glyph} {shown[variant].name}", "origin": t("no data")}
         if found is not None:
             row["origin"] = seeds(found["n"]) if found["measured"] else t("interpolated")
-            row |= {name: found[name] for name in ("test_accuracy", "accuracy_change", "model_size_mb")}
-            row |= {name: found[name] for name in ("batch_speedup", "speedup")}
+            row |= {name: found[name] / METRICS[name].unit for name in TABLE}
         rows.append(row)
-    number = st.column_config.NumberColumn
-    columns: dict[str, Any] = {
-        "variant": t("Method"),
-        "origin": t("Value"),
-        "test_accuracy": number(t("Accuracy (%)"), format="%.2f"),
-        "accuracy_change": number(t("Change"), format="%+.2f"),
-        "model_size_mb": number(t("Size (MB)"), format="%.3f"),
-        "batch_speedup": number(t("Speed-up, batch"), format="%.2f×"),
-        "speedup": number(t("Speed-up, 1 image"), format="%.2f×"),
-    }
-    st.dataframe(pd.DataFrame(rows, columns=list(columns)), hide_index=True, column_config=columns, placeholder="—")
+    config: dict[str, Any] = {"variant": t("Method"), "origin": t("Value")}
+    config |= {metric.name: number_column(metric) for metric in metrics}
+    st.dataframe(pd.DataFrame(rows, columns=list(config)), hide_index=True, column_config=config, placeholder="—")
 
 
 def show_dense(dense: pd.Series[Any]) -> None:
@@ -100,8 +94,8 @@ def show_dense(dense: pd.Series[Any]) -> None:
     st.markdown(f"{swatch(charts.DENSE_STYLE)} **{t('Dense, the network before pruning:')}** {' · '.join(parts)}")
 
 
-def show_card(variant: str, look: charts.Style, at: pd.Series[Any]) -> None:
-    st.markdown(f"{swatch(look)} **{variant_name(variant)}** {origin(at)}")
+def show_card(look: charts.Style, at: pd.Series[Any]) -> None:
+    st.markdown(f"{swatch(look)} **{look.name}** {origin(at)}")
     change, interval = at["accuracy_change"], at["test_accuracy_ci"]
     with st.container(horizontal=True):
         st.metric(
@@ -130,8 +124,8 @@ def origin(at: pd.Series[Any]) -> str:
     return f":gray-badge[{seeds(at['n']) if at['n'] > 1 else t('1 seed, no interval')}]"
 
 
-def show_not_measured(variant: str, look: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
-    st.markdown(f"{swatch(look)} **{variant_name(variant)}**")
+def show_not_measured(look: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
+    st.markdown(f"{swatch(look)} **{look.name}**")
     st.markdown(
         t(
             "No data at {sparsity:g}. Measured from {low:g} to {high:g}.",

@@ -20,8 +20,8 @@ _CONVOLUTION = re.compile(r"layer(\d+)\.(\d+)\.(?:conv(\d+)|downsample\.0)")
 def show_provenance(study: pd.DataFrame) -> None:
     devices = sorted(study["device"].unique())
     runs = tn("1 run", "{n} runs", len(study))
-    recipe = study.loc[study["method"] != DENSE, "recipe_label"]
-    label = recipe.iloc[0] if len(recipe) else study["recipe_label"].iloc[0]
+    recipes = study.loc[study["method"] != DENSE, "recipe_spec"]
+    recipe = recipe_name((recipes if len(recipes) else study["recipe_spec"]).iloc[0])
     data = study["data"].iloc[0]
     if data == "synthetic":
         source = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]"
@@ -32,7 +32,7 @@ def show_provenance(study: pd.DataFrame) -> None:
         source = f":gray[{t('CIFAR-10 photographs')}]"
     hardware = ", ".join(map(tables.escape_markdown, devices))
     # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
-    rest = f"· {t('Recipe')}: {tables.escape_markdown(recipe_name(label))} · {t('Hardware')}: {hardware} · {runs}"
+    rest = f"· {t('Recipe')}: {tables.escape_markdown(recipe)} · {t('Hardware')}: {hardware} · {runs}"
     st.markdown(f":small[:gray[{t('Data')}:] {source} :gray[{rest}]]")
     if len(devices) > 1:
         st.warning(
@@ -49,7 +49,7 @@ def show_dead_layers(runs: pd.DataFrame) -> None:
         "- "
         + t(
             "**{variant} {sparsity:g}, seed {seed}** lost every weight of {layers}.",
-            variant=tables.escape_markdown(variant_name(run["variant"])),
+            variant=tables.escape_markdown(variant_name(run["method"], run["settings"])),
             sparsity=run["sparsity"],
             seed=run["seed"],
             layers=_in_words(run["dead_layers"].split()),

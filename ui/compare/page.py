@@ -9,9 +9,9 @@ import streamlit as st
 
 from core.charts import tradeoff as charts
 from core.i18n import t, tn
-from core.labels import state_name, variant_name
-from core.results.frame import interpolate
+from core.labels import state_name
 from core.results.sensitivity import accuracy_at
+from core.results.statistics import interpolate
 from core.runs.folder import State
 from ui.compare.cards import show_cards
 from ui.compare.notes import show_dead_layers, show_provenance
@@ -125,7 +125,7 @@ def reset_accuracy_target(recipe: str) -> None:
 def select_methods(view: StudyView) -> dict[str, charts.Style]:
     """The styles of the variants to show; nothing selected shows all, or the main ones of many."""
     many = len(view.styles) > MANY_VARIANTS
-    names = {variant: variant_name(variant) for variant in view.styles}
+    names = {variant: style.name for variant, style in view.styles.items()}
     read_choices("methods", names)
     selected: list[str] = st.pills(
         t("Show only"),

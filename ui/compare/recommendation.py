@@ -103,14 +103,14 @@ def show_choice(recommendation: Recommendation, goal: str, target: float, styles
                 t(
                     "**No run here has {lowest:g} % or more.** The most accurate one is {run}, with {accuracy:.2f} %.",
                     lowest=target,
-                    run=run_name(run),
+                    run=measured_name(run),
                     accuracy=run["test_accuracy"],
                 )
             )
             link("model", t("Open this run"), run=run["run_id"])
             return
         several = recommendation.mean_met and mean["n"] > 1
-        st.markdown(f"{swatch(styles[run['variant']])} **{setting_name(mean) if several else run_name(run)}**")
+        st.markdown(f"{swatch(styles[run['variant']])} **{setting_name(mean) if several else measured_name(run)}**")
         st.markdown("  \n".join(facts(mean if several else run)))
         st.markdown(describe_certainty(recommendation, target))
         if recommendation.lucky:
@@ -155,19 +155,15 @@ def describe_lucky(candidate: Candidate, goal: str) -> str:
     return t(
         ":material/casino: {better}, but by luck: {run} has {accuracy:.2f} %; the mean of its {seeds} is {mean:.2f} %.",
         better=t("Smaller") if goal == "small" else t("Faster"),
-        run=run_name(candidate.run),
+        run=measured_name(candidate.run),
         accuracy=candidate.run["test_accuracy"],
         seeds=seeds(candidate.mean["n"]),
         mean=candidate.mean["test_accuracy"],
     )
 
 
-def run_name(run: Mapping[str, Any]) -> str:
-    return measured_name(run["variant"], run["sparsity"], run["seed"])
-
-
 def setting_name(row: Mapping[str, Any]) -> str:
-    variant = variant_name(row["variant"])
+    variant = variant_name(row["method"], row["settings"])
     return variant if row["method"] == DENSE else t("{variant} {sparsity:g}", variant=variant, sparsity=row["sparsity"])
 
 

@@ -15,9 +15,10 @@ from core.charts.pareto import pareto_chart, with_recommendation
 from core.charts.slider import with_slider
 from core.i18n import current_language
 from core.report import tables
-from core.results.frame import content_key, study_frame, summarise
+from core.results.frame import content_key, study_frame
 from core.results.pareto import Recommendation, recommend
 from core.results.sensitivity import mean_curves, sensitivity_frame
+from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.runs.polling import signature
 from core.spec.methods import DENSE, METHODS, variant_label

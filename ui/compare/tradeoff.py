@@ -12,7 +12,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.charts import tradeoff as charts
 from core.charts.slider import slider_data
-from core.charts.variants import localized_styles
 from core.i18n import t
 from core.spec.methods import METHODS
 from ui.compare.cards import before_help, swatch
@@ -27,8 +26,8 @@ CLICKED_RUN, CLICKS = "clicked run", "clicks on runs"  # in the session state
 def show_charts(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, charts.Style], sparsity: float) -> None:
     st.subheader(t("Trade-off"), anchor=False)
     axis, latency, before = select_view(view, shown)
-    styles = charts.with_dense(localized_styles(shown)).items()
-    st.markdown("&ensp; ".join(f"{swatch(style)}&nbsp;{variant.replace(' ', '&nbsp;')}" for variant, style in styles))
+    styles = charts.with_dense(shown).values()
+    st.markdown("&ensp; ".join(f"{swatch(style)}&nbsp;{style.name.replace(' ', '&nbsp;')}" for style in styles))
     panels = (charts.ACCURACY, charts.SIZE, latency, charts.MACS)
     rows = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
     for column, panel in zip(rows, panels, strict=True):

@@ -16,13 +16,13 @@ from core.jobs.command import examine
 from core.labels import recipe_name, run_name, state_name
 from core.report.tables import escape_markdown
 from core.results.sample import SAMPLE, is_sample
-from core.runs.diagnostics import Diagnostics, is_of, read_diagnostics
+from core.runs.diagnostics import Diagnostics, read_diagnostics
 from core.runs.failure import RunFailure
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
+from core.runs.result import RunResult
 from core.runs.status import RunStatus, Statuses
 from core.spec.errors import InputError
 from core.spec.spec import RunSpec
-from core.spec.validate import finite
 from ui.model.downloads import show_downloads
 from ui.model.sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
 from ui.shared.components import page_head, select, show_empty_state
@@ -57,7 +57,8 @@ def page() -> None:
     if state != State.DONE:
         show_unfinished(folder, state, failure)
         return
-    result = folder.result() or {}
+    result = folder.result()
+    assert result is not None
     diagnostics = load_diagnostics(folder, result)
     show_cards(folder.spec, result, dense_result(folder), diagnostics)
     show_section(folder, diagnostics)
@@ -93,9 +94,7 @@ def show_run_title(folder: RunFolder, state: State) -> None:
         spec = folder.spec
         if spec.recipe.data == "synthetic":
             parts.append(f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]")
-        parts.append(
-            f"**{escape_markdown(run_name(spec))}** :gray[· {escape_markdown(recipe_name(spec.recipe.label))}]"
-        )
+        parts.append(f"**{escape_markdown(run_name(spec))}** :gray[· {escape_markdown(recipe_name(spec.recipe))}]")
     except InputError:  # its reason is shown below
         parts.append(f"**{escape_markdown(folder.run_id)}**")
     st.markdown(" ".join(parts))
@@ -128,14 +127,14 @@ def follow_run(folder: RunFolder) -> None:
         st.rerun()
 
 
-def load_diagnostics(folder: RunFolder, result: Mapping[str, Any]) -> Diagnostics | None:
+def load_diagnostics(folder: RunFolder, result: RunResult) -> Diagnostics | None:
     """The diagnostics of the network; None, with a line on it, if they are damaged or of another network."""
     try:
         diagnostics = read_diagnostics(folder)
     except InputError as error:
         show_error(describe(error), icon=":material/warning:")
         return None
-    if diagnostics is not None and not is_of(diagnostics, result):
+    if diagnostics is not None and not diagnostics.is_of(result.model_sha256):
         st.info(
             t("The network was examined before it was trained again; that is out of date."), icon=":material/update:"
         )
@@ -143,20 +142,16 @@ def load_diagnostics(folder: RunFolder, result: Mapping[str, Any]) -> Diagnostic
     return diagnostics
 
 
-def dense_result(folder: RunFolder) -> Mapping[str, Any]:
-    """The result of the dense run, empty if that is gone."""
+def dense_result(folder: RunFolder) -> RunResult | None:
+    """The result of the dense run, None if that is gone."""
     try:
-        return RunFolder(folder.path.with_name(folder.spec.dense.run_id)).result() or {}
+        return RunFolder(folder.path.with_name(folder.spec.dense.run_id)).result()
     except InputError:
-        return {}
+        return None
 
 
-def show_cards(spec: RunSpec, result: Mapping[str, Any], dense: Mapping[str, Any], found: Diagnostics | None) -> None:
+def show_cards(spec: RunSpec, result: RunResult, dense: RunResult | None, found: Diagnostics | None) -> None:
     """What the network costs and keeps, against the dense one."""
-
-    def number(name: str, of: Mapping[str, Any] = result) -> float:
-        known = finite(of.get(name))
-        return math.nan if known is None else known
 
     def card(label: str, value: str, delta: str | None = None, *, color: Any = "off", show_errors: str) -> None:
         arrow: Any = "off" if color == "off" else "auto"
@@ -172,54 +167,54 @@ def show_cards(spec: RunSpec, result: Mapping[str, Any], dense: Mapping[str, Any
             height="stretch",
         )
 
-    accuracy, size = number("test_accuracy"), number("model_size_mb")
-    dense_accuracy, dense_size = number("test_accuracy", dense), number("model_size_mb", dense)
-    if found is not None and not dense:
-        dense_accuracy = 100 * sum(found.dense_correct) / sum(found.pictures)
-        dense_size = found.dense_size / 1e6
-    change, smaller = accuracy - dense_accuracy, dense_size / size if size else math.nan
+    change = smaller = math.nan
+    if dense is not None:
+        change, smaller = result.test_accuracy - dense.test_accuracy, dense.model_size_mb / result.model_size_mb
+    elif found is not None:
+        change = result.test_accuracy - 100 * sum(found.dense_correct) / sum(found.pictures)
+        smaller = found.dense_size / 1e6 / result.model_size_mb
+    filters, fewer = result.filter_ratio, result.mac_ratio
     against = not spec.is_dense
     with st.container(horizontal=True):
         card(
             t("Accuracy"),
-            f"{accuracy:.2f} %",
+            f"{result.test_accuracy:.2f} %",
             t("{change:+.2f} points", change=change) if against and not math.isnan(change) else None,
             color="normal" if abs(change) >= 0.005 else "off",
             show_errors=t("On the test pictures, and against the dense run that this one started from."),
         )
         card(
             t("Size"),
-            f"{size:.3g} MB",
+            f"{result.model_size_mb:.3g} MB",
             t("{ratio:.1f}× smaller", ratio=smaller) if against and smaller >= 1 else None,
             show_errors=t("The compressed file, and against that of the dense network."),
         )
         card(
             t("Sparsity"),
-            f"{100 * number('reached_sparsity'):.2f} %",
-            t("{share:.0f} % of filters gone", share=100 * number("filter_ratio")) if number("filter_ratio") else None,
+            f"{100 * result.reached_sparsity:.2f} %",
+            t("{share:.0f} % of filters gone", share=100 * filters) if filters else None,
             show_errors=t("The share of the weights that is really gone."),
         )
-        macs, fewer = number("macs") / 1e6, number("mac_ratio")
         card(
             t("MACs"),
-            f"{macs:,.1f} M",
-            t("{ratio:.1f}× fewer", ratio=fewer) if against and fewer > 1 else None,
+            f"{result.macs / 1e6:,.1f} M",
+            t("{ratio:.1f}× fewer", ratio=fewer) if against and fewer and fewer > 1 else None,
             show_errors=t("Multiply-accumulate operations for one picture, zeros included."),
         )
         card(
             t("Speed-up, 1 image"),
-            ratio(number("speedup")),
+            ratio(result.speedup),
             show_errors=t("Measured in turns with the dense network, one picture at a time."),
         )
         card(
             t("Speed-up, batch"),
-            ratio(number("batch_speedup")),
+            ratio(result.batch_speedup),
             show_errors=t("Measured in turns with the dense network, many pictures at once."),
         )
 
 
-def ratio(value: float) -> str:
-    return "—" if math.isnan(value) else f"{value:.2f}×"
+def ratio(value: float | None) -> str:
+    return "—" if value is None else f"{value:.2f}×"
 
 
 def show_section(folder: RunFolder, diagnostics: Diagnostics | None) -> None:

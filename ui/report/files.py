@@ -22,7 +22,7 @@ from core.report.rasterize import KINDS, draw_apart, packed
 from core.report.study import find_study
 from core.report.tables import to_csv
 from core.report.text import LANGUAGES
-from core.results.frame import COLUMNS, content_key
+from core.results.frame import columns, content_key
 from core.runs.folder import Home
 
 ALL_RUNS = "all_runs.csv"
@@ -119,7 +119,7 @@ def _outputs(path: Path, recipe: str, state: int, count: int) -> Outputs:
         name=study.name,
         runs=count,
         source=study.source,
-        texts={**texts, ALL_RUNS: to_csv(study.frame[list(COLUMNS)]), **reports},
+        texts={**texts, ALL_RUNS: to_csv(study.frame[columns()]), **reports},
         specs={name: packed(spec) for name, spec in specs.items()},
     )
 

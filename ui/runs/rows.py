@@ -11,7 +11,7 @@ import numpy as np
 
 from core.i18n import t
 from core.labels import duration, recipe_name, run_name, short_variant_name, state_name
-from core.results.frame import half_width
+from core.results.statistics import half_width
 from core.runs.folder import State
 from core.runs.status import RunStatus
 from core.spec.spec import RunSpec
@@ -46,7 +46,7 @@ class Filter:
         names = run.run_id
         if run.spec is not None:
             spec, recipe = run.spec, run.spec.recipe
-            names += f" {spec.label} {recipe.label} {run_name(spec)} {recipe_name(recipe.label)}"
+            names += f" {spec.label} {recipe.label} {run_name(spec)} {recipe_name(recipe)}"
         return all(word in names.lower() for word in self.text.lower().split())
 
 
@@ -57,7 +57,7 @@ def run_row(run: RunStatus) -> dict[str, Any]:
     if run.seconds_left is not None:
         phase = t("{phase}, {time} left", phase=phase, time=duration(run.seconds_left))
     return {
-        "method": short_variant_name(spec.variant) if spec else run.run_id,
+        "method": short_variant_name(spec.method, spec.settings) if spec else run.run_id,
         "sparsity": spec.sparsity if spec else None,
         "seed": spec.seed if spec else None,
         "accuracy": run.test_accuracy,
@@ -67,7 +67,7 @@ def run_row(run: RunStatus) -> dict[str, Any]:
         "size_mb": run.size_mb,
         "latency_ms": run.latency_ms,
         "launched": datetime.fromtimestamp(run.created, UTC),
-        "recipe": recipe_name(spec.recipe.label) if spec else "",
+        "recipe": recipe_name(spec.recipe) if spec else "",
     }
 
 

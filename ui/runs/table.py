@@ -55,7 +55,7 @@ def show_runs(runs: Sequence[RunStatus]) -> list[RunStatus]:
 def select_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     """The filter, and whether runs that differ only in the seed share a row."""
     states = [state for state in State if any(run.state == state for run in runs)]
-    variants = list(dict.fromkeys(run.spec.variant for run in runs if run.spec))
+    variants = {run.spec.variant: variant_name(run.spec.method, run.spec.settings) for run in runs if run.spec}
     read_choices("state", states)
     read_choices("method", variants)
     read_text("find")
@@ -68,9 +68,9 @@ def select_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     )
     selected_variants = columns[2].multiselect(
         t("Method"),
-        variants,
+        list(variants),
         key="method",
-        format_func={variant: variant_name(variant) for variant in variants}.__getitem__,
+        format_func=variants.__getitem__,
         placeholder=t("All"),
     )
     explanation = t("One row for the runs that differ in nothing but the seed.")

@@ -45,9 +45,9 @@ class Studies:
 def find_studies() -> Studies:
     """Every study that there is; without one of the home's own, the sample study alone."""
     own, sample = results().frame(), _sample_results(SAMPLE.path).frame()
-    labels = {key: recipe_name(label) for key, label in studies(own).items()}
-    for key, label in studies(sample).items():
-        labels.setdefault(key, t("Sample study: {label}", label=recipe_name(label)))
+    labels = studies(own, recipe_name)
+    for key, label in studies(sample, recipe_name).items():
+        labels.setdefault(key, t("Sample study: {label}", label=label))
     return Studies(own, sample, labels)
 
 

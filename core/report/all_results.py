@@ -1,0 +1,166 @@
+"""all_results.json: all numbers of a study as plain data, and the schema of that file.
+
+python -m core.report.all_results > docs/results.schema.json
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, Field
+from pydantic.json_schema import GenerateJsonSchema
+
+from core.report.provenance import Finished
+from core.report.study import Study
+from core.results.metrics import METRICS
+from core.results.statistics import summarise
+from core.runs.record import EXACT, Amount, AtLeastOne, Count, Sparsity
+from core.runs.result import RunResult, TrainingSchedule
+
+# What a reader finds first in every run.
+FIRST_KEYS = ("method", "sparsity", "seed", "test_accuracy", "params_millions", "model_size_mb", "inference_latency_ms")
+FORMAT = "prunescope-results-1"
+Texts = Annotated[tuple[str, ...], Field(json_schema_extra={"uniqueItems": True})]
+Seeds = Annotated[tuple[Count, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
+
+
+class _Exact(BaseModel):
+    model_config = EXACT
+
+
+class StudyRecord(_Exact):
+    """What all runs share, and where they were executed. ``recipe`` is the key of the recipe: runs of one key can be
+    compared. ``synthetic``: the pictures were drawn by the program. ``finished``: dates in UTC."""
+
+    recipe: str
+    label: str
+    preset: str
+    data: str
+    width: AtLeastOne
+    train: TrainingSchedule
+    finetune: TrainingSchedule | None
+    precision: Literal["auto", "fp32", "bf16"]
+    synthetic: bool
+    seeds: Seeds
+    hardware: Texts
+    software: Texts
+    commits: Texts
+    finished: Texts
+    train_minutes: Amount
+
+
+class Mean(_Exact):
+    """A mean over seeds, and half of its 95 % Student-t interval (null for fewer than two seeds)."""
+
+    mean: float | None
+    ci95: Amount | None
+
+
+class Configuration(_Exact):
+    """The means of the runs that differ in nothing but the seed."""
+
+    method: str
+    variant: str
+    sparsity: Sparsity
+    seeds: Seeds
+    metrics: Annotated[Mapping[str, Mean], Field(json_schema_extra=lambda schema: schema.update(required=[*METRICS]))]
+
+
+class RunRecord(RunResult):
+    """The whole record of a run, with its change of accuracy in points and the size of the dense network's file over its
+    own. Sizes in MB are 10^6 bytes, latencies ms per picture, accuracies percent."""
+
+    variant: str
+    recipe: str
+    accuracy_change: float | None
+    size_ratio: float | None
+
+
+class AllResults(_Exact):
+    """Written by python -m core evaluate."""
+
+    format: Literal["prunescope-results-1"]
+    study: StudyRecord
+    configurations: Annotated[tuple[Configuration, ...], Field(min_length=1)]
+    runs: Annotated[tuple[RunRecord, ...], Field(min_length=1)]
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without a title for each field, which would only repeat its name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of all_results.json."""
+    schema = AllResults.model_json_schema(schema_generator=_Untitled)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "all_results.json of PruneScope",
+    }
+
+
+def all_results(study: Study) -> dict[str, Any]:
+    """Everything about a study as plain JSON data: where it comes from, mean and interval of every configuration, and
+    the whole record of every run. docs/results.schema.json describes it."""
+    rows = {row["run_id"]: row for _, row in study.frame.iterrows()}
+    return {
+        "format": FORMAT,
+        "study": _provenance(study),
+        "configurations": list(_configurations(study.frame)),
+        "runs": [_run(run, rows[run.spec.run_id]) for run in study.runs],
+    }
+
+
+def _provenance(study: Study) -> dict[str, Any]:
+    source = study.source
+    return {
+        "recipe": study.key,
+        "label": study.label,
+        **asdict(source.recipe),
+        "synthetic": source.synthetic,
+        "seeds": list(source.seeds),
+        "hardware": list(source.hardware),
+        "software": list(source.software),
+        "commits": list(source.commits),
+        "finished": list(source.dates),
+        "train_minutes": round(source.train_minutes, 2),
+    }
+
+
+def _configurations(frame: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    for _, row in summarise(frame).iterrows():
+        own = frame[(frame["variant"] == row["variant"]) & (frame["sparsity"] == row["sparsity"])]
+        yield {
+            "method": row["method"],
+            "variant": row["variant"],
+            "sparsity": row["sparsity"],
+            "seeds": sorted(map(int, own["seed"])),
+            "metrics": {name: {"mean": _or_none(row[name]), "ci95": _or_none(row[f"{name}_ci"])} for name in METRICS},
+        }
+
+
+def _run(run: Finished, row: pd.Series[Any]) -> dict[str, Any]:
+    record = run.result.to_json()
+    own = {
+        "variant": run.spec.variant,
+        "recipe": run.spec.recipe.key,
+        "accuracy_change": _or_none(row["accuracy_change"]),
+        "size_ratio": _or_none(row["size_ratio"]),
+    }
+    return {**{name: record[name] for name in FIRST_KEYS}, **own, **record}
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=1))

@@ -1,0 +1,155 @@
+"""The result of a run: what ``result.json`` says.
+
+Fields that every result had are required. What early versions did not write has a default, and a key of a later version
+is kept. A number that is no number or cannot be one, whether required or not, makes the whole record damaged: who altered
+one number may have altered others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import TypeAdapter
+
+from core.runs.record import (
+    Amount,
+    AtLeastOne,
+    Count,
+    Digest,
+    Flag,
+    Name,
+    Note,
+    Percent,
+    Positive,
+    Record,
+    Share,
+    Sparsity,
+)
+from core.spec.methods import Scalar
+
+
+class Environment(Record):
+    """Where a run was executed."""
+
+    hardware: Note | None = None
+    device: Note | None = None
+    precision: Note | None = None
+    threads: Count | None = None
+    torch: Note | None = None
+    torchvision: Note | None = None
+    python: Note | None = None
+    system: Note | None = None
+    commit: Note | None = None
+
+
+class Timing(Record):
+    """Milliseconds per picture at one batch size: median and quartiles of ``calls`` timed calls with ``threads``."""
+
+    batch: AtLeastOne
+    threads: AtLeastOne
+    median_ms: Positive
+    q1_ms: Positive
+    q3_ms: Positive
+    calls: AtLeastOne
+
+
+class OptimisedTimings(Record):
+    """The same of the networks as they are delivered; ``how`` each was optimised, or why not."""
+
+    how: Mapping[str, str] = {}
+    single: Timing | None = None
+    single_dense: Timing | None = None
+    batch: Timing | None = None
+    batch_dense: Timing | None = None
+
+
+class Timings(Record):
+    """How latency was measured: of this network and the dense one, one picture and a large batch at a time."""
+
+    how: Note | None = None
+    dtype: Note | None = None
+    tf32: Flag = False
+    single: Timing | None = None
+    single_dense: Timing | None = None
+    batch: Timing | None = None
+    batch_dense: Timing | None = None
+    optimised: OptimisedTimings = OptimisedTimings()
+
+
+class TrainingSchedule(Record):
+    """SGD with momentum; the learning rate falls from ``lr`` to 0 as a cosine over all steps."""
+
+    epochs: AtLeastOne
+    lr: Positive
+    batch_size: AtLeastOne
+    momentum: Share
+    weight_decay: Amount
+
+
+class LayerDensity(Record):
+    """One layer: weight shape here and in the dense network, and the share of the dense weights that is left."""
+
+    name: Name
+    shape: tuple[AtLeastOne, ...] = ()
+    dense_shape: tuple[AtLeastOne, ...] = ()
+    density: Share
+
+
+class Origin(Record):
+    """What a run started from: the fingerprint of the data set and, of a pruned run, the SHA-256 of the dense network."""
+
+    data: str | None = None
+    dense: str | None = None
+
+
+class RunResult(Record):
+    """What a run measured. Accuracies are percentages, sizes in MB are 10^6 bytes, latencies ms per picture; a speed-up is
+    the dense network's latency over this one's."""
+
+    run_id: str
+    method: str
+    sparsity: Sparsity
+    seed: Count
+    test_accuracy: Percent
+    params_millions: Amount
+    model_size_mb: Positive
+    model_sha256: Digest | None = None
+    inference_latency_ms: Positive
+    settings: Mapping[str, Scalar] = {}
+    data: str | None = None
+    preset: str | None = None
+    schedule: TrainingSchedule | None = None
+    accuracy_before_finetuning: Percent
+    per_class_accuracy: tuple[Percent, ...] = ()
+    test_loss: Amount | None = None
+    params_total: Count
+    params_nonzero: Count
+    reached_sparsity: Share
+    filter_ratio: Share | None = None
+    macs: Count
+    effective_macs: Count | None = None
+    dense_macs: Count | None = None
+    mac_ratio: Positive | None = None
+    plain_size_mb: Positive
+    dense_plain_size_mb: Positive | None = None
+    batch_latency_ms: Positive | None = None
+    speedup: Positive | None = None
+    batch_speedup: Positive | None = None
+    # Of both networks as they are delivered: BatchNorm folded, operations fused.
+    optimised_latency_ms: Positive | None = None
+    optimised_batch_latency_ms: Positive | None = None
+    optimised_speedup: Positive | None = None
+    optimised_batch_speedup: Positive | None = None
+    latency: Timings = Timings()
+    layers: tuple[LayerDensity, ...] = ()
+    dead_layers: tuple[Name, ...] = ()
+    train_seconds: Amount
+    images_per_second: Amount | None = None
+    train_steps: str | None = None
+    origin: Origin = Origin()
+    train_pictures: AtLeastOne | None = None
+    wall_seconds: Positive | None = None
+    environment: Environment = Environment()
+
+
+RESULT = TypeAdapter(RunResult)
