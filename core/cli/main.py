@@ -26,7 +26,8 @@ from core.runs.folder import Home, RunFolder, State
 from core.runs.status import Statuses
 from core.spec.errors import InputError, invalid_value
 from core.spec.grid import study_runs, with_dense
-from core.spec.methods import DEFAULT_METHODS, DENSE, METHODS, Scalar, find_method
+from core.spec.method import Scalar
+from core.spec.methods import DENSE, METHODS, default_methods, find_method
 from core.spec.presets import PRESETS, SEEDS, SPARSITIES, build_recipe
 from core.spec.spec import Recipe, RunSpec
 
@@ -275,7 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     whole = _recipe_command(commands, "study", study, "run methods x sparsities x seeds on the cluster")
     whole.add_argument("--quick", action="store_true", help="the same in small: few epochs, sparsities and seeds")
     whole.add_argument("--skip-dense", action="store_true", help="only reuse dense networks that are trained already")
-    whole.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="M", help=", ".join(METHODS))
+    whole.add_argument("--methods", nargs="+", default=default_methods(), metavar="M", help=", ".join(METHODS))
     whole.add_argument("--sparsities", nargs="+", type=float, metavar="S")
     whole.add_argument("--seeds", nargs="+", type=int, metavar="N")
     for command in (pruned, whole):

@@ -23,7 +23,7 @@ from core.engine.pruning.base import Context
 from core.runs.folder import Home, RunFolder
 from core.runs.sensitivity import SPARSITIES, Curve, Sensitivity, one_shot_methods, read_sensitivity, write_sensitivity
 from core.spec.errors import InputError
-from core.spec.methods import Scalar
+from core.spec.method import Scalar
 
 MAX_IMAGES = 2_000
 VERSION = 1  # raise it when pruning or evaluation comes to give other numbers for the same inputs

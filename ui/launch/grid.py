@@ -11,7 +11,8 @@ from core.i18n import t
 from core.labels import value_name
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
-from core.spec.methods import DEFAULT_METHODS, METHODS, Method, Scalar
+from core.spec.method import Method, Scalar
+from core.spec.methods import METHODS, default_methods
 from core.spec.presets import SEEDS, SPARSITIES, build_recipe
 from core.spec.spec import FOLDER_PREFIX, MAX_SEED, RunSpec
 from core.spec.validate import check_float, check_int
@@ -30,7 +31,7 @@ class RunsChoice(TypedDict):
 
 def choose_runs() -> RunsChoice:
     """Methods with their settings, sparsities and seeds."""
-    methods = choose_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
+    methods = choose_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in default_methods()])
     left, right = st.columns(2, gap="medium")
     usual_sparsities, usual_seeds = ["0.5", "0.9"], [str(SEEDS[0])]
     read_choices("sparsities", ANY_TEXT, usual_sparsities)
@@ -62,7 +63,7 @@ def choose_runs() -> RunsChoice:
 
 def choose_methods(label: str, key: str, names: list[str]) -> list[str]:
     """Some of ``names``: at first all that a study compares by default."""
-    usual = [name for name in names if name in DEFAULT_METHODS]
+    usual = [name for name in names if name in default_methods()]
     read_choices(key, names, usual)
     chosen: list[str] = st.pills(
         label,
