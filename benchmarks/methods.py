@@ -22,7 +22,8 @@ from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.grid import with_dense
-from core.spec.methods import METHODS, Scalar
+from core.spec.method import Scalar
+from core.spec.methods import METHODS
 from core.spec.presets import build_recipe
 from core.spec.spec import Recipe, RunSpec
 

@@ -6,25 +6,16 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from core.i18n import N_, t
+from core.i18n import t
 from core.runs.folder import State
-from core.spec.methods import DENSE, METHODS, Scalar, changed_settings
+from core.spec.method import Scalar
+from core.spec.methods import DENSE, METHODS, changed_settings
 from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Settings = Iterable[tuple[str, Scalar]]
-
-# Names of settings, and those of their values that are words: the others are the same in every language.
-_SETTING_NAMES = (
-    *(N_("allocation"), N_("criterion"), N_("floor"), N_("retraining"), N_("rewind epoch"), N_("round to")),
-    *(N_("rounds"), N_("schedule")),
-)
-_VALUES = (
-    *(N_("cost"), N_("fine-tuning"), N_("global"), N_("gradual"), N_("iterative"), N_("lr-rewinding")),
-    *(N_("one-shot"), N_("uniform")),
-)
 
 
 def recipe_name(recipe: Recipe) -> str:
@@ -60,8 +51,8 @@ def variant_names(rows: pd.DataFrame, name: Callable[[str, Settings], str] = var
 
 
 def _with_settings(name: str, method: str, settings: Settings) -> str:
-    changed = changed_settings(method, dict(settings)).items()
-    parts = [f"{t(key.replace('_', ' '))} {value_name(value)}" for key, value in changed]
+    changed = changed_settings(method, dict(settings))
+    parts = [f"{t(setting.short)} {value_name(value)}" for setting, value in changed]
     return t("{method} ({settings})", method=name, settings=", ".join(parts)) if parts else name
 
 

@@ -19,7 +19,7 @@ from core.results.sample import SAMPLE
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
-from core.spec.methods import DEFAULT_METHODS
+from core.spec.methods import default_methods
 from core.spec.presets import SEEDS, SPARSITIES
 
 RECORDS = ("spec.json", "result.json", "events.jsonl", "examination.json", "sensitivity.json")
@@ -52,7 +52,7 @@ def gaps(folders: Iterable[RunFolder]) -> list[str]:
     """The runs of the whole grid, methods x sparsities x seeds, that ``folders`` lack."""
     there = {(folder.spec.method, folder.spec.sparsity, folder.spec.seed): folder.spec for folder in folders}
     recipe = next(spec.recipe for spec in there.values() if not spec.is_dense)
-    wanted = study_runs(recipe, DEFAULT_METHODS, SPARSITIES, SEEDS)
+    wanted = study_runs(recipe, default_methods(), SPARSITIES, SEEDS)
     return [spec.label for spec in wanted if (spec.method, spec.sparsity, spec.seed) not in there]
 
 

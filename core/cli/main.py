@@ -16,7 +16,7 @@ from core.cli.terminal import BAD_INPUT, FAILED, INTERRUPTED, print_error, print
 from core.cli.train import train_dense, train_pruned
 from core.i18n import Message
 from core.spec.errors import InputError, OperationError, os_reason
-from core.spec.methods import DEFAULT_METHODS, METHODS
+from core.spec.methods import METHODS, default_methods
 from core.spec.presets import PRESETS, SEEDS
 
 Command = Callable[[argparse.Namespace], int]
@@ -74,7 +74,7 @@ def _add_training(commands: Any) -> None:
     grid = _recipe_command(commands, "study", study, "run methods x sparsities x seeds on the cluster")
     grid.add_argument("--quick", action="store_true", help="the same in small: few epochs, sparsities and seeds")
     grid.add_argument("--skip-dense", action="store_true", help="only reuse dense networks that are trained already")
-    grid.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="M", help=", ".join(METHODS))
+    grid.add_argument("--methods", nargs="+", default=default_methods(), metavar="M", help=", ".join(METHODS))
     grid.add_argument("--sparsities", nargs="+", type=float, metavar="S")
     grid.add_argument("--seeds", nargs="+", type=int, metavar="N")
     for command in (pruned, grid):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from core.i18n import Message
 from core.runs.folder import Home
 from core.spec.errors import InputError, invalid_value
-from core.spec.methods import METHODS, Scalar
+from core.spec.method import Scalar
+from core.spec.methods import METHODS
 from core.spec.presets import build_recipe
 from core.spec.spec import Recipe, RunSpec
 

@@ -24,7 +24,7 @@ from core.runs.folder import Home, RunFolder
 from core.runs.lease import Lease
 from core.runs.result import Origin
 from core.spec.errors import InputError
-from core.spec.methods import Scalar
+from core.spec.method import Scalar
 
 POLL_SECONDS = 1.0  # between two checks of a running training for requests from outside, and reports of its progress
 

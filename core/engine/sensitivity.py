@@ -14,7 +14,7 @@ from core.engine.disk_cache import cached
 from core.engine.pruning import prune
 from core.runs.folder import RunFolder
 from core.runs.sensitivity import SPARSITIES, Curve, Sensitivity, one_shot_methods, read_sensitivity, write_sensitivity
-from core.spec.methods import Scalar
+from core.spec.method import Scalar
 
 MAX_IMAGES = 2_000
 VERSION = 1  # of the cached points: raise it when pruning or evaluation comes to give other numbers for the same inputs

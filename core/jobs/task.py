@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 import traceback
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import UNFINISHED, RunFolder, State
 from core.runs.lease import LeaseHeldError
 from core.spec.errors import InputError
+from core.spec.method import load_function
 
 EXECUTOR = "core.engine.execute:execute"
 SENSITIVITY = "core.engine.sensitivity:measure_sensitivity"
@@ -37,7 +37,7 @@ def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> s
     if not folder.path.is_dir():
         return State.CANCELLED.value  # deleted while it waited
     try:
-        return _run_with_dense(folder, _import_function(executor)).value
+        return _run_with_dense(folder, load_function(executor)).value
     except Exception as error:
         _log_traceback(folder)
         if isinstance(error, InputError):
@@ -57,7 +57,7 @@ def sensitivity_task(run_path: str, measure: str = SENSITIVITY, dense: object = 
     if folder.state() != State.DONE:
         return
     try:
-        finished = _compute_slice(folder, _import_function(measure))
+        finished = _compute_slice(folder, load_function(measure))
     except Exception:
         _log_traceback(folder)
         return
@@ -136,9 +136,3 @@ def _log_traceback(folder: RunFolder) -> None:
     """Append the traceback of the error that is being handled to the run's log, if the folder is still there."""
     with suppress(OSError), folder.log_path.open("a") as log:
         log.write(traceback.format_exc())
-
-
-def _import_function(name: str) -> Callable[..., Any]:
-    module, _, function_name = name.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), function_name)
-    return function

@@ -12,8 +12,6 @@ from core.runs.result import Environment, RunResult
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
 
-FULL_WIDTH = 64  # of ResNet-18
-
 
 @dataclass(frozen=True, slots=True)
 class Finished:

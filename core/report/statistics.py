@@ -14,13 +14,6 @@ from core.results.statistics import half_width
 from core.spec.methods import DENSE, METHODS
 
 BREAK_POINTS = 2.0  # a method "breaks down" where it loses more than this against dense
-# Which baseline stands beside which methods.
-_RIVALS = {
-    "random": tuple(n for n, m in METHODS.items() if m.kind == "unstructured" and m.group != "baseline"),
-    "random_filters": tuple(n for n, m in METHODS.items() if m.kind == "structured" and m.group != "baseline"),
-    "from_scratch": ("structured",),
-    "reinitialised_ticket": ("lottery_ticket",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +109,7 @@ def duels(study: pd.DataFrame, summary: pd.DataFrame) -> list[Duel]:
         Duel(variant, baseline, sparsity, paired_difference(study, variant, baseline, sparsity))
         for method, variant, sparsity in rows
         for name, baseline, other in rows
-        if method in _RIVALS.get(name, ()) and sparsity == other
+        if METHODS[method].has_to_beat(METHODS[name]) and sparsity == other
     ]
 
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 import pandas as pd
 
 from core.report import english, findings, korean
-from core.report.provenance import FULL_WIDTH, Provenance
+from core.report.provenance import Provenance
 from core.report.references import references
 from core.report.statistics import missing_runs
 from core.report.tables import efficiency_table, escape_markdown, markdown_table, to_markdown
 from core.report.words import Words
 from core.results.statistics import summarise
 from core.spec.methods import DENSE, METHODS
+from core.spec.networks import NETWORKS, RESNET18
 from core.spec.spec import RunSpec
 
 LANGUAGES: Mapping[str, Words] = {"en": english.WORDS, "ko": korean.WORDS}
@@ -71,7 +72,7 @@ def _methods(words: Words, source: Provenance) -> str:
         text = said["methods.item"].format(
             label=words.variant(method.label),
             kind=said[f"methods.{method.kind}"],
-            source=said["methods.baseline"] if method.source == "baseline" else method.source,
+            source=method.source or said["methods.baseline"],
             summary=words.methods.get(name, method.summary),
         )
         variants = [(label, spec) for label, spec in source.variants.items() if spec.method == name and spec.settings]
@@ -197,8 +198,8 @@ def _limits(words: Words, study: pd.DataFrame, summary: pd.DataFrame, source: Pr
         yield said["synthetic"]
     if source.folder:
         yield said["limits.folder"]
-    if source.recipe.width != FULL_WIDTH:
-        yield said["limits.width"].format(width=source.recipe.width, full=FULL_WIDTH)
+    if source.recipe.width != NETWORKS[RESNET18].full_width:
+        yield said["limits.width"].format(width=source.recipe.width, full=NETWORKS[RESNET18].full_width)
     if summary["n"].min() < 2:
         yield said["limits.single"]
     if summary["n"].max() > 1:

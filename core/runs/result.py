@@ -25,7 +25,7 @@ from core.runs.record import (
     Share,
     Sparsity,
 )
-from core.spec.methods import Scalar
+from core.spec.method import Scalar
 
 
 class Environment(Record):

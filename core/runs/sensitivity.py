@@ -13,7 +13,8 @@ from core.runs.atomic_io import write_json
 from core.runs.folder import RunFolder
 from core.runs.record import EXACT, AtLeastOne, Percent, Sparsity, read_record
 from core.spec.errors import InputError
-from core.spec.methods import METHODS, Method, Scalar, find_method
+from core.spec.method import Method, Scalar
+from core.spec.methods import METHODS, find_method
 
 # Denser where curves are steep. The usual sparsities of a study are among them.
 SPARSITIES = (

@@ -8,7 +8,8 @@ from typing import Any
 
 from core.i18n import Message
 from core.spec.errors import InputError
-from core.spec.methods import DENSE, Scalar
+from core.spec.method import Scalar
+from core.spec.methods import DENSE
 from core.spec.spec import Recipe, RunSpec
 
 MAX_STUDY_RUNS = 2_000

@@ -10,7 +10,8 @@ from typing import Any
 
 from core.i18n import Message
 from core.spec.errors import invalid_value
-from core.spec.methods import DENSE, METHODS, Scalar, find_method, variant_label
+from core.spec.method import Scalar
+from core.spec.methods import DENSE, METHODS, find_method, variant_label
 from core.spec.validate import check_choice, check_float, check_int, check_keys
 
 PRECISIONS = ("auto", "fp32", "bf16")

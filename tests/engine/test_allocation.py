@@ -8,21 +8,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.engine import resnet18
-from core.engine.pruning.allocation import ALLOCATIONS, allocated_masks, apportion, erk_densities, lamp_scores
+from core.engine.pruning.allocation import apportion, erk_densities, lamp_scores
 from core.engine.pruning.base import prunable
 from core.engine.pruning.magnitude import magnitude_masks
 from core.spec.errors import InputError
-from core.spec.methods import METHODS
+from core.spec.methods import METHODS, setting_function
 
+ALLOCATIONS = METHODS["magnitude"].setting("allocation").choices
 SPARSITIES = (0.1, 0.5, 0.9, 0.95, 0.99)
 
 
 def gone(masks):
     return {name: int((~mask).sum()) for name, mask in masks.items()}
-
-
-def test_the_registry_offers_every_allocation():
-    assert next(s.choices for s in METHODS["magnitude"].settings if s.name == "allocation") == ALLOCATIONS
 
 
 def test_an_unknown_allocation_is_refused(model):
@@ -101,7 +98,7 @@ def test_every_allocation_is_exact_and_never_gives_back(layers, allocation, data
     magnitudes = {str(place): layer for place, layer in enumerate(layers)}
     n, held = sum(layer.numel() for layer in layers), {}
     for sparsity in sorted(data.draw(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=4))):
-        masks = allocated_masks(magnitudes, sparsity, allocation, held)
+        masks = setting_function("magnitude", "allocation", allocation)(magnitudes, sparsity, held)
         assert sum(gone(masks).values()) == round(sparsity * n)
         assert all(not (masks[name] & ~mask).any() for name, mask in held.items())
         held = masks
@@ -142,7 +139,7 @@ def test_what_is_gone_stays_gone_whatever_it_scores_now(allocation):
     """Among equal scores the first would go; those that went before are the last ones here."""
     scores = {"a": torch.ones(4, 5), "b": torch.ones(4, 5)}
     held = {name: torch.arange(20).view(4, 5) < 14 for name in scores}
-    masks = allocated_masks(scores, 0.5, allocation, held)
+    masks = setting_function("magnitude", "allocation", allocation)(scores, 0.5, held)
     assert sum(int((~mask).sum()) for mask in masks.values()) == 20
     for name, mask in masks.items():
         assert not (mask & ~held[name]).any()

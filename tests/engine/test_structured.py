@@ -15,11 +15,11 @@ from core.engine.counts import count, dead_layers, layers, macs_per_layer
 from core.engine.networks.resnet18 import Shape, conv_graph
 from core.engine.pruning import prune
 from core.engine.pruning.channel_allocation import Costs, allocate
-from core.engine.pruning.channel_importance import channel_importance
+from core.engine.pruning.channel_importance import taylor
 from core.engine.pruning.shrink import shrink
 from core.engine.pruning.structured import choose_channels
 from core.spec.errors import InputError
-from core.spec.methods import METHODS
+from core.spec.methods import METHODS, setting_function
 
 CHOICES = {setting.name: setting.choices for setting in METHODS["structured"].settings}
 CRITERIA, ALLOCATIONS = CHOICES["criterion"], CHOICES["allocation"]
@@ -72,7 +72,7 @@ def test_the_smaller_network_computes_what_the_one_with_silenced_channels_does(
     pictures, width, allocation, criterion, sparsity
 ):
     model = network(width)
-    kept = choose_channels(model, sparsity, criterion=criterion, allocation=allocation, sample=sample())
+    kept = choose_channels(model, sparsity, criterion=criterion, allocation=allocation, sample=lambda n: sample())
     smaller = shrink(model, kept)
     with torch.no_grad():
         difference = (smaller(pictures) - silence(model, kept)(pictures)).abs().max()
@@ -184,7 +184,8 @@ def test_the_same_is_cut_again_and_the_network_itself_stays_as_it_is(criterion, 
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     first, second = (
-        choose_channels(model, 0.7, criterion=criterion, allocation=allocation, sample=sample()) for _ in range(2)
+        choose_channels(model, 0.7, criterion=criterion, allocation=allocation, sample=lambda n: sample())
+        for _ in range(2)
     )
     assert all(torch.equal(first[group], second[group]) for group in first)
     assert model.training
@@ -197,7 +198,7 @@ def test_the_same_is_cut_again_and_the_network_itself_stays_as_it_is(criterion, 
 @pytest.mark.parametrize("group", ["layer3.1", "stage3"])
 def test_the_least_important_channels_of_a_group_go(criterion, group):
     model = network(16)
-    scores = channel_importance(model, criterion)[group]
+    scores = setting_function("structured", "criterion", criterion)(model, lambda n: sample())[group]
     stays = torch.zeros(len(scores), dtype=torch.bool)
     stays[choose_channels(model, 0.5, criterion=criterion)[group]] = True
     assert not stays.all()
@@ -213,7 +214,7 @@ def test_a_channel_of_the_residual_stream_is_worth_what_all_layers_that_write_it
     with torch.no_grad():
         model.get_parameter(f"layer2.0.{weak}")[5] = 0
         model.get_parameter(f"layer2.0.{strong}")[5] *= 100
-    assert channel_importance(model, criterion)["stage2"].argmax() == 5
+    assert setting_function("structured", "criterion", criterion)(model, lambda n: sample())["stage2"].argmax() == 5
 
 
 @pytest.mark.parametrize(("group", "channel"), [("stage1", 3), ("stage4", 11), ("layer2.0", 7)])
@@ -232,9 +233,7 @@ def test_taylor_is_the_derivative_of_each_pictures_loss_by_a_gate_on_the_channel
             return F.cross_entropy(gated(images), labels, reduction="none")
 
     expected = ((losses(1 + 1e-6) - losses(1 - 1e-6)) / 2e-6).abs().mean()
-    assert channel_importance(model, "taylor", (images, labels))[group][channel] == pytest.approx(
-        float(expected), rel=1e-3
-    )
+    assert taylor(model, lambda n: (images, labels))[group][channel] == pytest.approx(float(expected), rel=1e-3)
 
 
 def test_uniform_allocation_takes_the_same_share_of_every_layer():

@@ -7,7 +7,7 @@ from core.jobs.queue import Queue
 from core.runs.atomic_io import read_lines
 from core.runs.folder import State
 from core.spec.errors import InputError
-from core.spec.methods import DEFAULT_METHODS, METHODS
+from core.spec.methods import METHODS, default_methods
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
 from tests.korean import korean
@@ -36,7 +36,7 @@ def test_it_offers_every_method_and_launches_what_it_says(open_page, submitted, 
     assert "1 dense run and 6 pruned runs" in said(app)
     click(app, "Launch 7 runs")
     assert [spec.is_dense for spec in submitted] == [True] + [False] * 6
-    assert {spec.method for spec in submitted[1:]} == set(DEFAULT_METHODS)
+    assert {spec.method for spec in submitted[1:]} == set(default_methods())
     assert {spec.recipe.preset for spec in submitted} == {"demo"}
     assert {folder.state() for folder in home.runs()} == {State.QUEUED}
 
@@ -150,7 +150,9 @@ def test_in_korean_methods_settings_and_mistakes_are_in_korean(open_page):
     offered = [label for pills in app.pills if pills.key.endswith("to launch") for label in pills.options]
     assert sorted(offered) == sorted(korean(method.label) for method in METHODS.values())
     assert korean(PRESETS["demo"].summary) in [caption.value for caption in app.caption]
-    settings = [setting for name in DEFAULT_METHODS for setting in METHODS[name].settings if setting.only_with is None]
+    settings = [
+        setting for name in default_methods() for setting in METHODS[name].settings if setting.only_with is None
+    ]
     shown = {(box.label, box.help) for box in app.selectbox}
     assert {(korean(setting.label), korean(setting.help)) for setting in settings} <= shown
     app.session_state["lang"] = "ko"

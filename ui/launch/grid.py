@@ -11,7 +11,8 @@ from core.i18n import t
 from core.labels import value_name
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
-from core.spec.methods import DEFAULT_METHODS, METHODS, Method, Scalar
+from core.spec.method import Method, Scalar
+from core.spec.methods import METHODS, default_methods
 from core.spec.presets import SEEDS, SPARSITIES
 from core.spec.spec import MAX_SEED, Recipe, RunSpec
 from core.spec.validate import check_float, check_int
@@ -36,7 +37,7 @@ class RunsChoice:
 
 
 def select_runs() -> RunsChoice:
-    methods = select_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in DEFAULT_METHODS])
+    methods = select_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in default_methods()])
     left, right = st.columns(2, gap="medium")
     read_texts("sparsities", DEFAULT_SPARSITIES)
     read_texts("seeds", DEFAULT_SEEDS)
@@ -67,7 +68,7 @@ def select_runs() -> RunsChoice:
 
 def select_methods(label: str, key: str, names: list[str]) -> list[str]:
     """Some of ``names``: at first all that a study compares by default."""
-    default = [name for name in names if name in DEFAULT_METHODS]
+    default = [name for name in names if name in default_methods()]
     read_choices(key, names, default)
     selected: list[str] = st.pills(
         label,

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from core.engine.pruning.base import Masks, lowest_masks, remove_lowest
-from core.spec.validate import check_choice, check_float
+from core.spec.validate import check_float
 
-ALLOCATIONS = ("global", "uniform", "erk", "lamp")
+# Takes the magnitude of each weight, the sparsity, and the masks of earlier cuts, whose zeros count and stay; gives masks
+# that remove exactly round(sparsity * n) of the n weights, the smallest of each layer first.
+Allocation = Callable[[Mapping[str, Tensor], float, Masks], Masks]
 
 
-def allocated_masks(
-    magnitudes: Mapping[str, Tensor], sparsity: float, allocation: str = "global", held: Masks | None = None
-) -> Masks:
-    """Masks that remove exactly round(sparsity * n) of the n weights with these ``magnitudes``, the smallest of each layer
-    first. What the masks ``held`` have removed counts as removed and stays so."""
-    check_choice("allocation", allocation, ALLOCATIONS)
-    if allocation == "global":
-        return lowest_masks(magnitudes, sparsity, held)
-    if allocation == "lamp":
-        return lowest_masks({name: lamp_scores(magnitude) for name, magnitude in magnitudes.items()}, sparsity, held)
-    counts = _layer_counts(magnitudes, sparsity, allocation, held or {})
-    return {
-        name: remove_lowest({name: magnitude}, counts[name], held or {})[name] for name, magnitude in magnitudes.items()
-    }
+def global_masks(magnitudes: Mapping[str, Tensor], sparsity: float, held: Masks) -> Masks:
+    """All weights compete."""
+    return lowest_masks(magnitudes, sparsity, held)
+
+
+def lamp_masks(magnitudes: Mapping[str, Tensor], sparsity: float, held: Masks) -> Masks:
+    """All weights compete by their LAMP scores (Lee et al., ICLR 2021)."""
+    return lowest_masks({name: lamp_scores(magnitude) for name, magnitude in magnitudes.items()}, sparsity, held)
+
+
+def uniform_masks(magnitudes: Mapping[str, Tensor], sparsity: float, held: Masks) -> Masks:
+    """Every layer loses the same share of its weights."""
+    return _layer_masks(magnitudes, sparsity, dict.fromkeys(magnitudes, 1 - sparsity), held)
+
+
+def erk_masks(magnitudes: Mapping[str, Tensor], sparsity: float, held: Masks) -> Masks:
+    """Layers have the densities of Erdos-Renyi-Kernel (Evci et al., ICML 2020)."""
+    shapes = {name: tuple(magnitude.shape) for name, magnitude in magnitudes.items()}
+    return _layer_masks(magnitudes, sparsity, erk_densities(shapes, sparsity), held)
 
 
 def lamp_scores(magnitude: Tensor) -> Tensor:
@@ -69,15 +76,16 @@ def apportion(total: int, quotas: Sequence[float], least: Sequence[int], most: S
     return counts
 
 
-def _layer_counts(magnitudes: Mapping[str, Tensor], sparsity: float, allocation: str, held: Masks) -> dict[str, int]:
-    """How many weights of each layer are to be gone."""
+def _layer_masks(
+    magnitudes: Mapping[str, Tensor], sparsity: float, densities: Mapping[str, float], held: Masks
+) -> Masks:
+    """Masks by which the layers come as near to ``densities`` as the exact total allows."""
     check_float("sparsity", sparsity, 0, 1, below_high=True)
     sizes = [magnitude.numel() for magnitude in magnitudes.values()]
     gone = [int((~held[name]).sum()) if name in held else 0 for name in magnitudes]
-    if allocation == "uniform":
-        quotas = [sparsity * size for size in sizes]
-    else:
-        densities = erk_densities({name: tuple(tensor.shape) for name, tensor in magnitudes.items()}, sparsity)
-        quotas = [(1 - density) * size for density, size in zip(densities.values(), sizes, strict=True)]
-    total = max(round(sparsity * sum(sizes)), sum(gone))
-    return dict(zip(magnitudes, apportion(total, quotas, gone, sizes), strict=True))
+    quotas = [(1 - densities[name]) * size for name, size in zip(magnitudes, sizes, strict=True)]
+    counts = apportion(max(round(sparsity * sum(sizes)), sum(gone)), quotas, gone, sizes)
+    return {
+        name: remove_lowest({name: magnitude}, count, held)[name]
+        for (name, magnitude), count in zip(magnitudes.items(), counts, strict=True)
+    }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.engine.networks.resnet18 import ResNet
-from core.spec.methods import Scalar
+from core.spec.method import Scalar
 from core.spec.validate import check_float
 
 # Parameter name to bool tensor of its shape: True where the weight is kept.

@@ -18,7 +18,8 @@ from core.engine.counts import macs_per_layer
 from core.engine.networks.resnet18 import ResNet, conv_graph
 from core.engine.pruning.channel_importance import Importance
 from core.engine.pruning.shrink import Kept
-from core.spec.validate import check_choice, check_float, check_int
+from core.spec.methods import setting_function
+from core.spec.validate import check_float, check_int
 
 # What the share of the weights that a channel costs counts in the allocation cost; its share of the computation counts the
 # rest. Weights need little: removal goes on until enough of them are gone anyway. They alone would leave the early layers,
@@ -48,7 +49,7 @@ def allocate(
     check_float("sparsity", sparsity, 0, 1, below_high=True)
     check_int("round_to", round_to, 1, 64)
     check_float("floor", floor, 0, 1)
-    rank = _RANKS[check_choice("allocation", allocation, tuple(_RANKS))]
+    rank: Rank = setting_function("structured", "allocation", allocation)
     groups = {
         name: _Group.of(name, scores, _levels(len(scores), round_to, floor)) for name, scores in importance.items()
     }
@@ -63,16 +64,16 @@ class Costs:
         macs, shapes = macs_per_layer(model), model.shape.weights
         self.weights = model.shape.prunable
         self.macs = sum(macs.values())
-        self.writers = Counter(wire.target for wire in conv_graph())
+        self.writers = Counter(edge.target for edge in conv_graph())
         # For each group all it is connected to: another group or a number of channels, and the weights and MACs that
         # each pair of channels costs.
         self._links: dict[str, list[tuple[str | int, int, int]]] = {group: [] for group in model.shape.groups}
-        for wire in conv_graph():
-            weights = wire.kernel**2
-            pair = (weights, weights * macs[wire.conv] // math.prod(shapes[wire.conv]))
-            self._links[wire.target].append((3 if wire.source is None else wire.source, *pair))
-            if wire.source is not None:
-                self._links[wire.source].append((wire.target, *pair))
+        for edge in conv_graph():
+            weights = edge.kernel**2
+            pair = (weights, weights * macs[edge.conv] // math.prod(shapes[edge.conv]))
+            self._links[edge.target].append((3 if edge.source is None else edge.source, *pair))
+            if edge.source is not None:
+                self._links[edge.source].append((edge.target, *pair))
         self._links["stage4"].append((model.shape.classes, 1, 1))
 
     def of_channel(self, group: str, left: dict[str, int]) -> tuple[int, int]:
@@ -86,7 +87,7 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """The least important of the ``before`` channels of a group go, ``left`` of at first ``full`` stay. ``rest`` and
     ``loss``: the shares of the group's importance that there still are before the step, and that go with it."""
 
@@ -120,12 +121,12 @@ class _Group:
             ranked = torch.ones_like(ranked)
         return cls(name, order, [0.0, *(ranked.cumsum(0) / ranked.sum()).tolist()], levels)
 
-    def step(self, before: int) -> _Step | None:
+    def step(self, before: int) -> Step | None:
         left = next((level for level in self.levels if level < before), None)
         if left is None:
             return None
         held = self.held
-        return _Step(self.name, len(self.order), before, left, rest=held[before], loss=held[before] - held[left])
+        return Step(self.name, len(self.order), before, left, rest=held[before], loss=held[before] - held[left])
 
 
 def _levels(full: int, round_to: int, floor: float) -> list[int]:
@@ -133,18 +134,21 @@ def _levels(full: int, round_to: int, floor: float) -> list[int]:
     return [full, *(left for left in range(full - 1, least - 1, -1) if left % round_to == 0)]
 
 
-_Rank = Callable[[_Step, dict[str, int], Costs], float]
+# Takes a step, the channels that each group has left, and the costs: of all steps the one of lowest rank is taken.
+Rank = Callable[[Step, dict[str, int], Costs], float]
 
 
-def _uniform(step: _Step, left: dict[str, int], costs: Costs) -> float:
+def uniform_rank(step: Step, left: dict[str, int], costs: Costs) -> float:
+    """Every group loses the same share of its channels."""
     return 1 - step.left / step.full
 
 
-def _global(step: _Step, left: dict[str, int], costs: Costs) -> float:
+def global_rank(step: Step, left: dict[str, int], costs: Costs) -> float:
+    """Channels compete by importance relative to the mean of their group."""
     return step.loss * step.full / step.gone
 
 
-def _cost(step: _Step, left: dict[str, int], costs: Costs) -> float:
+def cost_rank(step: Step, left: dict[str, int], costs: Costs) -> float:
     """What is lost for what is saved. The less a group still has, the more a loss counts (LAMP divides by the rest; a
     little more than that keeps a thin layer from being cut to one channel). A channel of the residual stream counts as
     many times as layers write it."""
@@ -153,10 +157,7 @@ def _cost(step: _Step, left: dict[str, int], costs: Costs) -> float:
     return costs.writers[step.group] * step.loss / math.pow(step.rest, 1.5) / (step.gone * saved)
 
 
-_RANKS: dict[str, _Rank] = {"uniform": _uniform, "global": _global, "cost": _cost}
-
-
-def _remove(groups: dict[str, _Group], costs: Costs, sparsity: float, rank: _Rank) -> dict[str, int]:
+def _remove(groups: dict[str, _Group], costs: Costs, sparsity: float, rank: Rank) -> dict[str, int]:
     """How many channels each group has left when the sparsity is reached."""
     left = {name: len(group.order) for name, group in groups.items()}
     weights, target = float(costs.weights), (1 - sparsity) * costs.weights

@@ -14,71 +14,68 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.engine.networks.resnet18 import ConvEdge, ResNet, conv_graph
-from core.spec.errors import InputError
-from core.spec.validate import check_choice
 
-# Group name to the importance of its channels, on the CPU.
+# Group name to the importance of its channels, each at least 0, on the CPU.
 Importance = dict[str, Tensor]
-Sample = tuple[Tensor, Tensor]
+Sample = tuple[Tensor, Tensor]  # images float32 [n, 3, 32, 32], normalised, and labels int64 [n]
+# Takes the network and what gives n training images; the latter is only called by criteria that need images.
+Criterion = Callable[[ResNet, Callable[[int], Sample]], Importance]
 
-SAMPLE_SIZE = 256  # pictures that the Taylor criterion looks at
+SAMPLE_SIZE = 256  # images that the Taylor criterion uses
 _BATCH = 64
 
 
-def channel_importance(model: ResNet, criterion: str, sample: Sample | None = None) -> Importance:
-    """For each group the importance of its channels, each at least 0.
-
-    ``criterion`` l1, l2: norm of the filters that write the channel. bn_scale: the absolute factor of their BatchNorm
-    (Liu et al., ICCV 2017). taylor: what the loss on ``sample`` (pictures, labels) would change without the channel, to
-    first order (Molchanov et al., CVPR 2019). InputError for another criterion, or taylor without a sample.
-    """
-    check_choice("criterion", criterion, ("taylor", *_OF_WIRE))
-    if criterion == "taylor":
-        if sample is None or not len(sample[1]):
-            raise InputError("The criterion taylor looks at pictures: give sample=(images, labels).")
-        return _taylor(model, *sample)
-    parts: dict[str, list[Tensor]] = {}
-    for wire in conv_graph():
-        parts.setdefault(wire.target, []).append(_OF_WIRE[criterion](model, wire).detach())
-    return {group: torch.stack(found).mean(0).cpu() for group, found in parts.items()}
+def l1(model: ResNet, sample: Callable[[int], Sample]) -> Importance:
+    """The L1 norm of the filters that write a channel (Li et al., ICLR 2017)."""
+    return _mean_over_layers(model, lambda edge: _filter_norms(model, edge, 1))
 
 
-def _norm(order: int) -> Callable[[ResNet, ConvEdge], Tensor]:
-    def norm(model: ResNet, wire: ConvEdge) -> Tensor:
-        filters = model.get_parameter(f"{wire.conv}.weight").detach().flatten(1)
-        norms: Tensor = torch.linalg.vector_norm(filters, ord=order, dim=1)
-        return norms
-
-    return norm
+def l2(model: ResNet, sample: Callable[[int], Sample]) -> Importance:
+    """The L2 norm of the filters that write a channel."""
+    return _mean_over_layers(model, lambda edge: _filter_norms(model, edge, 2))
 
 
-def _bn_scale(model: ResNet, wire: ConvEdge) -> Tensor:
-    return model.get_parameter(f"{wire.norm}.weight").abs()
+def bn_scale(model: ResNet, sample: Callable[[int], Sample]) -> Importance:
+    """The absolute BatchNorm factor of a channel (Liu et al., ICCV 2017)."""
+    return _mean_over_layers(model, lambda edge: model.get_parameter(f"{edge.norm}.weight").detach().abs())
 
 
-_OF_WIRE: dict[str, Callable[[ResNet, ConvEdge], Tensor]] = {"l1": _norm(1), "l2": _norm(2), "bn_scale": _bn_scale}
-
-
-def _taylor(model: ResNet, images: Tensor, labels: Tensor) -> Importance:
-    """The mean over pictures of abs(sum of gradient times value), over all values that go if the channel goes."""
+def taylor(model: ResNet, sample: Callable[[int], Sample]) -> Importance:
+    """What the loss would change without a channel, to first order (Molchanov et al., CVPR 2019): the mean over images of
+    abs(sum of gradient times value), over all values that are removed with the channel."""
+    images, labels = sample(SAMPLE_SIZE)
     device = next(model.parameters()).device
     # A copy, so that hooks and gradients leave nothing behind; in evaluation mode, so that pictures do not mix.
     copy = deepcopy(model).eval().requires_grad_(True)
     values: dict[str, Tensor] = {}
-    for wire in conv_graph():
-        copy.get_submodule(wire.norm).register_forward_hook(_keep_in(values, wire.norm))
+    for edge in conv_graph():
+        copy.get_submodule(edge.norm).register_forward_hook(_keep_in(values, edge.norm))
     totals = {group: torch.zeros(channels, device=device) for group, channels in model.shape.groups.items()}
     for chosen_images, chosen_labels in zip(images.split(_BATCH), labels.split(_BATCH), strict=True):
         with torch.enable_grad():
             loss = F.cross_entropy(copy(chosen_images.to(device)), chosen_labels.to(device), reduction="sum")
             gradients = dict(zip(values, torch.autograd.grad(loss, list(values.values())), strict=True))
         changes: dict[str, Tensor] = {}
-        for wire in conv_graph():
-            change = (gradients[wire.norm] * values[wire.norm].detach()).sum((2, 3))
-            changes[wire.target] = changes.get(wire.target, 0) + change
+        for edge in conv_graph():
+            change = (gradients[edge.norm] * values[edge.norm].detach()).sum((2, 3))
+            changes[edge.target] = changes.get(edge.target, 0) + change
         for group, change in changes.items():
             totals[group] += change.abs().sum(0)
     return {group: (total / len(labels)).cpu() for group, total in totals.items()}
+
+
+def _mean_over_layers(model: ResNet, importance: Callable[[ConvEdge], Tensor]) -> Importance:
+    """For each group the mean over all layers that write it."""
+    parts: dict[str, list[Tensor]] = {}
+    for edge in conv_graph():
+        parts.setdefault(edge.target, []).append(importance(edge))
+    return {group: torch.stack(found).mean(0).cpu() for group, found in parts.items()}
+
+
+def _filter_norms(model: ResNet, edge: ConvEdge, order: int) -> Tensor:
+    filters = model.get_parameter(f"{edge.conv}.weight").detach().flatten(1)
+    norms: Tensor = torch.linalg.vector_norm(filters, ord=order, dim=1)
+    return norms
 
 
 def _keep_in(values: dict[str, Tensor], name: str) -> Callable[[torch.nn.Module, object, Tensor], None]:

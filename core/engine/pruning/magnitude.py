@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from core.engine.networks.resnet18 import ResNet
-from core.engine.pruning.allocation import allocated_masks
+from core.engine.pruning.allocation import Allocation
 from core.engine.pruning.base import Context, Masks, Pruned, masked, prunable
+from core.spec.methods import setting_function
 
 
 def magnitude_masks(model: ResNet, sparsity: float, allocation: str = "global", held: Masks | None = None) -> Masks:
-    """Masks that remove the share ``sparsity`` of all prunable weights, the smallest in absolute value."""
-    magnitudes = {name: weight.abs() for name, weight in prunable(model).items()}
-    return allocated_masks(magnitudes, sparsity, allocation, held)
+    """Masks that remove the share ``sparsity`` of all prunable weights, the smallest in absolute value, spread over the
+    layers by ``allocation``. Weights removed by the masks ``held`` count as removed and stay so."""
+    allocate: Allocation = setting_function("magnitude", "allocation", allocation)
+    return allocate({name: weight.abs() for name, weight in prunable(model).items()}, sparsity, held or {})
 
 
 def magnitude_prune_global(model: ResNet, sparsity: float = 0.9) -> ResNet:

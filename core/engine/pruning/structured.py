@@ -6,11 +6,15 @@ and how they are cut out (shrink).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned
 from core.engine.pruning.channel_allocation import allocate
-from core.engine.pruning.channel_importance import SAMPLE_SIZE, Sample, channel_importance
+from core.engine.pruning.channel_importance import Criterion, Sample
 from core.engine.pruning.shrink import Kept, shrink
+from core.spec.errors import InputError
+from core.spec.methods import setting_function
 
 
 def structured_prune_filters(
@@ -27,7 +31,7 @@ def structured_prune_filters(
     prunable weights is gone, as closely as whole channels allow.
 
     ``sample``, pictures [n, 3, 32, 32] and labels [n], is what the criterion taylor looks at. For the rest see
-    ``channel_importance`` and ``allocate``. ValueError for a sparsity outside [0, 1) and for settings that do not exist.
+    the registry of methods and ``allocate``. ValueError for a sparsity outside [0, 1) and for settings that do not exist.
     """
     kept = choose_channels(
         model,
@@ -36,7 +40,7 @@ def structured_prune_filters(
         allocation=allocation,
         round_to=round_to,
         floor=floor,
-        sample=sample,
+        sample=(lambda n: sample) if sample and len(sample[1]) else None,
     )
     return shrink(model, kept)
 
@@ -49,11 +53,17 @@ def choose_channels(
     allocation: str = "uniform",
     round_to: int = 1,
     floor: float = 0.0,
-    sample: Sample | None = None,
+    sample: Callable[[int], Sample] | None = None,
 ) -> Kept:
     """The channels that :func:`structured_prune_filters` keeps of each group."""
-    importance = channel_importance(model, criterion, sample)
-    return allocate(model, importance, sparsity, allocation=allocation, round_to=round_to, floor=floor)
+    measure: Criterion = setting_function("structured", "criterion", criterion)
+    return allocate(
+        model, measure(model, sample or _no_sample), sparsity, allocation=allocation, round_to=round_to, floor=floor
+    )
+
+
+def _no_sample(n: int) -> Sample:
+    raise InputError("The criterion taylor looks at pictures: give sample=(images, labels).")
 
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
@@ -62,7 +72,6 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     criterion, round_to, floor = str(chosen["criterion"]), chosen["round_to"], chosen["floor"]
     assert isinstance(round_to, int)
     assert isinstance(floor, float)
-    sample = context.sample(SAMPLE_SIZE) if criterion == "taylor" else None
     kept = choose_channels(
         model,
         sparsity,
@@ -70,6 +79,6 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
         allocation=str(chosen["allocation"]),
         round_to=round_to,
         floor=floor,
-        sample=sample,
+        sample=context.sample,
     )
     return Pruned(shrink(model, kept), kept=kept)

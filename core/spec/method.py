@@ -1,0 +1,123 @@
+"""What a pruning method is, as data: its settings, their values, and where the functions behind them are.
+
+Functions are named instead of imported, so that a page can offer the methods without loading torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from core.i18n import Message
+from core.spec.errors import invalid_value
+from core.spec.validate import check_choice
+
+Scalar = str | int | float | bool
+EVERY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One value of a setting. ``function``: what computes it in the engine, as module:name, for values that stand for an
+    algorithm. ``citation``: the paper that it comes from, for the references of a report."""
+
+    value: Scalar
+    function: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a method: its ``label`` above a widget, its ``short`` name within a variant's, what it does."""
+
+    name: str
+    label: str
+    short: str
+    help: str
+    default: Scalar
+    options: tuple[Option, ...]
+    only_with: tuple[str, Scalar] | None = None  # another setting and the value it must have for this one to matter
+
+    @property
+    def choices(self) -> tuple[Scalar, ...]:
+        """The values that it can have."""
+        return tuple(option.value for option in self.options)
+
+    def check(self, value: Any) -> Scalar:
+        """``value`` if accepted, else InputError."""
+        return check_choice(self.name, value, self.choices)  # type: ignore[no-any-return]
+
+    def option(self, value: Any) -> Option:
+        """The option with this ``value``, else InputError."""
+        return self.options[self.choices.index(self.check(value))]
+
+    def matters(self, settings: Mapping[str, Any]) -> bool:
+        """Whether this setting has an effect beside ``settings``."""
+        return self.only_with is None or settings.get(self.only_with[0]) == self.only_with[1]
+
+    def parse(self, text: str) -> Scalar:
+        """The accepted value that ``text``, from a command line, stands for, else InputError."""
+        for choice in self.choices:
+            if str(choice) == text:
+                return choice
+        return self.check(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A pruning method. ``restarts``: training starts over from earlier weights, at the dense learning rate, instead of
+    fine-tuning the trained ones at the smaller one. ``group``: what a study compares by default, what prunes before
+    training, and what is only there to be beaten. ``baseline_of``: names of the methods that have to beat it, or EVERY for
+    all of its kind. ``source``: its paper in short; ``citations``: all papers in full. ``function``: where its ``prune``
+    is, as module:name, if not in the file of its name."""
+
+    name: str
+    label: str
+    summary: str
+    kind: Literal["unstructured", "structured"]
+    source: str = ""
+    citations: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    restarts: bool = False
+    group: Literal["main", "before training", "baseline"] = "main"
+    baseline_of: tuple[str, ...] = ()
+    function: str = ""
+
+    def complete(self, given: Mapping[str, Any]) -> tuple[tuple[str, Scalar], ...]:
+        """Every setting with its checked value, in the registry's order; InputError for one that does not exist."""
+        known = {setting.name: setting for setting in self.settings}
+        for name in given:
+            if name not in known:
+                accepted = ", ".join(known)
+                raise invalid_value(
+                    f"setting of {self.name}",
+                    name,
+                    Message.literal(accepted) if known else Message("none: this method has no settings"),
+                )
+        complete = {name: setting.check(given.get(name, setting.default)) for name, setting in known.items()}
+        for name, setting in known.items():
+            # One run must have one identity: a setting that has no effect cannot have another value.
+            if complete[name] != setting.default and not setting.matters(complete):
+                assert setting.only_with is not None
+                needed = "{}={}".format(*setting.only_with)
+                accepted_value = Message("{default} unless {needed}", default=setting.default, needed=needed)
+                raise invalid_value(f"{name} of {self.name}", complete[name], accepted_value)
+        return tuple(complete.items())
+
+    def setting(self, name: str) -> Setting:
+        """The setting called ``name``; KeyError if there is none."""
+        return {setting.name: setting for setting in self.settings}[name]
+
+    def has_to_beat(self, other: Method) -> bool:
+        """Whether ``other`` is a baseline of this method."""
+        every = EVERY in other.baseline_of and self.kind == other.kind
+        return self.group != "baseline" and (every or self.name in other.baseline_of)
+
+
+def load_function(reference: str) -> Callable[..., Any]:
+    """The function called ``module:name``, whose module is imported for it."""
+    module, _, name = reference.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
