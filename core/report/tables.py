@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from core.i18n import N_
+from core.report.markdown import render_block
+from core.report.model import Table
 from core.results.frame import summarise
 from core.spec.methods import DENSE, variant_label
 
@@ -39,21 +42,21 @@ _COLUMNS: Mapping[str, str] = {
 }
 # What fits on a page: heading, and the cell made from a row of the efficiency table.
 _PRINTED: Mapping[str, Callable[[pd.Series], str]] = {
-    "Method": lambda row: str(row["method"]),
-    "Sparsity": lambda row: _text(row["sparsity"], "g"),
-    "Seeds": lambda row: _text(row["seeds"], "d"),
-    "Accuracy (%)": lambda row: with_interval(row["accuracy_percent"], row["accuracy_ci95"]),
-    "Change (points)": lambda row: (
+    N_("Method"): lambda row: str(row["method"]),
+    N_("Sparsity"): lambda row: _text(row["sparsity"], "g"),
+    N_("Seeds"): lambda row: _text(row["seeds"], "d"),
+    N_("Accuracy (%)"): lambda row: with_interval(row["accuracy_percent"], row["accuracy_ci95"]),
+    N_("Change (points)"): lambda row: (
         "—"  # dense is what all others are compared with
         if row["method"] == variant_label(DENSE, {})
         else with_interval(row["accuracy_change_points"], row["accuracy_change_ci95"], signed=True)
     ),
-    "Parameters (M)": lambda row: _text(row["params_millions"], ".3f"),
-    "MACs (M)": lambda row: _text(row["macs_millions"], ".1f"),
-    "Size (MB)": lambda row: _text(row["compressed_size_mb"], ".2f"),
-    "Latency (ms)": lambda row: _text(row["latency_batch1_ms"], ".2f"),
-    "Speed-up": lambda row: _text(row["speedup_batch1"], ".2f"),
-    "Speed-up, large batch": lambda row: _text(row["speedup_large_batch"], ".2f"),
+    N_("Parameters (M)"): lambda row: _text(row["params_millions"], ".3f"),
+    N_("MACs (M)"): lambda row: _text(row["macs_millions"], ".1f"),
+    N_("Size (MB)"): lambda row: _text(row["compressed_size_mb"], ".2f"),
+    N_("Latency (ms)"): lambda row: _text(row["latency_batch1_ms"], ".2f"),
+    N_("Speed-up"): lambda row: _text(row["speedup_batch1"], ".2f"),
+    N_("Speed-up, large batch"): lambda row: _text(row["speedup_large_batch"], ".2f"),
 }
 # A spreadsheet takes a cell that starts with one of these for a formula (the last four are the wide forms).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -72,6 +75,12 @@ def efficiency_table(study: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def compact_table(table: pd.DataFrame) -> Table:
+    """The columns of an efficiency table that fit on a page, in English; the first names the method."""
+    rows = (tuple(cell(row) for cell in _PRINTED.values()) for _, row in table.iterrows())
+    return Table(tuple(_PRINTED), tuple(rows))
+
+
 def to_csv(frame: pd.DataFrame) -> str:
     """``frame`` as CSV (RFC 4180) in which no text can act as a formula: such a cell gets an apostrophe in front."""
     safe = frame.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell)
@@ -79,32 +88,15 @@ def to_csv(frame: pd.DataFrame) -> str:
     return safe.to_csv(index=False, float_format="%.10g", lineterminator="\r\n")
 
 
-def escape_markdown(text: str) -> str:
-    """``text`` that Markdown, Streamlit's included, shows letter by letter, on one line."""
-    return "".join(f"\\{char}" if char in "\\`*_[]<>|~$:&" else char for char in " ".join(text.split()))
-
-
-def to_markdown(
-    table: pd.DataFrame,
-    headings: Mapping[str, str] | None = None,
-    method: Callable[[str], str] = escape_markdown,
-) -> str:
-    """The efficiency table for a text: a Markdown table of the columns that matter most. For another language:
-    ``headings`` by the English ones, and ``method``, which gives the name of a method as Markdown."""
-    head = [headings[name] if headings else name for name in _PRINTED]
-    rows = [[method(name), *map(escape_markdown, numbers)] for name, *numbers in _printed(table)]
-    return markdown_table(head, rows)
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> str:
-    """A Markdown table of cells that are Markdown already: the first ``texts`` columns are text, the others numbers."""
-    lines = [head, ["---"] * texts + ["---:"] * (len(head) - texts), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def to_markdown(table: pd.DataFrame) -> str:
+    """The efficiency table as a Markdown table of the columns that matter most."""
+    return render_block(compact_table(table))
 
 
 def to_latex(table: pd.DataFrame) -> str:
     """The same as a LaTeX tabular; it needs no package."""
-    rows = [[cell.translate(_LATEX) for cell in row] for row in (list(_PRINTED), *_printed(table))]
+    printed = compact_table(table)
+    rows = [[cell.translate(_LATEX) for cell in row] for row in (printed.head, *printed.rows)]
     head, *body = (f"{' & '.join(row)} \\\\" for row in rows)
     columns = "l" + "r" * (len(_PRINTED) - 1)
     lines = [f"\\begin{{tabular}}{{{columns}}}", "\\hline", head, "\\hline", *body, "\\hline", "\\end{tabular}"]
@@ -115,10 +107,6 @@ def with_interval(mean: float, half_width: float, digits: int = 2, *, signed: bo
     """``mean ± half_width``, the mean alone where there is no interval, a dash where there is no mean."""
     text = _text(mean, f"{'+' if signed else ''}.{digits}f")
     return text if math.isnan(half_width) or math.isnan(mean) else f"{text} ± {half_width:.{digits}f}"
-
-
-def _printed(table: pd.DataFrame) -> list[list[str]]:
-    return [[cell(row) for cell in _PRINTED.values()] for _, row in table.iterrows()]
 
 
 def _text(value: float, form: str) -> str:

@@ -16,7 +16,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from core.i18n import t
 from core.jobs.queue import Queue
-from core.report.tables import escape_markdown
+from core.report.markdown import escape_markdown
 from core.results.frame import Results
 from core.runs.estimate import Throughput, read_throughputs
 from core.runs.folder import Home

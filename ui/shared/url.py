@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from core.i18n import t
-from core.report.tables import escape_markdown
+from core.report.markdown import escape_markdown
 from core.spec.errors import InputError
 from ui.shared.i18n import LANGUAGE
 from ui.shared.url_values import Texts, parse_choice, parse_choices, parse_flag, parse_number, to_texts
