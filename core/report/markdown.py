@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,9 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.report.model import Block, Code, Emphasis, FileLink, Report, Strong
 
-# What Markdown and Streamlit's dialect of it act on: a colon or ampersand not before a space, "!" only before a link.
-_ACTIVE = re.compile(r"[\\`*_\[\]<>|~$#]|[:&](?!\s)|!$")
-_LIST_MARKER = re.compile(r"^( ?)(?=[-+\d])(\d{0,9})([-+.)])(?=[\s-]|$)")
+_ACTIVE = frozenset("\\`*_[]<>|~$#")  # what Markdown, or Streamlit's dialect of it, may act on wherever it stands
 
 
 class _Markdown(str):
@@ -37,8 +34,23 @@ def render_block(block: Block) -> str:
 
 
 def _escape(text: str) -> str:
-    line = re.sub(r"\s+", " ", text)
-    return _LIST_MARKER.sub(r"\1\2\\\3", _ACTIVE.sub(lambda found: f"\\{found[0]}", line))
+    """As :func:`escape_markdown`, but a space at either end stays: the text may stand between others."""
+    line, after = " ".join(text.split()), " " * text[-1:].isspace()
+    if not line:
+        return after
+    escaped = "".join(
+        # A colon or an ampersand before a space is punctuation; "!" acts before a link only, which would be another span.
+        f"\\{char}"
+        if char in _ACTIVE or (char in ":&" and following != " ") or (char == "!" and not following)
+        else char
+        for char, following in zip(line, (*line[1:], after), strict=True)
+    )
+    first = line.partition(" ")[0]
+    if first == "+" or not first.strip("-"):  # would begin a list, or be a rule
+        escaped = f"\\{escaped}"
+    elif first[:-1].isdecimal() and first[-1] in ".)":  # a numbered list
+        escaped = f"{first[:-1]}\\{escaped[len(first) - 1 :]}"
+    return " " * text[:1].isspace() + escaped + after
 
 
 def _finalize(value: object) -> str:
@@ -67,9 +79,10 @@ def _render_span(span: object) -> str:
 
 def _render_code(text: str) -> str:
     """``text`` between more backticks than it has in a row."""
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    room = " " if "`" in (text[0], text[-1]) else ""
-    return f"{fence}{room}{text}{room}{fence}"
+    runs = "".join(char if char == "`" else " " for char in text).split()
+    fence = "`" * (1 + max(map(len, runs), default=0))
+    space = " " if "`" in (text[0], text[-1]) else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def _environment() -> Environment:
