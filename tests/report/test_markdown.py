@@ -137,6 +137,9 @@ def test_links_lead_to_the_file_whatever_it_is_called(name):
     assert render_block(block) == rendered
     assert shown(rendered, marks=("link_open", "link_close")) == [f"See {on_a_line(name)}, b.csv."]
     assert rendered.endswith("[b.csv](b.csv).\n")
+    assert shown(render_block(Paragraph(("a!", FileLink(name)))), marks=("link_open", "link_close")) == [
+        f"a!{on_a_line(name)}"
+    ]
 
 
 def test_what_a_template_forgets_is_escaped_and_what_it_invents_is_an_error():

@@ -74,6 +74,7 @@ def test_every_kind_of_block():
     assert [shown(heading.value) for heading in headings] == [[AWKWARD], ["Table"], ["Below"]]
     texts = [shown(element.value) for element in app.markdown]
     assert texts == [[AWKWARD], [AWKWARD, "a=`|"], ["See a.csv, b_c.md."]]  # no link: no files lie beside a page
+    assert app.markdown[-1].value == "See `a.csv`, `b_c.md`."
     (frame,) = (element.value for element in app.table)
     cells = [*frame.columns, *frame.iloc[0]]
     assert [shown(cell) for cell in cells] == [[AWKWARD], ["n"], [AWKWARD], ["0.9~1.0"]]
