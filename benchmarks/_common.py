@@ -30,7 +30,8 @@ from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Masks
 from core.engine.step import Capture, Step
 from core.engine.train import make_optimizer
-from core.report.tables import markdown_table
+from core.report.markdown import render_block
+from core.report.model import Table
 from core.spec.spec import Schedule
 from core.spec.training_plan import TrainingPlan
 
@@ -59,7 +60,8 @@ def machine(device: torch.device | None = None, precision: str = "auto") -> str:
 
 
 def show(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
-    print(f"**{title}**\n\n{markdown_table(head, rows, texts=texts)}", flush=True)
+    table = Table(tuple(head), tuple(map(tuple, rows)), texts)
+    print(f"**{title}**\n\n{render_block(table)}", flush=True)
 
 
 def interleaved(calls: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from core.report.tables import markdown_table, with_interval
+from core.report.markdown import render_block
+from core.report.model import Table
+from core.report.tables import with_interval
 from core.results.frame import Results, study_frame
 from core.results.sample import SAMPLE
 from core.results.statistics import summarise
@@ -34,8 +36,8 @@ LABELS = {
     "ko": {"magnitude": "크기 기준", "structured": "구조적", "lottery_ticket": "로터리 티켓(되감기)"},
 }
 HEADS = {
-    "en": ["Method", "Sparsity", "Original experiment", "Best published", "Sample study", "Speed-up, batch 64"],
-    "ko": ["방법", "희소도", "원래 실험", "가장 좋은 발표값", "예제 연구", "속도 향상, 배치 64"],
+    "en": ("Method", "Sparsity", "Original experiment", "Best published", "Sample study", "Speed-up, batch 64"),
+    "ko": ("방법", "희소도", "원래 실험", "가장 좋은 발표값", "예제 연구", "속도 향상, 배치 64"),
 }
 
 
@@ -55,16 +57,16 @@ def readme_table(language: str = "en") -> str:
             continue
         reported = ORIGINAL[method].get(sparsity)
         rows.append(
-            [
+            (
                 LABELS[language][method],
                 f"{sparsity:g}",
                 "—" if reported is None else f"{reported - ORIGINAL_DENSE:+.1f}",
                 PUBLISHED[method] if sparsity == PUBLISHED_AT else "—",
                 with_interval(row["accuracy_change"], row["accuracy_change_ci"], 1, signed=True),
                 f"{row['batch_speedup']:.2f}×",
-            ]
+            )
         )
-    return markdown_table(HEADS[language], rows)
+    return render_block(Table(HEADS[language], tuple(rows)))
 
 
 if __name__ == "__main__":

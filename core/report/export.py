@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.i18n import Message, use_language
+from core.i18n import LANGUAGES, Message, use_language
 from core.report import tables
 from core.report.all_results import all_results
+from core.report.build import build_report
 from core.report.figures import figures
-from core.report.rasterize import KINDS, draw, has_korean_font
-from core.report.study import Study, dead_layers, layers
-from core.report.text import LANGUAGES, build_report
+from core.report.markdown import render_markdown
+from core.report.model import Report
+from core.report.rasterize import FORMATS, has_korean_font, rasterize
+from core.report.study import Study, layers
 from core.runs.atomic_io import atomic_write
 from core.runs.status import curves
 from core.spec.errors import InputError, invalid_value, os_reason
 
+RESULT_FILES = ("all_results.json", "efficiency_table.csv", "efficiency_table.md", "efficiency_table.tex")
+
 
 def result_files(study: Study) -> dict[str, str]:
-    """all_results.json, and the efficiency table as CSV, Markdown and LaTeX, by the names of their files."""
+    """The texts of RESULT_FILES: everything as JSON, and the efficiency table as CSV, Markdown and LaTeX."""
     table = tables.efficiency_table(study.frame)
-    return {
-        "all_results.json": json.dumps(all_results(study), indent=1, allow_nan=False, ensure_ascii=False) + "\n",
-        "efficiency_table.csv": tables.to_csv(table),
-        "efficiency_table.md": tables.to_markdown(table),
-        "efficiency_table.tex": tables.to_latex(table),
-    }
+    results = json.dumps(all_results(study), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    texts = (results, tables.to_csv(table), tables.to_markdown(table), tables.to_latex(table))
+    return dict(zip(RESULT_FILES, texts, strict=True))
 
 
 def figure_language(language: str) -> str:
@@ -36,27 +37,22 @@ def figure_language(language: str) -> str:
 
 
 def figure_specs(study: Study, language: str = "en") -> dict[str, dict[str, Any]]:
-    """Every figure as Vega-Lite, by the name of its file without the ending."""
+    """Every figure as Vega-Lite, by its name."""
     with use_language(language):
-        caption = study.source.caption()
-        found = figures(study.frame, layers(study), curves(study.folders), caption)
-    return {name if language == "en" else f"{name}.{language}": spec for name, spec in found.items()}
+        return figures(study.frame, layers(study), curves(study.folders), study.source.caption())
 
 
-def report_text(study: Study, language: str, files: Iterable[Path]) -> str:
-    """The report in ``language``, a key of LANGUAGES, which shows and links to those of ``files`` that lie beside it:
-    of the figures, those in its language if there are any."""
-    files = list(files)
-    drawn = [path.stem for path in files if path.suffix == ".png"]
-    own = [name for name in drawn if name.endswith(f".{language}")]
-    return build_report(
-        study.frame,
-        study.source,
-        dead_layers(study.runs),
-        language=language,
-        figures=own or [name for name in drawn if "." not in name],
-        files=[path.name for path in files if path.suffix not in (".png", ".svg")],
-    )
+def figure_file(name: str, language: str) -> str:
+    """The name of a figure's files in ``language``, without the ending."""
+    return name if language == "en" else f"{name}.{language}"
+
+
+def study_report(study: Study, language: str, drawn: Mapping[str, Iterable[str]]) -> Report:
+    """The report in ``language``, with links to the files of :func:`result_files`. ``drawn``: the names of the figures
+    that lie beside it, by language; those in its own if there are any, else the English ones."""
+    shown = figure_language(language) if figure_language(language) in drawn else "en"
+    with use_language(language):
+        return build_report(study, {name: figure_file(name, shown) for name in drawn[shown]}, RESULT_FILES)
 
 
 def report_name(language: str) -> str:
@@ -71,13 +67,12 @@ def write_results(study: Study, out: Path) -> list[Path]:
 
 def write_figures(study: Study, out: Path, language: str = "en") -> list[Path]:
     """Write every figure as PNG and SVG; the files."""
-    specs = figure_specs(study, language)
-    return [_write(out / f"{name}.{kind}", draw(spec, kind)) for name, spec in specs.items() for kind in KINDS]
+    return _write_figures(figure_specs(study, language), out, language)
 
 
 def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:
-    """Write the report, and all that it shows and links to; the files, the report last. InputError for a language that
-    there is none in."""
+    """Write the report, and all that it shows and links to; the files, the report last. InputError for an unknown
+    language."""
     if language not in LANGUAGES:
         raise invalid_value("--language", language, Message("one of {choices}", choices=", ".join(LANGUAGES)))
     return _write_reports(study, out, (language,), {figure_language(language)})
@@ -90,10 +85,21 @@ def write_everything(study: Study, out: Path, drawn_in: Iterable[str] = LANGUAGE
 
 def _write_reports(study: Study, out: Path, languages: Iterable[str], drawn_in: Iterable[str]) -> list[Path]:
     files = write_results(study, out)
-    for language in dict.fromkeys(drawn_in):
-        files += write_figures(study, out, language)
-    reports = [_write(out / report_name(name), report_text(study, name, files).encode()) for name in languages]
-    return [*files, *reports]
+    drawn = {language: figure_specs(study, language) for language in drawn_in}
+    for language, specs in drawn.items():
+        files += _write_figures(specs, out, language)
+    for language in languages:
+        text = render_markdown(study_report(study, language, drawn))
+        files.append(_write(out / report_name(language), text.encode()))
+    return files
+
+
+def _write_figures(specs: Mapping[str, Mapping[str, Any]], out: Path, language: str) -> list[Path]:
+    return [
+        _write(out / f"{figure_file(name, language)}.{kind}", rasterize(spec, kind))
+        for name, spec in specs.items()
+        for kind in FORMATS
+    ]
 
 
 def output_folder(path: Path) -> Path:

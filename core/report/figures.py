@@ -27,8 +27,8 @@ from core.results.statistics import summarise
 _WIDTH, _HEIGHT = 720, 420
 _COLUMNS = 3  # small charts beside one another
 _FEW_EPOCHS = 20  # of which each is marked by a point
-_WHOLE = alt.Axis(labelExpr="datum.value % 1 ? '' : format(datum.value, 'd')", ticks=False, tickCount=6, grid=False)
-_LONG = 160  # letters of a subtitle's line that have room
+_EPOCHS = alt.Axis(labelExpr="datum.value % 1 ? '' : format(datum.value, 'd')", ticks=False, tickCount=6, grid=False)
+_MAX_LINE = 160  # letters of a subtitle that have room
 _FONTS = {
     "en": "DejaVu Sans, Noto Sans, sans-serif",
     "ko": "NanumGothic, Noto Sans CJK KR, Noto Sans KR, Apple SD Gothic Neo, Malgun Gothic, DejaVu Sans, sans-serif",
@@ -69,24 +69,23 @@ def figures(
     test_accuracy. ``caption``: the lines under each title.
     """
     summary = summarise(study)
-    looks = styles(summary)
-    found = {"tradeoff_curve": _tradeoff(study, summary, looks), "size_latency": _costs(study, summary, looks)}
-    titles = {"tradeoff_curve": t("Accuracy against sparsity"), "size_latency": t("What is saved against sparsity")}
-    if looks:
-        found["pareto"], titles["pareto"] = _pareto(summary, looks), t("Accuracy against size")
-    labels = localized_variants(study[["run_id", "variant", "sparsity", "seed"]], looks)
-    looks = localized_styles(looks)
-    pruned_layers = layers.merge(labels[labels["variant"].isin(list(looks))], on="run_id")
+    variant_styles = styles(summary)
+    charts = {
+        "tradeoff_curve": (t("Accuracy against sparsity"), _tradeoff(study, summary, variant_styles)),
+        "size_latency": (t("What is saved against sparsity"), _costs(study, summary, variant_styles)),
+    }
+    if variant_styles:
+        charts["pareto"] = t("Accuracy against size"), _pareto(summary, variant_styles)
+    names = localized_variants(study[["run_id", "variant", "sparsity", "seed"]], variant_styles)
+    variant_styles = localized_styles(variant_styles)
+    pruned_layers = layers.merge(names[names["variant"].isin(list(variant_styles))], on="run_id")
     if len(pruned_layers):
-        found["layer_density"] = _density(pruned_layers, looks)
-        titles["layer_density"] = t("What is left of each layer")
-    trained = curves.merge(labels, on="run_id").dropna(subset="test_accuracy")
+        charts["layer_density"] = t("What is left of each layer"), _density(pruned_layers, variant_styles)
+    trained = curves.merge(names, on="run_id").dropna(subset="test_accuracy")
     if len(trained):
-        found["training_curves"], titles["training_curves"] = _training(trained, looks), t("Training")
+        charts["training_curves"] = t("Training"), _training(trained, variant_styles)
     with alt.data_transformers.enable("default", max_rows=None):  # a long study has more epochs than Altair expects
-        return {
-            name: _finish(chart, titles[name], caption, _FONTS[current_language()]) for name, chart in found.items()
-        }
+        return {name: _to_spec(chart, title, caption) for name, (title, chart) in charts.items()}
 
 
 def on_dark(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,29 +96,29 @@ def on_dark(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, "config": {**config, "background": "transparent"}}
 
 
-def _finish(chart: Any, title: str, caption: Sequence[str], fonts: str) -> dict[str, Any]:
-    lines = [line if len(line) <= _LONG else line[: _LONG - 1] + "…" for line in caption]
+def _to_spec(chart: Any, title: str, caption: Sequence[str]) -> dict[str, Any]:
+    lines = [line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…" for line in caption]
     head = alt.TitleParams(
         title, subtitle=lines, anchor="start", frame="group", offset=26, fontSize=18, subtitleFontSize=12,
         subtitlePadding=6,
     )  # fmt: skip
     spec: dict[str, Any] = chart.properties(title=head, padding=18).to_dict()
     # A chart for the app brings settings of its own; these are for paper.
-    return {**spec, "config": {**spec.get("config", {}), **_CONFIG, "font": fonts}}
+    return {**spec, "config": {**spec.get("config", {}), **_CONFIG, "font": _FONTS[current_language()]}}
 
 
-def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.LayerChart:
-    chart = tradeoff_chart(ACCURACY, study, summary, looks, legend=True, height=_HEIGHT)
+def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Style]) -> alt.LayerChart:
+    chart = tradeoff_chart(ACCURACY, study, summary, styles, legend=True, height=_HEIGHT)
     chart.width = _WIDTH
     return chart
 
 
-def _costs(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.HConcatChart:
+def _costs(study: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Style]) -> alt.HConcatChart:
     """Size and latency side by side, with one legend below all."""
     panels = (SIZE, LATENCY, BATCH_LATENCY)
     parts = []
     for panel in panels:
-        part = tradeoff_chart(panel, study, summary, looks, legend=panel is SIZE, height=260)
+        part = tradeoff_chart(panel, study, summary, styles, legend=panel is SIZE, height=260)
         part.width = 270
         part.padding = alt.Undefined  # a part of a larger chart has none of its own
         parts.append(part)
@@ -127,19 +126,19 @@ def _costs(study: pd.DataFrame, summary: pd.DataFrame, looks: Mapping[str, Style
     return chart
 
 
-def _pareto(summary: pd.DataFrame, looks: Mapping[str, Style]) -> alt.LayerChart:
-    chart = pareto_chart(summary, looks, legend=_legend())
+def _pareto(summary: pd.DataFrame, styles: Mapping[str, Style]) -> alt.LayerChart:
+    chart = pareto_chart(summary, styles, legend=_legend())
     chart.width, chart.height = _WIDTH, _HEIGHT
     return chart
 
 
-def _density(layers: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart:
+def _density(layers: pd.DataFrame, styles: Mapping[str, Style]) -> alt.FacetChart:
     """A small chart for each sparsity: layers from top to bottom, a line for each variant."""
     order = list(layers["layer"].drop_duplicates())
     means = layers.groupby(["variant", "sparsity", "layer"], sort=False)["density"].mean().reset_index()
     means["rank"] = means["layer"].map(order.index)
-    means = means.sort_values("variant", key=lambda variants: variants.map(list(looks).index), kind="stable")
-    color, shape = _key(looks)
+    means = means.sort_values("variant", key=lambda variants: variants.map(list(styles).index), kind="stable")
+    color, shape = _key(styles)
     y = alt.Y("layer:N", sort=order, title=None, axis=alt.Axis(labelFontSize=10, grid=True))
     x = alt.X(
         "density:Q", title=t("Share of the weights left"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".1f")
@@ -147,32 +146,32 @@ def _density(layers: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart
     base = alt.Chart(means)
     lines = base.mark_line(strokeWidth=1.5, opacity=0.7).encode(x, y, color, alt.Order("rank:Q"))
     # Smaller and smaller, so that of points at the same place, such as those of equal masks, each can be seen.
-    sizes = alt.Size("variant:N", legend=None, scale=alt.Scale(domain=list(looks), range=_sizes(len(looks))))
+    sizes = alt.Size("variant:N", legend=None, scale=alt.Scale(domain=list(styles), range=_sizes(len(styles))))
     points = base.mark_point(filled=True, opacity=1).encode(x, y, color, shape, sizes)
     chart: alt.FacetChart = (
         alt.layer(lines, points)
         .properties(width=190, height=15 * len(order))
-        .facet(facet=_panel("sparsity:Q", _at_a_sparsity()), columns=_COLUMNS)
+        .facet(facet=_panel("sparsity:Q", _sparsity_label()), columns=_COLUMNS)
     )
     return chart
 
 
-def _training(curves: pd.DataFrame, looks: Mapping[str, Style]) -> alt.FacetChart:
+def _training(curves: pd.DataFrame, styles: Mapping[str, Style]) -> alt.FacetChart:
     """A small chart for the dense runs and for each sparsity: a line for each run."""
-    color, _ = _key(localized_styles(with_dense(looks)))
-    few = curves["epoch"].max() <= _FEW_EPOCHS
+    color, _ = _key(localized_styles(with_dense(styles)))
+    mark_points = curves["epoch"].max() <= _FEW_EPOCHS
     chart: alt.FacetChart = (
         alt.Chart(curves[["run_id", "variant", "sparsity", "seed", "epoch", "test_accuracy"]])
-        .mark_line(strokeWidth=1.5, opacity=0.85, point=alt.OverlayMarkDef(size=14) if few else False)
+        .mark_line(strokeWidth=1.5, opacity=0.85, point=alt.OverlayMarkDef(size=14) if mark_points else False)
         .encode(
-            alt.X("epoch:Q", title=t("Epoch"), axis=_WHOLE),
+            alt.X("epoch:Q", title=t("Epoch"), axis=_EPOCHS),
             alt.Y("test_accuracy:Q", title=t(ACCURACY.title), scale=alt.Scale(zero=False, nice=True)),
             color,
             alt.Detail("run_id:N"),
         )
         .properties(width=215, height=200)
         .facet(
-            facet=_panel("sparsity:Q", f"datum.value == 0 ? '{t('Dense')}' : {_at_a_sparsity()}"),
+            facet=_panel("sparsity:Q", f"datum.value == 0 ? '{t('Dense')}' : {_sparsity_label()}"),
             columns=_COLUMNS,
         )
         .resolve_scale(x="independent")
@@ -184,7 +183,7 @@ def _sizes(count: int) -> list[float]:
     return [30 + 70 * (count - 1 - rank) / max(count - 1, 1) for rank in range(count)]
 
 
-def _at_a_sparsity() -> str:
+def _sparsity_label() -> str:
     return f"'{t('Sparsity')} ' + format(datum.value, '~g')"
 
 
@@ -192,9 +191,9 @@ def _panel(field: str, label: str) -> alt.Facet:
     return alt.Facet(field, header=alt.Header(title=None, labelExpr=label, labelAnchor="start"))
 
 
-def _key(looks: Mapping[str, Style]) -> tuple[alt.Color, alt.Shape]:
+def _key(styles: Mapping[str, Style]) -> tuple[alt.Color, alt.Shape]:
     """Colour and shape of each variant, with one legend below the chart."""
-    return key(looks, _legend())
+    return key(styles, _legend())
 
 
 def _legend() -> alt.Legend:

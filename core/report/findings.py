@@ -3,155 +3,207 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from core.report import statistics as facts
+from core.i18n import N_, t
+from core.report import statistics
+from core.report.model import Block, Paragraph, Strong, Table, Text, fill, join
 from core.report.provenance import Provenance
-from core.report.statistics import BREAK_POINTS, Breakdown, Contest
-from core.report.tables import markdown_table, with_interval
-from core.report.words import Words
+from core.report.statistics import BREAK_POINTS, Breakdown, Ranking
+from core.report.tables import with_interval
 from core.spec.methods import DENSE
 
 _NO_SPEEDUP = (0.95, 1.05)  # a measured speed-up in this range is none
+_OTHERS = {
+    "ahead": N_("It is ahead, by more than the interval, of {others}."),
+    "level": N_("It cannot be told apart from {others}."),
+    "behind": N_("On the seeds that both have it is behind {others}."),
+    "unknown": N_("Fewer than two common seeds, so no interval and no claim, beside {others}."),
+}
+_VERDICTS = {
+    "ahead": N_("better"),
+    "level": N_("cannot be told apart"),
+    "behind": N_("worse"),
+    "unknown": N_("no interval, no claim"),
+}
 
 
-def highlights(words: Words, study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> Iterator[str]:
+def highlights(
+    study: pd.DataFrame, summary: pd.DataFrame, source: Provenance, names: Mapping[str, str]
+) -> Iterator[Text]:
     """What was run and what stands out."""
-    said = words.text
     dense, pruned = summary[summary["method"] == DENSE], summary[summary["method"] != DENSE]
-    yield said["summary.scope"].format(
+    yield t(
+        "Runs: {runs}. Methods: {variants}. Sparsities: {sparsities}. Seeds: {seeds}.",
         runs=source.runs,
-        variants=", ".join(map(words.variant, pruned["variant"].unique())) or "—",
+        variants=", ".join(names[variant] for variant in pruned["variant"].unique()) or "—",
         sparsities=", ".join(f"{sparsity:g}" for sparsity in sorted(pruned["sparsity"].unique())) or "—",
         seeds=", ".join(map(str, source.seeds)),
     )
     for _, row in dense.iterrows():
-        yield said["summary.dense"].format(accuracy=with_interval(row["test_accuracy"], row["test_accuracy_ci"]))
+        accuracy = with_interval(row["test_accuracy"], row["test_accuracy_ci"])
+        yield t("The dense network reaches {accuracy} % on the test pictures.", accuracy=accuracy)
     if pruned.empty:
-        yield said["summary.dense_only"]
+        yield t("Only dense runs are finished: there is nothing to compare yet.")
         return
-    yield " ".join(_contest(words, facts.contests(study, summary)[-1]))
-    yield said["summary.size"].format(**_numbers(words, pruned.sort_values("model_size_mb").iloc[0]))
+    yield join(" ", _ranking(statistics.rankings(study, summary)[-1], names))
+    yield _highlight(
+        t(
+            "The smallest file has {size} MB: {variant} at sparsity {sparsity}, with an accuracy "
+            "change of {change} points.",
+        ),
+        pruned.sort_values("model_size_mb").iloc[0],
+        names,
+    )
     timed = pruned[(pruned["mac_ratio"] > 1) & pruned["speedup"].notna()]
     if len(timed):
-        yield said["summary.speed"].format(**_numbers(words, timed.sort_values("speedup").iloc[-1]))
+        yield _highlight(
+            t(
+                "The largest measured speed-up at batch 1 is {speedup}: {variant} at sparsity "
+                "{sparsity}, with an accuracy change of {change} points.",
+            ),
+            timed.sort_values("speedup").iloc[-1],
+            names,
+        )
 
 
-def contests(words: Words, study: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
-    """Who is most accurate at each sparsity, and which differences exceed their interval."""
-    for contest in facts.contests(study, summary):
-        yield " ".join(_contest(words, contest))
-
-
-def _contest(words: Words, contest: Contest) -> Iterator[str]:
-    said = words.text
-    yield said["win.head" if contest.n > 1 else "win.single"].format(
-        sparsity=f"{contest.sparsity:g}", leader=words.variant(contest.leader), accuracy=f"{contest.accuracy:.2f}"
+def _highlight(sentence: str, row: pd.Series, names: Mapping[str, str]) -> str:
+    return sentence.format(
+        variant=names[row["variant"]],
+        sparsity=f"{row['sparsity']:g}",
+        size=f"{row['model_size_mb']:.3f}",
+        speedup=with_interval(row["speedup"], row["speedup_ci"]),
+        change=with_interval(row["accuracy_change"], row["accuracy_change_ci"], signed=True),
     )
-    if not contest.gaps:
-        yield said["win.alone"]
-    for verdict in ("ahead", "level", "behind", "unknown"):
+
+
+def rankings(study: pd.DataFrame, summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Text]:
+    """Which variant is most accurate at each sparsity, and which differences exceed their interval."""
+    for ranking in statistics.rankings(study, summary):
+        yield join(" ", _ranking(ranking, names))
+
+
+def _ranking(ranking: Ranking, names: Mapping[str, str]) -> Iterator[Text]:
+    yield fill(
+        t("Sparsity {sparsity:g}: {leader} has the highest mean accuracy, {accuracy:.2f} %.")
+        if ranking.n > 1
+        else t("Sparsity {sparsity:g}: {leader} has the highest accuracy, {accuracy:.2f} %, in a single run."),
+        sparsity=ranking.sparsity,
+        leader=Strong(names[ranking.leader]),
+        accuracy=ranking.accuracy,
+    )
+    if not ranking.gaps:
+        yield t("No other method was run at this sparsity.")
+    for verdict, sentence in _OTHERS.items():
         others = [
-            f"{words.variant(name)} ({with_interval(gap.mean, gap.half, signed=True)})"
-            for name, gap in contest.gaps
+            f"{names[variant]} ({with_interval(gap.mean, gap.half_width, signed=True)})"
+            for variant, gap in ranking.gaps
             if gap.verdict == verdict
         ]
         if others:
-            yield said[f"win.{verdict}"].format(others=", ".join(others))
+            yield t(sentence, others=", ".join(others))
 
 
-def breakdowns(words: Words, summary: pd.DataFrame) -> Iterator[str]:
+def breakdowns(summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Text]:
     """Where each variant first loses more than a few points against dense."""
-    for found in facts.breakdowns(summary):
-        text = words.text["break.broken" if found.broken else "break.kept"].format(
-            variant=words.variant(found.variant),
-            limit=f"{BREAK_POINTS:g}",
-            sparsity=f"{found.sparsity:g}",
-            change=with_interval(found.change, found.half, signed=True),
-        )
-        yield " ".join([text, *_doubt(words, found)])
+    for breakdown in statistics.breakdowns(summary):
+        yield join(" ", _breakdown(breakdown, names))
 
 
-def _doubt(words: Words, found: Breakdown) -> Iterator[str]:
-    if math.isnan(found.half):
-        yield words.text["break.single"]
-    elif abs(found.change + BREAK_POINTS) <= found.half:
-        yield words.text["break.unsure"]
+def _breakdown(found: Breakdown, names: Mapping[str, str]) -> Iterator[Text]:
+    yield fill(
+        t("{variant} first loses more than {limit:g} points at sparsity {sparsity:g}: {change} points.")
+        if found.broken
+        else t(
+            "{variant} loses more than {limit:g} points at no sparsity that was run; at the highest, {sparsity:g}, the "
+            "change is {change} points."
+        ),
+        variant=Strong(names[found.variant]),
+        limit=BREAK_POINTS,
+        sparsity=found.sparsity,
+        change=with_interval(found.change, found.half_width, signed=True),
+    )
+    if math.isnan(found.half_width):
+        yield t("One seed: no interval, so no claim.")
+    elif abs(found.change + BREAK_POINTS) <= found.half_width:
+        yield t("The interval reaches across this limit, so this is not certain.")
 
 
-def costs(words: Words, summary: pd.DataFrame) -> Iterator[str]:
+def costs(summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Text]:
     """What each variant's file and latency are at its highest sparsity."""
     (dense_size,) = summary.loc[summary["method"] == DENSE, "model_size_mb"].tolist() or [math.nan]
     for variant, group in summary[summary["method"] != DENSE].groupby("variant", sort=False):
         rows = group.sort_values("sparsity")
         top = rows.iloc[-1]
-        text = words.text["cost.size"].format(
-            variant=words.variant(str(variant)),
-            sparsity=f"{top['sparsity']:g}",
-            size=f"{top['model_size_mb']:.3f}",
-            dense=f"{dense_size:.3f}",
-            ratio=f"{top['size_ratio']:.2f}",
-            reached=f"{top['reached_sparsity']:.4f}",
+        size = fill(
+            t(
+                "{variant} at sparsity {sparsity:g}: {size:.3f} MB on disk, where the dense network has {dense:.3f} MB "
+                "(ratio {ratio:.2f}); reached sparsity {reached:.4f}."
+            ),
+            variant=Strong(names[str(variant)]),
+            sparsity=top["sparsity"],
+            size=top["model_size_mb"],
+            dense=dense_size,
+            ratio=top["size_ratio"],
+            reached=top["reached_sparsity"],
         )
-        yield " ".join([text, *_speed(words, rows)])
+        yield join(" ", (size, *_speed(rows)))
 
 
-def _speed(words: Words, rows: pd.DataFrame) -> Iterator[str]:
+def _speed(rows: pd.DataFrame) -> Iterator[str]:
     """What was measured about the speed of one variant, its ``rows`` in the order of sparsity."""
-    said, top = words.text, rows.iloc[-1]
+    top = rows.iloc[-1]
     if rows[["mac_ratio", "speedup", "batch_speedup"]].isna().any(axis=None):
         return
     if (rows["mac_ratio"].round(2) == 1).all():
         # The same computation as the dense network's: whatever was measured, nothing was gained.
-        spans = {name: facts.span(rows[column]) for name, column in (("single", "speedup"), ("batch", "batch_speedup"))}
-        texts = {name: _range(words, ends) for name, ends in spans.items()}
-        yield said["cost.same"].format(macs=f"{top['mac_ratio']:.2f}", **texts)
-        low, high = _NO_SPEEDUP
-        near = all(low <= end <= high for ends in spans.values() for end in ends)
-        yield said["cost.none" if near else "cost.scatter"]
+        yield t(
+            "It computes as much as the dense network (MAC ratio {macs:.2f}). Measured speed-up over "
+            "all its sparsities: {single} at batch 1, {batch} at the large batch.",
+            macs=top["mac_ratio"],
+            single=_range(rows["speedup"]),
+            batch=_range(rows["batch_speedup"]),
+        )
+        if pd.concat([rows["speedup"], rows["batch_speedup"]]).between(*_NO_SPEEDUP).all():
+            yield t("That is no speed-up.")
+        else:
+            yield t("As the computation is the same, what differs from 1 is the scatter of timing, not a gain.")
         return
-    yield said["cost.less"].format(
-        macs=f"{top['mac_ratio']:.2f}",
+    yield t(
+        "MAC ratio {macs:.2f}; measured speed-up {single} at batch 1, {batch} at the large batch.",
+        macs=top["mac_ratio"],
         single=with_interval(top["speedup"], top["speedup_ci"]),
         batch=with_interval(top["batch_speedup"], top["batch_speedup_ci"]),
     )
-    half = top["speedup_ci"]
-    if not math.isnan(half):
-        gain = top["speedup"] - 1
-        yield said["cost.level" if abs(gain) <= half else "cost.faster" if gain > 0 else "cost.slower"]
+    gain, half_width = top["speedup"] - 1, top["speedup_ci"]
+    if abs(gain) <= half_width:
+        yield t("At batch 1 it cannot be told apart from dense.")
+    elif gain > half_width:
+        yield t("At batch 1 it is faster than dense by more than the interval.")
+    elif gain < -half_width:
+        yield t("At batch 1 it is slower than dense by more than the interval.")
 
 
-def _range(words: Words, ends: Iterable[float]) -> str:
-    low, high = (f"{end:.2f}" for end in ends)
-    return low if low == high else words.text["cost.range"].format(low=low, high=high)
+def _range(values: pd.Series) -> str:
+    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
+    return low if low == high else t("{low} to {high}", low=low, high=high)
 
 
-def baselines(words: Words, study: pd.DataFrame, summary: pd.DataFrame) -> str:
-    """A table of methods beside the baselines that they have to beat."""
-    said = words.text
-    rows = [
+def baselines(study: pd.DataFrame, summary: pd.DataFrame, names: Mapping[str, str]) -> Block:
+    """A table of variants beside the baselines that they have to beat."""
+    rows = tuple(
         (
-            words.variant(duel.variant),
-            words.variant(duel.baseline),
-            f"{duel.sparsity:g}",
-            with_interval(duel.gap.mean, duel.gap.half, signed=True),
-            said[f"baseline.{duel.gap.verdict}"],
+            names[pair.variant],
+            names[pair.baseline],
+            f"{pair.sparsity:g}",
+            with_interval(pair.gap.mean, pair.gap.half_width, signed=True),
+            t(_VERDICTS[pair.gap.verdict]),
         )
-        for duel in facts.duels(study, summary)
-    ]
+        for pair in statistics.baseline_comparisons(study, summary)
+    )
     if not rows:
-        return said["baseline.absent"] + "\n"
-    head = [said[f"baseline.{name}"] for name in ("variant", "name", "sparsity", "gap", "verdict")]
-    return markdown_table(head, rows, texts=2)
-
-
-def _numbers(words: Words, row: pd.Series) -> dict[str, str]:
-    return {
-        "variant": words.variant(row["variant"]),
-        "sparsity": f"{row['sparsity']:g}",
-        "size": f"{row['model_size_mb']:.3f}",
-        "speedup": with_interval(row["speedup"], row["speedup_ci"]),
-        "change": with_interval(row["accuracy_change"], row["accuracy_change_ci"], signed=True),
-    }
+        return Paragraph(t("No baseline was run, so this study cannot say whether a method is better than chance."))
+    head = (t("Method"), t("Baseline"), t("Sparsity"), t("Ahead by (points)"), t("Verdict"))
+    return Table(head, rows, text_columns=2)

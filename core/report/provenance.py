@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.i18n import t, tn
-from core.labels import recipe_name
+from core.labels import recipe_name, variant_name
 from core.runs.result import Environment, RunResult
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
@@ -54,6 +54,10 @@ class Provenance:
     def data(self) -> str:
         """The name of the data set; of a folder only the last part, since where it lies says nothing to others."""
         return self.recipe.data.rstrip("/").rsplit("/", 1)[-1] if self.folder else self.recipe.data
+
+    def names(self) -> dict[str, str]:
+        """What to call each variant, by its label."""
+        return {label: variant_name(spec.method, spec.settings) for label, spec in self.variants.items()}
 
     def caption(self) -> list[str]:
         """The lines under a figure's title."""

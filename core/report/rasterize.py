@@ -1,4 +1,4 @@
-"""Vega-Lite as a picture: here, or in a process of its own, as drawing holds up everything else in this one."""
+"""Vega-Lite as PNG or SVG: here, or in a process of its own, as drawing blocks every other thread of this one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from core.spec.errors import OperationError
 
-KINDS = ("png", "svg")
+FORMATS = ("png", "svg")
 _SCALE = 2.0  # pixels of a PNG for each of the figure's own
 _MAX_SECONDS = 120  # for a figure
 _LETTER = (
@@ -32,8 +32,8 @@ def has_korean_font() -> bool:
     return bool(first != second)
 
 
-def draw(spec: Mapping[str, Any], kind: str) -> bytes:
-    """The figure as a file of ``kind``, one of KINDS."""
+def rasterize(spec: Mapping[str, Any], kind: str) -> bytes:
+    """The figure as a file of ``kind``, one of FORMATS."""
     import vl_convert  # noqa: PLC0415 - starts a JavaScript engine
 
     if kind == "png":
@@ -41,19 +41,19 @@ def draw(spec: Mapping[str, Any], kind: str) -> bytes:
     return str(vl_convert.vegalite_to_svg(dict(spec))).encode()
 
 
-def packed(spec: Mapping[str, Any]) -> str:
-    """The figure as text, for ``draw_apart``."""
-    return json.dumps(spec)
-
-
-def draw_apart(wanted: Sequence[tuple[str, str]]) -> list[bytes]:
-    """As ``draw``, for packed figures each with its kind, in one other process, so that the other threads of this one go on.
-    OSError if one of them cannot be drawn."""
+def rasterize_in_subprocess(figures: Sequence[tuple[str, str]]) -> list[bytes]:
+    """As :func:`rasterize`, for several figures, each as JSON with its format, in one other process, so that the other
+    threads of this one go on. OSError if one of them cannot be drawn."""
     command = [sys.executable, "-m", "core.report.rasterize"]
-    limit = _MAX_SECONDS * len(wanted)
+    timeout = _MAX_SECONDS * len(figures)
     try:
         done = subprocess.run(
-            command, input=json.dumps(wanted).encode(), cwd=_REPOSITORY, capture_output=True, check=True, timeout=limit
+            command,
+            input=json.dumps(figures).encode(),
+            cwd=_REPOSITORY,
+            capture_output=True,
+            check=True,
+            timeout=timeout,
         )
     except subprocess.SubprocessError:
         raise OperationError("the figure could not be drawn") from None
@@ -61,9 +61,9 @@ def draw_apart(wanted: Sequence[tuple[str, str]]) -> list[bytes]:
 
 
 def main() -> None:
-    """Draw the figures that come in; a line for each."""
+    """Read figures as JSON from standard input; write each as a line in base64."""
     for spec, kind in json.load(sys.stdin):
-        sys.stdout.buffer.write(base64.b64encode(draw(json.loads(spec), kind)) + b"\n")
+        sys.stdout.buffer.write(base64.b64encode(rasterize(json.loads(spec), kind)) + b"\n")
 
 
 if __name__ == "__main__":

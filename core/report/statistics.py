@@ -4,7 +4,6 @@ the numbers."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,19 +22,19 @@ class Gap:
 
     n: int
     mean: float
-    half: float
+    half_width: float
 
     @property
     def verdict(self) -> Literal["ahead", "behind", "level", "unknown"]:
-        if math.isnan(self.half):
+        if math.isnan(self.half_width):
             return "unknown"
-        if abs(self.mean) <= self.half:
+        if abs(self.mean) <= self.half_width:
             return "level"
         return "ahead" if self.mean > 0 else "behind"
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class Ranking:
     """The variant with the highest mean accuracy (percent, over ``n`` seeds) at a sparsity, and its gap to each of the
     others there."""
 
@@ -53,12 +52,12 @@ class Breakdown:
     variant: str
     sparsity: float
     change: float
-    half: float
+    half_width: float
     broken: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Duel:
+class BaselineComparison:
     """A variant beside a baseline at a sparsity that both were run at."""
 
     variant: str
@@ -70,43 +69,43 @@ class Duel:
 def paired_difference(study: pd.DataFrame, first: str, second: str, sparsity: float) -> Gap:
     """How much more accurate ``first`` is than ``second`` at ``sparsity``: seed by seed, as both started from the same
     dense network; so what the seeds have in common cancels."""
-    here = study[study["sparsity"] == sparsity]
-    one, other = (here[here["variant"] == name].set_index("seed")["test_accuracy"] for name in (first, second))
+    rows = study[study["sparsity"] == sparsity]
+    one, other = (rows[rows["variant"] == name].set_index("seed")["test_accuracy"] for name in (first, second))
     gaps = (one - other).dropna()
     n = len(gaps)
     return Gap(n, float(gaps.mean()), float(half_width(gaps.std(), n)))
 
 
-def contests(study: pd.DataFrame, summary: pd.DataFrame) -> list[Contest]:
-    """Who is most accurate at each sparsity, from low to high."""
-    found = []
+def rankings(study: pd.DataFrame, summary: pd.DataFrame) -> list[Ranking]:
+    """The ranking at each sparsity, from low to high."""
+    rankings = []
     for _, group in _pruned(summary).groupby("sparsity"):
         sparsity = float(group["sparsity"].iloc[0])
         ranked = group.sort_values("test_accuracy", ascending=False, kind="stable")
         leader, *others = ranked["variant"]
         gaps = tuple((other, paired_difference(study, leader, other, sparsity)) for other in others)
         top = ranked.iloc[0]
-        found.append(Contest(sparsity, leader, int(top["n"]), float(top["test_accuracy"]), gaps))
-    return found
+        rankings.append(Ranking(sparsity, leader, int(top["n"]), float(top["test_accuracy"]), gaps))
+    return rankings
 
 
 def breakdowns(summary: pd.DataFrame) -> list[Breakdown]:
     """Where each variant breaks down, in the summary's order."""
-    found = []
+    breakdowns = []
     for variant, group in _pruned(summary).groupby("variant", sort=False):
         rows = group.sort_values("sparsity")
         lost = rows[rows["accuracy_change"] < -BREAK_POINTS]
         row = rows.iloc[-1] if lost.empty else lost.iloc[0]
         sparsity, change, half = (float(row[name]) for name in ("sparsity", "accuracy_change", "accuracy_change_ci"))
-        found.append(Breakdown(str(variant), sparsity, change, half, broken=not lost.empty))
-    return found
+        breakdowns.append(Breakdown(str(variant), sparsity, change, half, broken=not lost.empty))
+    return breakdowns
 
 
-def duels(study: pd.DataFrame, summary: pd.DataFrame) -> list[Duel]:
+def baseline_comparisons(study: pd.DataFrame, summary: pd.DataFrame) -> list[BaselineComparison]:
     """Every variant beside each baseline that it has to beat, where both were run."""
     rows = [(r["method"], r["variant"], r["sparsity"]) for _, r in _pruned(summary).iterrows()]
     return [
-        Duel(variant, baseline, sparsity, paired_difference(study, variant, baseline, sparsity))
+        BaselineComparison(variant, baseline, sparsity, paired_difference(study, variant, baseline, sparsity))
         for method, variant, sparsity in rows
         for name, baseline, other in rows
         if METHODS[method].has_to_beat(METHODS[name]) and sparsity == other
@@ -116,20 +115,14 @@ def duels(study: pd.DataFrame, summary: pd.DataFrame) -> list[Duel]:
 def missing_runs(study: pd.DataFrame) -> list[tuple[str, float, int]]:
     """Variant, sparsity and seed of each run that the full grid of these would have and the study has not."""
     pruned = study[study["method"] != DENSE]
-    there = set(zip(pruned["variant"], pruned["sparsity"], pruned["seed"], strict=True))
+    finished = set(zip(pruned["variant"], pruned["sparsity"], pruned["seed"], strict=True))
     grid = (
         (variant, sparsity, seed)
         for variant in pruned["variant"].unique()
         for sparsity in sorted(pruned["sparsity"].unique())
         for seed in sorted(study["seed"].unique())
     )
-    return [run for run in grid if run not in there]
-
-
-def span(values: Iterable[float]) -> tuple[float, float]:
-    """The lowest and the highest of the numbers among ``values``; NaN for none."""
-    numbers = [value for value in values if not math.isnan(value)]
-    return (min(numbers), max(numbers)) if numbers else (math.nan, math.nan)
+    return [run for run in grid if run not in finished]
 
 
 def _pruned(summary: pd.DataFrame) -> pd.DataFrame:

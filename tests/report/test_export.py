@@ -14,11 +14,9 @@ import jsonschema
 import pytest
 
 from core.cli.main import main
-from core.report import all_results
-from core.report import export as outputs
-from core.report import rasterize as drawing
+from core.i18n import LANGUAGES
+from core.report import all_results, export, rasterize
 from core.report import study as study_data
-from core.report.text import LANGUAGES
 from core.results.frame import Results, study_frame
 from core.results.metrics import METRICS
 from core.results.sample import SAMPLE
@@ -108,7 +106,7 @@ def test_the_schema_refuses_what_is_no_result(home):
 
 
 def test_the_table_is_that_of_the_records(home, tmp_path):
-    outputs.write_results(study_data.find_study(home), tmp_path)
+    export.write_results(study_data.find_study(home), tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "efficiency_table.csv").read_text())))
     summary = summarise(study_frame(Results(home).frame(), DEMO.key))
     for row, expected in zip(rows, summary.to_dict("records"), strict=True):
@@ -156,7 +154,7 @@ def test_a_place_that_cannot_be_written_is_one_line_and_status_2(home, tmp_path,
 
 def test_a_file_that_cannot_be_finished_leaves_the_old_one(home, tmp_path, monkeypatch):
     study = study_data.find_study(home)
-    outputs.write_results(study, tmp_path)
+    export.write_results(study, tmp_path)
     before = (tmp_path / "all_results.json").read_bytes()
 
     def fail(descriptor):
@@ -164,7 +162,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(home, tmp_path, monke
 
     monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(OSError, match="No space"):
-        outputs.write_results(study, tmp_path)
+        export.write_results(study, tmp_path)
     assert (tmp_path / "all_results.json").read_bytes() == before
     assert not list(tmp_path.glob(".*"))
 
@@ -191,12 +189,12 @@ def test_report_writes_all_that_it_shows_and_links_to(home, tmp_path, capsys, mo
 def test_a_font_with_korean_letters_is_one_that_draws_two_of_them_differently(monkeypatch):
     def has_korean_font(draw):
         monkeypatch.setattr("vl_convert.svg_to_png", draw)
-        drawing.has_korean_font.cache_clear()
-        return drawing.has_korean_font()
+        rasterize.has_korean_font.cache_clear()
+        return rasterize.has_korean_font()
 
     assert has_korean_font(str.encode)
     assert not has_korean_font(lambda svg: b"the same box")
-    drawing.has_korean_font.cache_clear()
+    rasterize.has_korean_font.cache_clear()
 
 
 def test_a_language_that_there_is_not_is_refused_and_every_other_is_offered(home, capsys):
@@ -225,7 +223,7 @@ def test_what_early_records_did_not_note_is_left_out(home):
 
 @pytest.mark.skipif(not (shutil.which("pdflatex") or shutil.which("tectonic")), reason="needs LaTeX")
 def test_the_latex_table_compiles(home, tmp_path):
-    outputs.write_results(study_data.find_study(home), tmp_path)
+    export.write_results(study_data.find_study(home), tmp_path)
     page = "\\documentclass{article}\\begin{document}\\small\\input{efficiency_table}\\end{document}\n"
     (tmp_path / "page.tex").write_text(page)
     command = ["pdflatex", "-interaction=nonstopmode"] if shutil.which("pdflatex") else ["tectonic"]

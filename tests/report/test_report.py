@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import re
-import string
 
 import numpy as np
 import pytest
@@ -13,19 +13,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from core.i18n import use_language
-from core.labels import run_name, variant_name
-from core.report import statistics as facts
+from core.i18n import LANGUAGES, use_language
+from core.labels import variant_name
+from core.report import statistics
+from core.report.build import build_report
+from core.report.markdown import escape_markdown, render_markdown
 from core.report.references import references
 from core.report.study import find_study
-from core.report.tables import efficiency_table, escape_markdown
-from core.report.text import LANGUAGES, build_report
+from core.report.tables import efficiency_table
 from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.spec.methods import METHODS
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
 from tests.records import write_result
+from tests.report.sentences import fields, sentences, translated
 
 DEMO, STANDARD = build_recipe("demo"), build_recipe("standard")
 FIGURES = ["tradeoff_curve", "size_latency", "pareto", "layer_density", "training_curves"]
@@ -48,10 +50,14 @@ def grid(values, seeds=(1, 2, 3)):
     return cells
 
 
-def tell(study, language="en", dead=None):
-    return build_report(
-        study.frame, study.source, dead or {}, language=language, figures=FIGURES, files=["efficiency_table.csv"]
-    )
+def tell(study, language="en", dead=()):
+    """The report as Markdown; ``dead``: runs that lost every weight of the layer named with them."""
+    runs = [
+        dataclasses.replace(run, result={**run.result, "dead_layers": dict(dead).get(run.spec)}) for run in study.runs
+    ]
+    with use_language(language):
+        report = build_report(dataclasses.replace(study, runs=runs), {name: name for name in FIGURES}, ["a_table.csv"])
+    return render_markdown(report)
 
 
 def section(text, heading):
@@ -178,22 +184,18 @@ def test_methods_and_runs_are_called_as_they_are_in_the_app(tmp_path, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_dense_runs_alone_make_a_report(tmp_path, language):
     text = tell(fabricate(tmp_path, grid({})), language)
-    assert LANGUAGES[language].text["summary.dense_only"] in text
+    assert translated("Only dense runs are finished: there is nothing to compare yet.", language) in text
     assert "nan" not in text
 
 
-def test_both_languages_have_every_sentence_with_the_same_fields():
-    def fields(sentence):
-        return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
-
-    english, korean = LANGUAGES["en"], LANGUAGES["ko"]
-    assert {name: fields(s) for name, s in english.text.items()} == {name: fields(s) for name, s in korean.text.items()}
-    assert set(english.headings) == set(korean.headings)
+def test_every_sentence_is_korean_too_with_the_same_fields():
     hangul = re.compile("[가-힣]")
-    worded = {name for name, sentence in english.text.items() if re.search("[a-z]", re.sub(r"{.*?}", "", sentence))}
-    assert all(hangul.search(korean.text[name]) for name in worded - {"cost.range"})
-    assert set(korean.methods) == set(METHODS)
-    assert all(hangul.search(s) for s in korean.methods.values())
+    worded = {name for name in sentences() if re.search("[a-z]", re.sub(r"{.*?}", "", name))}
+    for sentence in worded:
+        korean = translated(sentence, "ko")
+        assert fields(korean) == fields(sentence)
+        assert hangul.search(korean) or sentence in ("{low} to {high}", "MACs (M)"), sentence
+    assert all(hangul.search(translated(method.summary, "ko")) for method in METHODS.values())
 
 
 def test_every_method_with_a_source_has_its_paper():
@@ -253,7 +255,10 @@ def unknown_numbers(text, study):
 def known_texts(study):
     """What has digits in it but is no number of the results: names, papers, and the sentences' own words."""
     fixed = [
-        s for words in LANGUAGES.values() for sentence in words.text.values() for s in re.split(r"\{\w+\}", sentence)
+        part
+        for language in LANGUAGES
+        for sentence in sentences()
+        for part in re.split(r"\{.+?\}", translated(sentence, language))
     ]
     names = [
         *references(study.source.variants.values()),
@@ -268,7 +273,8 @@ def known_texts(study):
 def computed(study):
     """Every number that may stand in a report, without the report's own arithmetic."""
     frame, source = study.frame, study.source
-    found = {facts.BREAK_POINTS, 64.0, float(source.runs), float(len(facts.missing_runs(frame))), source.train_minutes}
+    missing = len(statistics.missing_runs(frame))
+    found = {statistics.BREAK_POINTS, 64.0, float(source.runs), float(missing), source.train_minutes}
     for table in (frame, summarise(frame), efficiency_table(frame)):
         found |= set(table.select_dtypes("number").abs().to_numpy(dtype=float).ravel())
     for spec in source.variants.values():
@@ -277,7 +283,6 @@ def computed(study):
     found |= {float(source.recipe.width), *map(float, source.seeds)}
     if source.recipe.finetune is not None:
         found.add(float(source.recipe.finetune.epochs))
-    missing = len(facts.missing_runs(frame))
     found.add(float(max(missing - 10, 0)))
     for _, here in frame.groupby("sparsity"):
         for one, other in itertools.permutations(here["variant"].unique(), 2):

@@ -9,7 +9,7 @@ import math
 import pandas as pd
 import pytest
 
-from core.report.tables import efficiency_table, escape_markdown, to_csv, to_latex, to_markdown, with_interval
+from core.report.tables import efficiency_table, to_csv, to_latex, to_markdown, with_interval
 from core.results.frame import Results, study_frame
 from core.runs.folder import Home
 from core.runs.result import RunResult
@@ -109,7 +109,3 @@ def test_latex_escapes_what_latex_would_act_on(table):
     assert text.startswith(r"\begin{tabular}")
     assert "±" not in text
     assert "%" not in text.replace(r"\%", "")
-
-
-def test_text_for_a_page_is_shown_letter_by_letter():
-    assert escape_markdown("a *b* [c](d) $e$\n:red[f]&lt;") == r"a \*b\* \[c\](d) \$e\$ \:red\[f\]\&lt;"

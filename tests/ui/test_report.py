@@ -12,16 +12,16 @@ import zipfile
 import pandas as pd
 import pytest
 
-from core.report.export import output_folder, write_everything
-from core.report.rasterize import draw_apart, packed
+from core.report.export import output_folder, report_name, write_everything
+from core.report.rasterize import rasterize_in_subprocess
 from core.report.study import find_study
 from core.results.sample import SAMPLE
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
 from tests.records import write_result
-from ui.report import files as _outputs
-from ui.report.files import Figure, outputs, split_tables
+from ui.report import files
+from ui.report.files import study_files
 
 FILES = {
     "all_results.json",
@@ -48,10 +48,10 @@ def drawn(monkeypatch):
         asked.extend((json.loads(spec)["title"]["text"], kind) for spec, kind in wanted)
         return [b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"] * len(wanted)
 
-    _outputs._drawn.cache_clear()
-    monkeypatch.setattr("ui.report.files.draw_apart", draw)
+    files._rasterized.cache_clear()
+    monkeypatch.setattr("ui.report.files.rasterize_in_subprocess", draw)
     yield asked
-    _outputs._drawn.cache_clear()
+    files._rasterized.cache_clear()
 
 
 @pytest.fixture
@@ -146,8 +146,8 @@ def test_a_figure_that_cannot_be_drawn_is_a_sentence(home, open_page, monkeypatc
     def fail(wanted):
         raise OSError(None, "the figure could not be drawn")
 
-    monkeypatch.setattr("ui.report.files.draw_apart", fail)
-    _outputs._drawn.cache_clear()
+    monkeypatch.setattr("ui.report.files.rasterize_in_subprocess", fail)
+    files._rasterized.cache_clear()
     write_study(home)
     app = open_report(open_page)
     assert "the figure could not be drawn" in text(app)
@@ -178,29 +178,23 @@ def test_the_study_is_that_of_the_address_and_is_kept(home, open_page, drawn):
     assert app.query_params["study"] == chosen
 
 
-def test_drawing_apart_gives_the_picture_and_says_when_it_fails():
+def test_rasterizing_in_a_subprocess_gives_the_figure_and_says_when_it_fails():
     spec = {"data": {"values": [{"x": 1}]}, "mark": "point", "encoding": {"x": {"field": "x", "type": "quantitative"}}}
-    png, svg = draw_apart([(packed(spec), "png"), (packed(spec), "svg")])
+    figure = json.dumps(spec)
+    png, svg = rasterize_in_subprocess([(figure, "png"), (figure, "svg")])
     assert png.startswith(b"\x89PNG")
     assert svg.startswith(b"<svg")
     with pytest.raises(OSError, match="could not be drawn"):
-        draw_apart([(packed(spec), "png"), ("not a figure", "svg")])
-
-
-def test_a_table_is_split_at_its_own_bars_only():
-    before, table, after = split_tables("a\n\n| x | y |\n| --- | ---: |\n| 1 \\| 2 | 3 |\n\nb\n")
-    assert (before.strip(), after.strip()) == ("a", "b")
-    assert list(table.columns) == ["x", "y"]
-    assert table.to_numpy().tolist() == [["1 \\| 2", "3"]]
+        rasterize_in_subprocess([(figure, "png"), ("not a figure", "svg")])
 
 
 @pytest.fixture(params=[True, False])
 def hangul(request, monkeypatch):
     """Whether this computer seems to have a font with Korean letters."""
     monkeypatch.setattr("core.report.export.has_korean_font", lambda: request.param)
-    _outputs._outputs.clear()
+    files._study_files.clear()
     yield request.param
-    _outputs._outputs.clear()
+    files._study_files.clear()
 
 
 def test_figures_are_korean_where_a_font_is_and_else_english_with_a_reason(
@@ -219,31 +213,31 @@ def test_figures_are_korean_where_a_font_is_and_else_english_with_a_reason(
 def test_on_a_dark_page_a_figure_is_drawn_for_it_and_its_files_are_white(home, drawn, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "ui.report.files.draw_apart", lambda wanted: [seen.append(json.loads(spec)) or b"" for spec, _ in wanted]
+        "ui.report.files.rasterize_in_subprocess",
+        lambda wanted: [seen.append(json.loads(spec)) or b"" for spec, _ in wanted],
     )
     write_study(home)
     study = find_study(home)
-    figure = outputs(home, study.key, study.frame).figures("en")[0]
-    figure.shown(dark=True)
-    figure.file("svg")
+    made = study_files(home, study.key, study.frame)
+    made.figure_on_page("pareto", dark=True)
+    made.figure("pareto", "svg")
     assert [spec["config"]["background"] for spec in seen] == ["transparent", "white"]
     assert seen[0]["config"]["axis"]["labelColor"] != seen[1]["config"]["axis"].get("labelColor")
     assert seen[0]["config"]["axis"]["labelFontSize"] == seen[1]["config"]["axis"]["labelFontSize"]
 
 
-def test_parts_hold_the_whole_report_once(home, hangul):
+def test_each_report_shows_every_figure_once_in_its_language(home, hangul):
     write_study(home)
     study = find_study(home)
-    made = outputs(home, study.key, study.frame)
+    made = study_files(home, study.key, study.frame)
     for language in ("en", "ko"):
-        parts = list(made.parts(language))
-        figures = [part for part in parts if isinstance(part, Figure)]
+        figures = made.figures(language)
         assert [figure.name for figure in figures] == [
             name for name in made.specs if name.endswith(".ko") == (hangul and language == "ko")
         ]
-        assert all(figure.words for figure in figures)
-        assert sum(map(len, (part for part in parts if isinstance(part, str)))) > 0.8 * len(made.report(language))
-        assert not any(figure.words in part for figure in figures for part in parts if isinstance(part, str))
+        assert all(figure.caption for figure in figures)
+        for figure in figures:
+            assert made.texts[report_name(language)].count(f"]({figure.name}.png)") == 1
 
 
 def test_the_page_loads_no_torch():

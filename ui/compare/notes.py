@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
-from core.report import tables
+from core.report.markdown import escape_markdown
 from core.spec.methods import DENSE
 from core.spec.spec import FOLDER_PREFIX
 
@@ -26,13 +26,13 @@ def show_provenance(study: pd.DataFrame) -> None:
     if data == "synthetic":
         source = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]"
     elif data.startswith(FOLDER_PREFIX):
-        folder = tables.escape_markdown(data[len(FOLDER_PREFIX) :])
+        folder = escape_markdown(data[len(FOLDER_PREFIX) :])
         source = f":gray[{t('pictures in the folder {folder}', folder=folder)}]"
     else:
         source = f":gray[{t('CIFAR-10 photographs')}]"
-    hardware = ", ".join(map(tables.escape_markdown, devices))
+    hardware = ", ".join(map(escape_markdown, devices))
     # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
-    rest = f"· {t('Recipe')}: {tables.escape_markdown(recipe)} · {t('Hardware')}: {hardware} · {runs}"
+    rest = f"· {t('Recipe')}: {escape_markdown(recipe)} · {t('Hardware')}: {hardware} · {runs}"
     st.markdown(f":small[:gray[{t('Data')}:] {source} :gray[{rest}]]")
     if len(devices) > 1:
         st.warning(
@@ -49,7 +49,7 @@ def show_dead_layers(runs: pd.DataFrame) -> None:
         "- "
         + t(
             "**{variant} {sparsity:g}, seed {seed}** lost every weight of {layers}.",
-            variant=tables.escape_markdown(variant_name(run["method"], run["settings"])),
+            variant=escape_markdown(variant_name(run["method"], run["settings"])),
             sparsity=run["sparsity"],
             seed=run["seed"],
             layers=_in_words(run["dead_layers"].split()),
@@ -83,6 +83,4 @@ def _layer_in_words(layer: str) -> str:
         if match[3]:
             return t("convolution {number} in stage {stage}, block {block}", number=match[3], stage=stage, block=block)
         return t("the shortcut in stage {stage}, block {block}", stage=stage, block=block)
-    return {"conv1": t("the first convolution"), "fc": t("the last, linear layer")}.get(
-        layer, tables.escape_markdown(layer)
-    )
+    return {"conv1": t("the first convolution"), "fc": t("the last, linear layer")}.get(layer, escape_markdown(layer))

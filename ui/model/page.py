@@ -14,7 +14,7 @@ from core.charts.live import distinct_labels
 from core.i18n import t
 from core.jobs.command import examine
 from core.labels import recipe_name, run_name, state_name
-from core.report.tables import escape_markdown
+from core.report.markdown import escape_markdown
 from core.results.sample import SAMPLE, is_sample
 from core.runs.diagnostics import Diagnostics, read_diagnostics
 from core.runs.failure import RunFailure

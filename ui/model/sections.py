@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.charts import model as charts
 from core.i18n import t, tn
-from core.report.tables import escape_markdown
+from core.report.markdown import escape_markdown
 from core.runs.diagnostics import MAX_CLASSES, Diagnostics, Layer
 from core.spec.spec import RunSpec
 from ui.shared.components import select

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from functools import partial
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import current_language, t, tn
+from core.report.build import localized_table
 from core.report.export import figure_language, report_name
-from core.report.rasterize import KINDS
-from core.report.tables import escape_markdown
+from core.report.markdown import escape_markdown
+from core.report.model import Figure
+from core.report.rasterize import FORMATS
 from core.results.frame import study_frame
-from ui.report.files import ALL_RUNS, Figure, Outputs, outputs, split_tables
+from ui.report.files import ALL_RUNS, StudyFiles, study_files
+from ui.report.render import render_report, render_table
 from ui.shared.components import page_head, show_empty_state
 from ui.shared.errors import USER_ERRORS, describe, show_error
 from ui.shared.study_picker import find_studies, select_study, show_sample_banner
@@ -45,36 +46,36 @@ def page() -> None:
         return
     key = select_study(found, head)
     with st.spinner(t("Reading the study…")):
-        made = outputs(found.home(key), key, study_frame(found.frame(key), key))
+        files = study_files(found.home(key), key, study_frame(found.frame(key), key))
     if found.is_sample(key):
         show_sample_banner(key, alone=found.own.empty)
     else:
-        show_provenance(made)
-    files, content = st.columns([2, 7], gap="medium")  # one above the other in a narrow window
-    with files:
-        show_downloads(made)
-    with content:
+        show_provenance(files)
+    left, right = st.columns([2, 7], gap="medium")  # one above the other in a narrow window
+    with left:
+        show_downloads(files)
+    with right:
         show_font_hint()
-        show_part(made)
+        show_part(files)
 
 
-def show_provenance(made: Outputs) -> None:
-    synthetic = made.source.synthetic
+def show_provenance(files: StudyFiles) -> None:
+    synthetic = files.source.synthetic
     drawn = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}] " if synthetic else ""
-    caption = " · ".join(made.source.caption()[1 if synthetic else 0 :])
-    runs = tn("1 run", "{n} runs", made.runs)
+    caption = " · ".join(files.source.caption()[1 if synthetic else 0 :])
+    runs = tn("1 run", "{n} runs", len(files.runs))
     st.markdown(f":small[{drawn}:gray[{escape_markdown(caption)} · {runs}]]")
 
 
-def show_downloads(made: Outputs) -> None:
+def show_downloads(files: StudyFiles) -> None:
     """Every file of the study, and all of them in one."""
     with st.container(border=True):
-        offer(t("Everything as ZIP"), f"{made.name}.zip", made.archive, main=True)
+        offer(t("Everything as ZIP"), f"{files.name}.zip", files.archive, main=True)
         with st.container(horizontal=True, gap="small"):
-            for spoken, label in REPORTS.items():
-                offer_text(made, report_name(spoken), label)
+            for language, label in REPORTS.items():
+                offer_text(files, report_name(language), label)
             for name, label in result_labels().items():
-                offer_text(made, name, label)
+                offer_text(files, name, label)
         st.caption(
             t(
                 "Every number comes from the records of the runs. Figures are drawn when you ask for "
@@ -103,7 +104,7 @@ def result_labels() -> dict[str, str]:
     }
 
 
-def show_part(made: Outputs) -> None:
+def show_part(files: StudyFiles) -> None:
     names = {"report": t("Report"), "figures": t("Figures"), "tables": t("Tables")}
     read_choice("part", PARTS, PARTS[0])
     part = st.segmented_control(
@@ -111,72 +112,58 @@ def show_part(made: Outputs) -> None:
     )
     write_if_chosen(part=(part, PARTS[0]))
     if part == "tables":
-        show_tables(made)
+        show_tables(files)
     elif part == "figures":
-        show_figures(made.figures(current_language()))
+        show_figures(files)
     else:
-        show_report(made)
+        show_report(files)
 
 
-def show_report(made: Outputs) -> None:
+def show_report(files: StudyFiles) -> None:
     """The words at once, the figures as they are drawn."""
-    waiting: list[tuple[DeltaGenerator, Figure]] = []
     with st.container(border=True):
-        for part in made.parts(current_language()):
-            if isinstance(part, str):
-                show_text(part)
-            else:
-                waiting.append((st.empty(), part))
-    for place, figure in waiting:
-        draw(place, figure)
+        places = render_report(files.reports[current_language()])
+    for place, figure in places:
+        render_figure(place, files, figure)
 
 
-def show_text(markdown: str) -> None:
-    """Text with tables that scroll by themselves where they are too wide for the window."""
-    for part in split_tables(markdown):
-        if isinstance(part, pd.DataFrame):
-            st.table(part, hide_index=True, border="horizontal")
-        elif part.strip():
-            st.markdown(part)
-
-
-def show_figures(figures: list[Figure]) -> None:
+def show_figures(files: StudyFiles) -> None:
     places = []
-    for figure in figures:
+    for figure in files.figures(current_language()):
         with st.container(border=True):
-            places.append(st.empty())
+            places.append((st.empty(), figure))
             with st.container(horizontal=True):
-                for kind in KINDS:
-                    offer(kind.upper(), f"{figure.name}.{kind}", partial(figure.file, kind))
-    for place, figure in zip(places, figures, strict=True):
-        draw(place, figure)
+                for kind in FORMATS:
+                    offer(kind.upper(), f"{figure.name}.{kind}", partial(files.figure, figure.name, kind))
+    for place, figure in places:
+        render_figure(place, files, figure)
 
 
-def draw(place: DeltaGenerator, figure: Figure) -> None:
+def render_figure(place: DeltaGenerator, files: StudyFiles, figure: Figure) -> None:
     """The figure, on a dark page in its colours; a sentence if it cannot be drawn."""
     try:
         with place, st.spinner(t("Drawing…")):
-            content = figure.shown(dark=st.context.theme.type == "dark")
+            content = files.figure_on_page(figure.name, dark=st.context.theme.type == "dark")
     except USER_ERRORS as error:
         with place:
             show_error(describe(error))
         return
-    place.image(content, caption=figure.words, alt=figure.words, width="stretch")
+    place.image(content, caption=escape_markdown(figure.caption), alt=figure.caption, width="stretch")
 
 
-def show_tables(made: Outputs) -> None:
+def show_tables(files: StudyFiles) -> None:
     st.subheader(t("Efficiency table"), anchor=False)
-    show_text(made.texts["efficiency_table.md"])
+    render_table(localized_table(files.efficiency, files.source.names()))
     st.subheader(t("All runs"), anchor=False)
-    st.dataframe(pd.read_csv(io.StringIO(made.texts[ALL_RUNS])), hide_index=True, placeholder="—")
+    st.dataframe(files.runs, hide_index=True, placeholder="—")
 
 
-def offer_text(made: Outputs, name: str, label: str) -> None:
-    offer(label, name, made.texts[name].encode)
+def offer_text(files: StudyFiles, name: str, label: str) -> None:
+    offer(label, name, files.texts[name].encode)
 
 
 def offer(label: str, name: str, content: Callable[[], bytes], main: bool = False) -> None:
-    """A button for a file that is made when it is asked for."""
+    """A button for a file that is files when it is asked for."""
     st.download_button(
         label,
         data=content,

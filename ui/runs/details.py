@@ -11,7 +11,7 @@ import streamlit as st
 from core.charts.live import distinct_labels
 from core.i18n import t
 from core.jobs.system_load import SystemLoad, measure_load
-from core.report.tables import escape_markdown
+from core.report.markdown import escape_markdown
 from core.runs.atomic_io import MAX_TIME, read_regular_file
 from core.runs.events import event_message
 from core.runs.folder import RunFolder

@@ -9,7 +9,7 @@ from typing import ParamSpec
 import streamlit as st
 
 from core.i18n import t
-from core.report.tables import escape_markdown
+from core.report.markdown import escape_markdown
 from core.spec.errors import InputError, os_reason
 
 USER_ERRORS = (InputError, OSError)

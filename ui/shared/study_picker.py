@@ -12,9 +12,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
 from core.labels import recipe_name
+from core.report.markdown import escape_markdown
 from core.report.provenance import Provenance
 from core.report.study import find_study
-from core.report.tables import escape_markdown
 from core.results.frame import Results, studies
 from core.results.sample import SAMPLE
 from core.runs.folder import Home

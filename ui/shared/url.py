@@ -25,7 +25,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.i18n import t
-from core.report.tables import escape_markdown
+from core.report.markdown import escape_markdown
 from ui.shared.i18n import LANGUAGE
 from ui.shared.url_values import (
     InvalidValueError,

@@ -1,0 +1,307 @@
+"""The report on a study, in the current language. The results decide which sentences are in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+
+import pandas as pd
+
+from core.i18n import N_, t
+from core.labels import run_name, variant_name
+from core.report import findings
+from core.report.model import (
+    Block,
+    Bullet,
+    BulletList,
+    Code,
+    Emphasis,
+    Figure,
+    FileLinks,
+    Note,
+    Paragraph,
+    Report,
+    Section,
+    Strong,
+    Table,
+    Text,
+    fill,
+    join,
+)
+from core.report.provenance import Provenance
+from core.report.references import references
+from core.report.statistics import missing_runs
+from core.report.study import Study, dead_layers
+from core.report.tables import compact_table, efficiency_table
+from core.results.statistics import summarise
+from core.spec.methods import DENSE, METHODS
+from core.spec.networks import NETWORKS, RESNET18
+from core.spec.spec import RunSpec
+
+_MAX_NAMED = 10  # missing runs
+_KINDS = {"unstructured": N_("single weights"), "structured": N_("whole filters")}
+_CAPTIONS = {
+    "tradeoff_curve": N_(
+        "Accuracy against sparsity: every seed as a point, lines through the means, 95 % intervals as bands"
+    ),
+    "size_latency": N_("Compressed size and measured latency against sparsity"),
+    "pareto": N_("Accuracy against compressed size; the line joins the means that no other beats in both"),
+    "layer_density": N_("Share of the weights that is left in each layer, mean over seeds"),
+    "training_curves": N_("Test accuracy after every epoch, one line a run; epoch 0 is right after pruning"),
+}
+
+
+def build_report(study: Study, figures: Mapping[str, str], files: Sequence[str] = ()) -> Report:
+    """The report on ``study``. ``figures``: those that it shows, by their names the files beside the report without the
+    ending. ``files``: other files beside it, which it links to."""
+    summary, source, names = summarise(study.frame), study.source, study.source.names()
+    return Report(
+        (
+            Section(t("Pruning report"), 1, tuple(_about(source))),
+            Section(t("Summary"), 2, (_bullets(findings.highlights(study.frame, summary, source, names)),)),
+            Section(t("Methods"), 2, tuple(_methods(source))),
+            Section(t("Protocol"), 2, tuple(_protocol(summary, source))),
+            Section(t("Results"), 2, tuple(_results(study.frame, names, figures, files))),
+            *_findings(study, summary, names),
+            Section(t("Limits"), 2, (_bullets(_limits(study.frame, summary, source)),)),
+            Section(t("References"), 2, (_bullets(references(source.variants.values())),)),
+        )
+    )
+
+
+def localized_table(table: pd.DataFrame, names: Mapping[str, str]) -> Table:
+    """The efficiency table ``table`` for a page; ``names``: what to call each variant."""
+    printed = compact_table(table)
+    rows = tuple((names[str(variant)], *numbers) for variant, *numbers in printed.rows)
+    return Table(tuple(map(t, printed.head)), rows)
+
+
+def _bullets(texts: Iterable[Text]) -> BulletList:
+    return BulletList(tuple(map(Bullet, texts)))
+
+
+def _synthetic() -> Text:
+    warning = t(
+        "The pictures were drawn by the program. The numbers show how the program works; they say "
+        "nothing about real pictures.",
+    )
+    return join(" ", (Strong(t("Synthetic data.")), warning))
+
+
+def _about(source: Provenance) -> Iterator[Block]:
+    if source.synthetic:
+        yield Note(_synthetic())
+    yield Paragraph(
+        t(
+            "Study: {label}. Finished runs: {runs}. Written by the program from their records; every "
+            "number comes from them.",
+            label=source.recipe.label,
+            runs=source.runs,
+        )
+    )
+
+
+def _methods(source: Provenance) -> Iterator[Block]:
+    yield Paragraph(
+        t(
+            "Sparsity is the requested share of the weights of convolutions and linear layers that is "
+            "gone, the same for every method. All methods start from the same dense network of their "
+            "seed and get the same number of epochs afterwards.",
+        )
+    )
+    methods = dict.fromkeys(spec.method for spec in source.variants.values() if not spec.is_dense)
+    yield BulletList(tuple(_method(name, source) for name in methods))
+
+
+def _method(name: str, source: Provenance) -> Bullet:
+    method = METHODS[name]
+    text = fill(
+        t("{label} (removes {kind}; {source}). {summary}"),
+        label=Strong(variant_name(name)),
+        kind=t(_KINDS[method.kind]),
+        source=method.source or t("baseline"),
+        summary=t(method.summary),
+    )
+    settings = [
+        fill(
+            t("{variant}: {settings}"),
+            variant=Emphasis(variant_name(spec.method, spec.settings)),
+            settings=join(", ", (Code(f"{key}={value}") for key, value in spec.settings)),
+        )
+        for spec in source.variants.values()
+        if spec.method == name and spec.settings
+    ]
+    return Bullet(text, tuple(settings))
+
+
+def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
+    noted = (
+        (t("Hardware"), source.hardware),
+        (t("Software"), source.software),
+        (t("Precision of training"), source.precisions),
+        (t("Latency measurement"), source.latency),
+        (t("Commit"), source.commits),
+        (t("Finished (UTC)"), source.dates),
+    )
+    rows = (
+        (t("Data"), _data(source)),
+        *_network(summary, source),
+        (t("Dense training"), _schedule(next(iter(source.variants.values())).dense)),
+        *_retraining(source),
+        (t("Seeds"), ", ".join(map(str, source.seeds))),
+        *((item, "; ".join(values)) for item, values in noted if values),
+        (t("Training time, all runs together"), _minutes(source)),
+    )
+    yield Table((t("Item"), t("Value")), rows, text_columns=2)
+    yield Paragraph(
+        t(
+            "Accuracy is top-1 on the test pictures after the last epoch. ± is half of the 95 % "
+            "Student-t interval of the mean over seeds; with one seed there is none. Change is against "
+            "the dense runs of the same seeds, in percentage points. Size is that of the compressed "
+            "file. A speed-up is measured: the latency of the dense network over that of the pruned "
+            "one, timed in turns in the same process. A MAC ratio is not a speed-up.",
+        )
+    )
+
+
+def _data(source: Provenance) -> str:
+    data = source.data
+    if source.synthetic:
+        data = t("{data}, drawn by the program", data=data)
+    elif source.folder:
+        data = t("pictures in the folder {data}", data=data)
+    if source.train_pictures is None:
+        return data
+    return t("{data}; {pictures} training pictures", data=data, pictures=source.train_pictures)
+
+
+def _network(summary: pd.DataFrame, source: Provenance) -> Iterator[tuple[str, str]]:
+    for _, dense in summary[summary["method"] == DENSE].iterrows():
+        yield (
+            t("Network"),
+            t(
+                "ResNet-18 of width {width}; {params:.3f} M parameters, {macs:.1f} M MACs for a picture",
+                width=source.recipe.width,
+                params=dense["params_millions"],
+                macs=dense["macs"] / 1e6,
+            ),
+        )
+
+
+def _retraining(source: Provenance) -> Iterator[tuple[str, str]]:
+    """How the networks were trained after pruning: variants with the same schedule in one row."""
+    rows: dict[str, list[str]] = {}
+    for spec in source.variants.values():
+        if not spec.is_dense:
+            rows.setdefault(_schedule(spec), []).append(variant_name(spec.method, spec.settings))
+    for schedule, variants in rows.items():
+        yield t("After pruning: {variants}", variants=", ".join(variants)), schedule
+
+
+def _schedule(spec: RunSpec) -> str:
+    schedule, settings = spec.retrain, dict(spec.settings)
+    if settings.get("retraining") == "lr-rewinding":
+        sentence = t(
+            "epochs: {epochs}; the learning rates of the dense training's last epochs, momentum "
+            "{momentum:g}, weight decay {weight_decay:g}, batch size {batch_size}",
+        )
+    else:
+        sentence = t(
+            "epochs: {epochs}; SGD, learning rate {lr:g} falling to 0 as a cosine, momentum {momentum:g}, weight decay "
+            "{weight_decay:g}, batch size {batch_size}"
+        )
+    text = sentence.format(**asdict(schedule))
+    if settings.get("schedule") == "iterative":
+        return t(
+            "{schedule}; the epochs are shared by {rounds} rounds, each with a cosine of its own",
+            schedule=text,
+            rounds=settings["rounds"],
+        )
+    return text
+
+
+def _minutes(source: Provenance) -> str:
+    if source.wall_minutes is None:
+        return t("{train:.1f} minutes", train=source.train_minutes)
+    return t(
+        "{train:.1f} minutes; {wall:.1f} minutes with loading and measuring",
+        train=source.train_minutes,
+        wall=source.wall_minutes,
+    )
+
+
+def _results(
+    study: pd.DataFrame, names: Mapping[str, str], figures: Mapping[str, str], files: Sequence[str]
+) -> Iterator[Block]:
+    yield localized_table(efficiency_table(study), names)
+    if files:
+        yield FileLinks(t("The table and the records behind it: {files}."), tuple(files))
+    for name, file in figures.items():
+        yield Figure(file, t(_CAPTIONS[name]))
+
+
+def _findings(study: Study, summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Section]:
+    heading, frame = t("Findings"), study.frame
+    if (summary["method"] == DENSE).all():
+        yield Section(heading, 2, (Paragraph(t("Only dense runs are finished: there is nothing to compare yet.")),))
+        return
+    rule = t(
+        "A difference counts if it is larger than half of its 95 % interval, computed seed by seed. In "
+        "brackets: points of accuracy by which the first method is ahead.",
+    )
+    yield Section(heading, 2, ())
+    rankings = _bullets(findings.rankings(frame, summary, names))
+    yield Section(t("Which method is most accurate"), 3, (Paragraph(rule), rankings))
+    yield Section(t("Where accuracy breaks down"), 3, (_bullets(findings.breakdowns(summary, names)),))
+    yield Section(t("Size and speed"), 3, (_bullets(findings.costs(summary, names)),))
+    yield Section(t("Against the baselines"), 3, (findings.baselines(frame, summary, names),))
+    dead = dead_layers(study.runs)
+    if dead:
+        yield Section(t("Layers that died"), 3, (_bullets(_dead(dead)),))
+
+
+def _dead(dead: Mapping[RunSpec, Sequence[str]]) -> Iterator[str]:
+    for run, layers in dead.items():
+        yield t("{run}: no weight is left in {layers}.", run=run_name(run), layers=", ".join(layers))
+
+
+def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> Iterator[Text]:
+    if source.synthetic:
+        yield _synthetic()
+    if source.folder:
+        yield t(
+            "The pictures come from a folder. The program does not know how they were made, nor "
+            "whether that cost quality.",
+        )
+    network, width = NETWORKS[RESNET18], source.recipe.width
+    if width != network.full_width:
+        full = network.full_width
+        yield t("The network has width {width}; the full ResNet-18 has width {full}.", width=width, full=full)
+    if summary["n"].min() < 2:
+        yield t("Some results have one seed. They have no interval and support no claim about differences.")
+    if summary["n"].max() > 1:
+        yield t(
+            "Intervals are Student-t intervals over at most {n} seeds and assume results that scatter "
+            "normally. They are not corrected for the number of comparisons.",
+            n=summary["n"].max(),
+        )
+    missing = missing_runs(study)
+    if missing:
+        runs = (replace(source.variants[name], sparsity=sparsity, seed=seed) for name, sparsity, seed in missing)
+        named = [run_name(run) for run in islice(runs, _MAX_NAMED)]
+        more = [t("and {count} more", count=len(missing) - len(named))] if len(missing) > len(named) else []
+        yield t(
+            "Runs of the full grid that are not finished: {missing} ({runs}).",
+            missing=len(missing),
+            runs="; ".join([*named, *more]),
+        )
+    if source.recipe.finetune is not None:
+        yield t(
+            "After pruning every method had the same budget (epochs: {epochs}). The results hold for this budget.",
+            epochs=source.recipe.finetune.epochs,
+        )
+    if len(source.hardware) == 1:
+        yield t("Latency is that of the hardware named above.")
+    else:
+        yield t("The runs were executed on different hardware: their latencies in ms are not comparable.")
