@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.i18n import LANGUAGES, use_language
-from core.labels import variant_name
+from core.labels import run_name, variant_name
 from core.report import statistics
 from core.report.build import build_report
 from core.report.markdown import escape_markdown, render_markdown
