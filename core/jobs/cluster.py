@@ -95,8 +95,8 @@ def address_path(home: Home) -> Path:
 def _check_reachable(address: str) -> None:
     if not _is_reachable(address):
         raise InputError(
-            "No scheduler answers at {variable} = {address}: start it (python -m core.jobs.serve "
-            "scheduler), correct the address, or unset the variable to run on this computer.",
+            "No scheduler answers at {variable} = {address}: start it (python -m core.jobs.serve scheduler), correct "
+            "the address, or unset the variable to run on this computer.",
             variable=SCHEDULER_VARIABLE,
             address=address,
         )

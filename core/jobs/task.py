@@ -105,8 +105,8 @@ def _run_to_end(folder: RunFolder, execute: Executor) -> State:
         if state in (State.QUEUED, State.INTERRUPTED):
             if _starts_without_progress(folder) >= MAX_STARTS_WITHOUT_PROGRESS:
                 message = Message(
-                    "The process that executed it was killed {n} times before an epoch was over, "
-                    "perhaps for want of memory.",
+                    "The process that executed it was killed {n} times before an epoch was over, perhaps for want of "
+                    "memory.",
                     n=MAX_STARTS_WITHOUT_PROGRESS,
                 )
                 return _fail(folder, FailureCode.KILLED, message)

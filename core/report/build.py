@@ -83,8 +83,8 @@ def _bullets(texts: Iterable[Text]) -> BulletList:
 
 def _synthetic() -> Text:
     warning = t(
-        "The pictures were drawn by the program. The numbers show how the program works; they say "
-        "nothing about real pictures.",
+        "The pictures were drawn by the program. The numbers show how the program works; they say nothing about real "
+        "pictures."
     )
     return join(" ", (Strong(t("Synthetic data.")), warning))
 
@@ -94,8 +94,8 @@ def _about(source: Provenance) -> Iterator[Block]:
         yield Note(_synthetic())
     yield Paragraph(
         t(
-            "Study: {label}. Finished runs: {runs}. Written by the program from their records; every "
-            "number comes from them.",
+            "Study: {label}. Finished runs: {runs}. Written by the program from their records; every number comes "
+            "from them.",
             label=source.recipe.label,
             runs=source.runs,
         )
@@ -105,9 +105,9 @@ def _about(source: Provenance) -> Iterator[Block]:
 def _methods(source: Provenance) -> Iterator[Block]:
     yield Paragraph(
         t(
-            "Sparsity is the requested share of the weights of convolutions and linear layers that is "
-            "gone, the same for every method. All methods start from the same dense network of their "
-            "seed and get the same number of epochs afterwards.",
+            "Sparsity is the requested share of the weights of convolutions and linear layers that is gone, the same "
+            "for every method. All methods start from the same dense network of their seed and get the same number of "
+            "epochs afterwards."
         )
     )
     methods = dict.fromkeys(spec.method for spec in source.variants.values() if not spec.is_dense)
@@ -156,11 +156,10 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
     yield Table((t("Item"), t("Value")), rows, text_columns=2)
     yield Paragraph(
         t(
-            "Accuracy is top-1 on the test pictures after the last epoch. ± is half of the 95 % "
-            "Student-t interval of the mean over seeds; with one seed there is none. Change is against "
-            "the dense runs of the same seeds, in percentage points. Size is that of the compressed "
-            "file. A speed-up is measured: the latency of the dense network over that of the pruned "
-            "one, timed in turns in the same process. A MAC ratio is not a speed-up.",
+            "Accuracy is top-1 on the test pictures after the last epoch. ± is half of the 95 % Student-t interval of "
+            "the mean over seeds; with one seed there is none. Change is against the dense runs of the same seeds, in "
+            "percentage points. Size is that of the compressed file. A speed-up is measured: the latency of the dense "
+            "network over that of the pruned one, timed in turns in the same process. A MAC ratio is not a speed-up."
         )
     )
 
@@ -203,13 +202,13 @@ def _schedule(spec: RunSpec) -> str:
     schedule, settings = spec.retrain, dict(spec.settings)
     if settings.get("retraining") == "lr-rewinding":
         sentence = t(
-            "epochs: {epochs}; the learning rates of the dense training's last epochs, momentum "
-            "{momentum:g}, weight decay {weight_decay:g}, batch size {batch_size}",
+            "epochs: {epochs}; the learning rates of the dense training's last epochs, momentum {momentum:g}, weight "
+            "decay {weight_decay:g}, batch size {batch_size}"
         )
     else:
         sentence = t(
-            "epochs: {epochs}; SGD, learning rate {lr:g} falling to 0 as a cosine, momentum {momentum:g}, weight decay "
-            "{weight_decay:g}, batch size {batch_size}"
+            "epochs: {epochs}; SGD, learning rate {lr:g} falling to 0 as a cosine, momentum {momentum:g}, weight "
+            "decay {weight_decay:g}, batch size {batch_size}"
         )
     text = sentence.format(**asdict(schedule))
     if settings.get("schedule") == "iterative":
@@ -247,8 +246,8 @@ def _findings(study: Study, summary: pd.DataFrame, names: Mapping[str, str]) -> 
         yield Section(heading, 2, (Paragraph(t("Only dense runs are finished: there is nothing to compare yet.")),))
         return
     rule = t(
-        "A difference counts if it is larger than half of its 95 % interval, computed seed by seed. In "
-        "brackets: points of accuracy by which the first method is ahead.",
+        "A difference counts if it is larger than half of its 95 % interval, computed seed by seed. In brackets: "
+        "points of accuracy by which the first method is ahead."
     )
     yield Section(heading, 2, ())
     rankings = _bullets(findings.rankings(frame, summary, names))
@@ -271,8 +270,8 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
         yield _synthetic()
     if source.folder:
         yield t(
-            "The pictures come from a folder. The program does not know how they were made, nor "
-            "whether that cost quality.",
+            "The pictures come from a folder. The program does not know how they were made, nor whether that cost "
+            "quality."
         )
     network, width = NETWORKS[RESNET18], source.recipe.width
     if width != network.full_width:
@@ -282,8 +281,8 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
         yield t("Some results have one seed. They have no interval and support no claim about differences.")
     if summary["n"].max() > 1:
         yield t(
-            "Intervals are Student-t intervals over at most {n} seeds and assume results that scatter "
-            "normally. They are not corrected for the number of comparisons.",
+            "Intervals are Student-t intervals over at most {n} seeds and assume results that scatter normally. They "
+            "are not corrected for the number of comparisons.",
             n=summary["n"].max(),
         )
     missing = missing_runs(study)

@@ -51,8 +51,8 @@ def highlights(
     yield join(" ", _ranking(statistics.rankings(study, summary)[-1], names))
     yield _highlight(
         t(
-            "The smallest file has {size} MB: {variant} at sparsity {sparsity}, with an accuracy "
-            "change of {change} points.",
+            "The smallest file has {size} MB: {variant} at sparsity {sparsity}, with an accuracy change of {change} "
+            "points."
         ),
         pruned.sort_values("model_size_mb").iloc[0],
         names,
@@ -61,8 +61,8 @@ def highlights(
     if len(timed):
         yield _highlight(
             t(
-                "The largest measured speed-up at batch 1 is {speedup}: {variant} at sparsity "
-                "{sparsity}, with an accuracy change of {change} points.",
+                "The largest measured speed-up at batch 1 is {speedup}: {variant} at sparsity {sparsity}, with an "
+                "accuracy change of {change} points."
             ),
             timed.sort_values("speedup").iloc[-1],
             names,
@@ -117,8 +117,8 @@ def _breakdown(found: Breakdown, names: Mapping[str, str]) -> Iterator[Text]:
         t("{variant} first loses more than {limit:g} points at sparsity {sparsity:g}: {change} points.")
         if found.broken
         else t(
-            "{variant} loses more than {limit:g} points at no sparsity that was run; at the highest, {sparsity:g}, the "
-            "change is {change} points."
+            "{variant} loses more than {limit:g} points at no sparsity that was run; at the highest, {sparsity:g}, "
+            "the change is {change} points."
         ),
         variant=Strong(names[found.variant]),
         limit=BREAK_POINTS,
@@ -139,8 +139,8 @@ def costs(summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Text]:
         top = rows.iloc[-1]
         size = fill(
             t(
-                "{variant} at sparsity {sparsity:g}: {size:.3f} MB on disk, where the dense network has {dense:.3f} MB "
-                "(ratio {ratio:.2f}); reached sparsity {reached:.4f}."
+                "{variant} at sparsity {sparsity:g}: {size:.3f} MB on disk, where the dense network has {dense:.3f} "
+                "MB (ratio {ratio:.2f}); reached sparsity {reached:.4f}."
             ),
             variant=Strong(names[str(variant)]),
             sparsity=top["sparsity"],
@@ -160,8 +160,8 @@ def _speed(rows: pd.DataFrame) -> Iterator[str]:
     if (rows["mac_ratio"].round(2) == 1).all():
         # The same computation as the dense network's: whatever was measured, nothing was gained.
         yield t(
-            "It computes as much as the dense network (MAC ratio {macs:.2f}). Measured speed-up over "
-            "all its sparsities: {single} at batch 1, {batch} at the large batch.",
+            "It computes as much as the dense network (MAC ratio {macs:.2f}). Measured speed-up over all its "
+            "sparsities: {single} at batch 1, {batch} at the large batch.",
             macs=top["mac_ratio"],
             single=_range(rows["speedup"]),
             batch=_range(rows["batch_speedup"]),

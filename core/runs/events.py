@@ -121,7 +121,8 @@ def _event_message(event: Mapping[str, Any]) -> Message:
     match event["type"]:
         case "epoch":
             return Message(
-                "{phase}, epoch {epoch}/{epochs}: loss {loss:.3f}, test accuracy {accuracy:.2f} %, {speed:,.0f} images/s",
+                "{phase}, epoch {epoch}/{epochs}: loss {loss:.3f}, test accuracy {accuracy:.2f} %, {speed:,.0f} "
+                "images/s",
                 phase=_training_phase(event["phase"]),
                 epoch=event["epoch"],
                 epochs=event["epochs"],

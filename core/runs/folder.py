@@ -194,8 +194,8 @@ class RunFolder:
         result = self.result()
         if result is not None and result.model_sha256 not in (None, found):
             raise InputError(
-                "{run}: {file} was altered or is that of another run: put the file back, or delete the "
-                "run and launch it again.",
+                "{run}: {file} was altered or is that of another run: put the file back, or delete the run and launch "
+                "it again.",
                 run=self.run_id,
                 file=self.model_path.name,
             )

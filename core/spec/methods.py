@@ -25,8 +25,8 @@ _LOTTERY_TICKET = (
 _ONE_SHOT, _ITERATIVE = Option(N_("one-shot")), Option(N_("iterative"))
 _GRADUAL = Option(N_("gradual"), citation="M. Zhu, S. Gupta. To prune, or not to prune. 2017.")
 _SCHEDULE_HELP = N_(
-    "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. "
-    "gradual: a little every few steps during the first half of the training.",
+    "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. gradual: a little "
+    "every few steps during the first half of the training."
 )
 _ROUNDS = Setting(
     name="rounds",
@@ -42,8 +42,8 @@ _RETRAINING = Setting(
     label=N_("Training afterwards"),
     short=N_("retraining"),
     help=N_(
-        "fine-tuning: a small learning rate. lr-rewinding: the learning rates of the dense run's last "
-        "epochs over again (Renda et al., ICLR 2020).",
+        "fine-tuning: a small learning rate. lr-rewinding: the learning rates of the dense run's last epochs over "
+        "again (Renda et al., ICLR 2020)."
     ),
     default="fine-tuning",
     options=(
@@ -74,9 +74,9 @@ _ENTRIES = (
                 label=N_("Spread over layers"),
                 short=N_("allocation"),
                 help=N_(
-                    "global: all weights compete. uniform: every layer loses the same share. erk: "
-                    "layers with few weights keep more of them (Evci et al., 2020). lamp: weights "
-                    "compete after scaling by what is larger in their layer (Lee et al., 2021).",
+                    "global: all weights compete. uniform: every layer loses the same share. erk: layers with few "
+                    "weights keep more of them (Evci et al., 2020). lamp: weights compete after scaling by what is "
+                    "larger in their layer (Lee et al., 2021)."
                 ),
                 default="global",
                 options=(
@@ -123,9 +123,8 @@ _ENTRIES = (
                 label=N_("Importance of a filter"),
                 short=N_("criterion"),
                 help=N_(
-                    "l1, l2: the size of its weights. bn_scale: the factor that BatchNorm gives its "
-                    "output (Liu et al., 2017). taylor: what the loss would change without it "
-                    "(Molchanov et al., 2019).",
+                    "l1, l2: the size of its weights. bn_scale: the factor that BatchNorm gives its output (Liu et "
+                    "al., 2017). taylor: what the loss would change without it (Molchanov et al., 2019)."
                 ),
                 default="l1",
                 options=(
@@ -204,8 +203,8 @@ _ENTRIES = (
                 label=N_("Pruning schedule"),
                 short=N_("schedule"),
                 help=N_(
-                    "one-shot: all at once. iterative: in rounds of pruning, rewinding and training "
-                    "that share the epochs.",
+                    "one-shot: all at once. iterative: in rounds of pruning, rewinding and training that share the "
+                    "epochs."
                 ),
                 default="one-shot",
                 options=(_ONE_SHOT, _ITERATIVE),

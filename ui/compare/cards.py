@@ -24,8 +24,8 @@ TABLE = ("test_accuracy", "accuracy_change", "model_size_mb", "batch_speedup", "
 
 def before_help() -> str:
     return t(
-        "Accuracy right after pruning, from a curve that was measured on the dense networks of the "
-        "study at 20 sparsities and more; in between it is interpolated. No run is needed for it.",
+        "Accuracy right after pruning, from a curve that was measured on the dense networks of the study at 20 "
+        "sparsities and more; in between it is interpolated. No run is needed for it."
     )
 
 

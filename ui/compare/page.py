@@ -101,8 +101,8 @@ def show_first_steps(under_way: bool) -> None:
         st.markdown("#### :material/rocket_launch: " + t("Launch"))
         st.markdown(
             t(
-                "Choose methods, sparsities and seeds. The preset *demo* draws its own pictures "
-                "and takes a few minutes on any computer."
+                "Choose methods, sparsities and seeds. The preset *demo* draws its own pictures and takes a few "
+                "minutes on any computer."
             )
         )
         link("launch", f"**{t('Launch the first study')}**")

@@ -49,8 +49,8 @@ def select_view(view: StudyView, shown: Mapping[str, charts.Style]) -> tuple[cha
             {"sparsity": t("Sparsity"), "ratio": t("Compression ratio")},
             "sparsity",
             help=t(
-                "Compression ratio: the size of the dense file over that of the compressed one. Its "
-                "axis is logarithmic and dense stands at 1; sparsity has no such axis, as dense is 0.",
+                "Compression ratio: the size of the dense file over that of the compressed one. Its axis is "
+                "logarithmic and dense stands at 1; sparsity has no such axis, as dense is 0."
             ),
         )
         kinds = {"one": t("One image"), "batch": t("Large batch")}
@@ -94,16 +94,15 @@ def chart_notes(view: StudyView, shown: Mapping[str, charts.Style], axis: charts
     if charts.draws_every_run(view.runs, shown):
         notes = [
             t(
-                "Points are seeds, and a click on one opens its run. Lines go through the means, the shade is the 95 % "
-                "interval of the mean."
+                "Points are seeds, and a click on one opens its run. Lines go through the means, the shade is the 95 "
+                "% interval of the mean."
             )
         ]
     else:
         notes = [
             t(
-                "Of more than {n:,} runs only the range is drawn, from the lowest seed to the highest; "
-                "points are means, and the shade is the 95 % interval of the mean. Choose fewer "
-                "methods to see every seed.",
+                "Of more than {n:,} runs only the range is drawn, from the lowest seed to the highest; points are "
+                "means, and the shade is the 95 % interval of the mean. Choose fewer methods to see every seed.",
                 n=charts.MAX_POINTS,
             )
         ]
@@ -116,8 +115,8 @@ def chart_notes(view: StudyView, shown: Mapping[str, charts.Style], axis: charts
         pictures = int(view.before["pictures"].min())
         notes.append(
             t(
-                "Dashed: before fine-tuning, on {pictures:,} test pictures, cut off where it leaves "
-                "the range of the runs.",
+                "Dashed: before fine-tuning, on {pictures:,} test pictures, cut off where it leaves the range of the "
+                "runs.",
                 pictures=pictures,
             )
         )

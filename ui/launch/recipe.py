@@ -93,8 +93,8 @@ def select_data(place: DeltaGenerator, preset: str) -> str:
         default,
         persist_state="session",
         help=t(
-            "CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. "
-            "A folder holds train/CLASS/ and test/CLASS/ with 32x32 pictures."
+            "CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. A folder holds train/CLASS/ and "
+            "test/CLASS/ with 32x32 pictures."
         ),
     )
     return FOLDER_PREFIX + select_folder(place) if data == FOLDER_PREFIX else data

@@ -69,8 +69,8 @@ def show_filters(spec: RunSpec, diagnostics: Diagnostics) -> None:
             charts.filter_map(diagnostics), key="filter map", alt=t("Every filter of each layer: gone or left")
         )
         sentence = t(
-            "One cell for each filter of the dense network: {gone} gone, {left} left, the fainter the "
-            "fewer of its weights.",
+            "One cell for each filter of the dense network: {gone} gone, {left} left, the fainter the fewer of its "
+            "weights.",
             gone=_dot("■", charts.GONE),
             left=_dot("■", charts.LEFT),
         )
@@ -113,8 +113,8 @@ def show_classes(spec: RunSpec, diagnostics: Diagnostics) -> None:
         st.altair_chart(chart, key="classes", alt=t("Test accuracy of each class, in percent"))
         if not spec.is_dense:
             sentence = t(
-                "{dense} dense network, {better} {worse} this one, with the change in points; the "
-                "largest loss is on top.",
+                "{dense} dense network, {better} {worse} this one, with the change in points; the largest loss is on "
+                "top.",
                 dense=_dot("●", charts.GREY),
                 better=_dot("◆", charts.LEFT),
                 worse=_dot("◆", charts.GONE),
@@ -147,8 +147,8 @@ def show_mistakes(spec: RunSpec, diagnostics: Diagnostics) -> None:
     else:
         st.subheader(t("What pruning made wrong"), anchor=False)
         sentence = t(
-            "Of {total} test pictures the dense network got {lost} right that are wrong now, "
-            "and {gained} wrong that are right now.",
+            "Of {total} test pictures the dense network got {lost} right that are wrong now, and {gained} wrong that "
+            "are right now.",
             total=f"{total:,}",
             lost=f"**{diagnostics.lost:,}**",
             gained=f"**{diagnostics.gained:,}**",
@@ -187,8 +187,8 @@ def show_size(spec: RunSpec, diagnostics: Diagnostics) -> None:
             charts.size_chart(diagnostics), key="sizes", alt=t("Size of the network's file and of the dense one")
         )
         sentence = t(
-            "Plain weights are what `torch.save` writes. "
-            "The compressed file is {ratio}× smaller than the plain weights of the dense network.",
+            "Plain weights are what `torch.save` writes. The compressed file is {ratio}× smaller than the plain "
+            "weights of the dense network.",
             ratio=f"{diagnostics.dense_plain_size / diagnostics.size:.1f}",
         )
         st.markdown(f":small[{sentence}]")

@@ -78,8 +78,8 @@ def show_downloads(files: StudyFiles) -> None:
                 offer_text(files, name, label)
         st.caption(
             t(
-                "Every number comes from the records of the runs. Figures are drawn when you ask for "
-                "them: the ZIP takes some seconds the first time.",
+                "Every number comes from the records of the runs. Figures are drawn when you ask for them: the ZIP "
+                "takes some seconds the first time."
             )
         )
 
@@ -88,8 +88,8 @@ def show_font_hint() -> None:
     if figure_language(current_language()) != current_language():
         st.caption(
             t(
-                "The figures are in English, because no font on this computer has Korean letters: install one, such as "
-                "NanumGothic (on Debian and Ubuntu: `apt install fonts-nanum`), and start the app again."
+                "The figures are in English, because no font on this computer has Korean letters: install one, such "
+                "as NanumGothic (on Debian and Ubuntu: `apt install fonts-nanum`), and start the app again."
             )
         )
 

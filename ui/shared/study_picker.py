@@ -79,9 +79,9 @@ def show_sample_banner(recipe: str, alone: bool) -> None:
     with st.container(border=True):
         st.markdown(
             t(
-                "PruneScope trains a network (*dense*), takes weights or whole filters out of it "
-                "(*pruning*), trains it on, and measures what is left: accuracy, size and speed. "
-                "*Sparsity* is the share of weights that was taken out.",
+                "PruneScope trains a network (*dense*), takes weights or whole filters out of it (*pruning*), trains "
+                "it on, and measures what is left: accuracy, size and speed. *Sparsity* is the share of weights that "
+                "was taken out."
             )
         )
         st.markdown(
