@@ -119,8 +119,8 @@ def read_number(name: str, low: float, high: float, default: float) -> float:
 
 
 def read_bound_number(name: str, low: float, high: float, default: float) -> float:
-    """The default for a widget that is bound to ``name``: ``default``, but after the browser's way back from another page what
-    it showed last. One line on a number that the widget is about to ignore."""
+    """The default for a widget that is bound to ``name``: ``default``, but after the browser's way back from another page
+    what it showed last. One line on a number that the widget is about to ignore."""
     texts, latest = _texts_in_address(name), st.session_state.setdefault(_BOUND, {})
     try:
         if texts:
