@@ -194,19 +194,25 @@ def test_a_link_says_at_once_what_its_page_would_say(monkeypatch):
     assert url._query("runs", {"run": "r"}) == {"run": ["r"], "lang": ["ko"]}
 
 
-def test_a_link_to_a_run_also_says_what_the_page_shows(monkeypatch):
-    """Streamlit leaves the link's query in the address of the page that is left, and the way back leads there."""
-    monkeypatch.setattr(st_app, "query_params", FakeQuery(goal=["batch"], sparsity=["0.9"]))
-    state = {"sparsity": 0.7, "bound": {"sparsity": 0.9}}
+def test_the_way_back_from_a_link_shows_what_a_bound_widget_showed(monkeypatch):
+    """Streamlit takes it out of the address of the page that is left, and the way back leads there."""
+    query, state = FakeQuery(), {"sparsity": 0.7}
+    monkeypatch.setattr(st_app, "query_params", query)
     monkeypatch.setattr(st_app, "session_state", state)
-    assert url._query("model", {"run": "r"}) == {"goal": ["batch"], "was.sparsity": ["0.7"], "run": ["r"]}
-    state["sparsity"] = 0.9
-    assert "was.sparsity" not in url._query("model", {"run": "r"})
-    assert url._query("runs", {"run": "r"}) == {"run": ["r"]}
+    arguments = ("sparsity", 0, 0.99, 0.9)
+    assert url.read_bound_number(*arguments) == 0.9
+    del state["sparsity"]  # with the page
+    assert url.read_bound_number(*arguments) == 0.9
+    with monkeypatch.context() as patch:
+        patch.setattr(url, "is_history_navigation", lambda: True)
+        assert url.read_bound_number(*arguments) == 0.7
+    assert query == {"was.sparsity": ["0.7"]}
+    assert url.read_bound_number(*arguments) == 0.7
 
 
 class FakeQuery(dict):
-    get_all = dict.get
+    def get_all(self, name):
+        return self.get(name, [])
 
 
 def test_what_was_chosen_is_there_after_a_switch_of_pages(home):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 import streamlit as st
 
@@ -14,7 +12,6 @@ from core.spec.methods import DENSE
 from core.spec.spec import FOLDER_PREFIX
 
 MAX_NAMED = 3
-_CONVOLUTION = re.compile(r"layer(\d+)\.(\d+)\.(?:conv(\d+)|downsample\.0)")
 
 
 def show_provenance(study: pd.DataFrame) -> None:
@@ -52,7 +49,7 @@ def show_dead_layers(runs: pd.DataFrame) -> None:
             variant=escape_markdown(variant_name(run["method"], run["settings"])),
             sparsity=run["sparsity"],
             seed=run["seed"],
-            layers=_in_words(run["dead_layers"].split()),
+            layers=_describe_layers(run["dead_layers"].split()),
         )
         for _, run in runs.head(MAX_NAMED).iterrows()
     ]
@@ -67,20 +64,23 @@ def show_dead_layers(runs: pd.DataFrame) -> None:
     )
 
 
-def _in_words(layers: list[str]) -> str:
+def _describe_layers(layers: list[str]) -> str:
+    described = ", ".join(map(_describe_layer, layers[:MAX_NAMED]))
     more = len(layers) - MAX_NAMED
-    words = [_layer_in_words(layer) for layer in layers[:MAX_NAMED]]
-    listed = ", ".join(words)
     if more <= 0:
-        return listed
-    return tn("{layers} and 1 more layer", "{layers} and {n} more layers", more, layers=listed)
+        return described
+    return tn("{layers} and 1 more layer", "{layers} and {n} more layers", more, layers=described)
 
 
-def _layer_in_words(layer: str) -> str:
-    match = _CONVOLUTION.fullmatch(layer)
-    if match:
-        stage, block = match[1], int(match[2]) + 1
-        if match[3]:
-            return t("convolution {number} in stage {stage}, block {block}", number=match[3], stage=stage, block=block)
-        return t("the shortcut in stage {stage}, block {block}", stage=stage, block=block)
+def _describe_layer(layer: str) -> str:
+    """The name of a module of a ResNet, such as "layer1.0.conv2", in words; any other name as it is."""
+    stage, _, rest = layer.removeprefix("layer").partition(".")
+    block, _, module = rest.partition(".")
+    number = module.removeprefix("conv")
+    if layer.startswith("layer") and stage.isdecimal() and block.isdecimal():
+        place = {"stage": stage, "block": int(block) + 1}
+        if module == "downsample.0":
+            return t("the shortcut in stage {stage}, block {block}", **place)
+        if module.startswith("conv") and number.isdecimal():
+            return t("convolution {number} in stage {stage}, block {block}", number=number, **place)
     return {"conv1": t("the first convolution"), "fc": t("the last, linear layer")}.get(layer, escape_markdown(layer))

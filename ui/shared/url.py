@@ -41,12 +41,11 @@ from ui.shared.url_values import (
 MAX_SHOWN = 40  # characters of a value that is not accepted
 # Keys of the session state.
 _PARAMETERS, _BOUND, _PAGE, _VISIT, _WENT_BACK = "address", "bound", "page in view", "visit", "went back on the page"
-# A link to a model also carries what the page says that is left. Streamlit takes the names of bound widgets out of a link's
-# query and, doing so, puts the rest into the address of the page that is left, where the browser's way back leads first.
-_LINKS_WITH_ALL = ("model",)
 # What a page would write by itself if it was chosen before: in the link, it makes no second entry in the browser's history.
 _WRITTEN_BY_PAGE = {"model": ("section",)}
-_BOUND_PREFIX = "was."  # before the name of a bound widget in such a link
+# Before the name of a bound widget: its default in place of the page's. Streamlit takes the names of bound widgets out of
+# the address when a link is followed, so that the browser's way back would lead to the page's default.
+_DEFAULT_PREFIX = "was."
 
 T = TypeVar("T")
 
@@ -67,7 +66,6 @@ def enter_page(page: str) -> None:
         st.session_state[_PAGE] = page
         st.session_state[_VISIT] = _visit() + 1
         st.session_state[_WENT_BACK] = same_page
-        st.session_state[_BOUND] = {}
 
 
 def is_history_navigation() -> bool:
@@ -121,15 +119,20 @@ def read_number(name: str, low: float, high: float, default: float) -> float:
 
 
 def read_bound_number(name: str, low: float, high: float, default: float) -> float:
-    """The default for a widget that is bound to ``name``: on the way back from a link what it showed, else ``default``.
-    One line on a number that the widget is about to ignore."""
-    st.session_state.setdefault(_BOUND, {})[name] = default
+    """The default for a widget that is bound to ``name``: ``default``, but after the browser's way back from another page
+    what it showed last. One line on a number that the widget is about to ignore."""
+    texts, latest = _texts_in_address(name), st.session_state.setdefault(_BOUND, {})
     try:
-        if texts := _texts_in_address(name):
+        if texts:
             parse_number(texts, low, high)
     except InvalidValueError as error:
         show_ignored(name, error.text)
-    return _parse_chosen(_texts_in_address(_BOUND_PREFIX + name), lambda texts: parse_number(texts, low, high), default)
+    if name in st.session_state:
+        latest[name] = st.session_state[name]
+    if is_history_navigation() and not texts and not st.session_state.get(_WENT_BACK):
+        write_if_chosen(**{_DEFAULT_PREFIX + name: (latest.get(name, default), default)})
+    texts = _texts_in_address(_DEFAULT_PREFIX + name)
+    return _parse_chosen(texts, lambda texts: parse_number(texts, low, high), default)
 
 
 def write(**values: str | float | bool | Sequence[str] | None) -> None:
@@ -215,22 +218,11 @@ def _parse_chosen(texts: Texts, parse: Callable[[Texts], T], default: T) -> T:
 
 
 def _query(page: str, values: Mapping[str, Any]) -> dict[str, list[str]]:
-    query = _query_of_this_page() if page in _LINKS_WITH_ALL else {}
-    query |= {name: list(to_texts(value)) for name, value in values.items()}
+    query = {name: list(to_texts(value)) for name, value in values.items()}
     for name in (LANGUAGE, *_WRITTEN_BY_PAGE.get(page, ())):
         if texts := _chosen(name):
             query.setdefault(name, list(texts))
     return query
-
-
-def _query_of_this_page() -> dict[str, list[str]]:
-    bound = st.session_state.get(_BOUND, {})
-    query = {
-        name: st.query_params.get_all(name) for name in st.query_params if name.removeprefix(_BOUND_PREFIX) not in bound
-    }
-    current = {name: st.session_state.get(name, default) for name, default in bound.items()}
-    changed = {name: value for name, value in current.items() if value != bound[name]}
-    return query | {_BOUND_PREFIX + name: list(to_texts(value)) for name, value in changed.items()}
 
 
 def _texts_in_address(name: str) -> Texts:
