@@ -202,3 +202,6 @@ def test_every_file_and_module_that_is_named_exists(name):
 def test_every_function_and_class_that_the_architecture_names_exists():
     named = {word.removesuffix("()") for word in INLINE.findall(prose("docs/architecture.md"))}
     assert not sorted(word for word in named if word.isidentifier() and word not in identifiers())
+    places = re.findall(r"`(\w+)`\s(?:\(|in )`([\w/]+\.py)`", prose("docs/architecture.md"))
+    assert len(places) > 10
+    assert not [(word, path) for word, path in places if word not in definitions(ROOT / path)]
