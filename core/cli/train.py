@@ -41,7 +41,9 @@ def _train(options: argparse.Namespace, spec: RunSpec) -> int:
             if state != State.DONE:
                 print_status(f"{folder.run_id} {state}" + (f": {failure.message}" if failure else "."))
                 return FAILED
-    print(json.dumps(home.run(spec.run_id).result()), flush=True)
+    result = home.run(spec.run_id).result()
+    assert result is not None
+    print(json.dumps(result.to_json()), flush=True)
     return 0
 
 

@@ -37,7 +37,7 @@ FORMS = {
 
 
 def export_path(home: Home, folder: RunFolder, form: str) -> Path:
-    """Where the network of the finished run in ``folder`` is kept in one of FORMS once it was made; under the cache of
+    """Where the export of the finished run in ``folder`` in one of FORMS lies once it is made: in the cache of
     ``home``, whichever home the run belongs to. OSError if the network's file cannot be read."""
     result = folder.result()
     digest = (result and result.model_sha256) or sha256(folder.model_path)

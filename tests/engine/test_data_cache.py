@@ -13,6 +13,7 @@ from PIL import Image
 
 from core.engine.data import load_dataset
 from core.engine.data.images import Dataset
+from core.i18n import Message
 from core.runs.folder import Home
 from core.spec.errors import InputError
 
@@ -41,9 +42,9 @@ class Listener:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def __call__(self, message: str, fraction: float) -> None:
+    def __call__(self, message: Message, fraction: float) -> None:
         assert 0 <= fraction <= 1
-        self.messages.append(message)
+        self.messages.append(str(message))
 
 
 def load(name: str, home: Home) -> tuple[Dataset, list[str]]:

@@ -119,7 +119,7 @@ def test_a_download_is_reported_kept_and_read(
 ) -> None:
     serve(monkeypatch, packed)
     told: list[tuple[str, float]] = []
-    data = load_dataset("cifar10", home, lambda message, fraction: told.append((message, fraction)))
+    data = load_dataset("cifar10", home, lambda message, fraction: told.append((str(message), fraction)))
     assert len(data.train) == 20
     assert ("Downloading CIFAR-10", 1.0) in told
     assert archive.read_bytes() == packed

@@ -208,5 +208,5 @@ def test_too_many_pictures_are_refused_before_any_is_decoded(root: Path, monkeyp
 
 def test_progress_ends_at_one(root: Path) -> None:
     told: list[tuple[str, float]] = []
-    folder.source(root).decode(lambda message, fraction: told.append((message, fraction)))
+    folder.source(root).decode(lambda message, fraction: told.append((str(message), fraction)))
     assert told[-1] == ("Decoding pictures", 1.0)

@@ -69,7 +69,7 @@ def test_the_error_of_a_command_comes_back_as_data(folder):
     message = error_of(folder)
     assert "model.safetensors" in str(message)
     assert message.fields["file"] == "model.safetensors"
-    assert "읽을 수 없습니다" in korean(message.localized)
+    assert "잘렸거나" in korean(message.localized)
 
 
 @pytest.mark.parametrize(
