@@ -34,13 +34,15 @@ from core.jobs import task as task_module
 from core.jobs.queue import WAITING, Queue
 from core.jobs.task import EXECUTOR, run_task
 from core.runs import lease as lease_module
-from core.runs.folder import RESULT_NUMBERS, UNFINISHED, Home, RunFolder, State
+from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.lease import STALE_SECONDS, Lease
+from core.runs.result import RunResult
 from core.runs.trash import move_to_trash, trash_path
 from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.spec import RunSpec
 from tests.jobs.fake_executor import dense, pruned
+from tests.records import plausible_result
 
 LONG = os.environ.get("PRUNESCOPE_LONG") == "1"
 SPECS = {spec.run_id: spec for spec in (dense(1), pruned(1, 0.5), pruned(1, 0.9), dense(2), pruned(2))}
@@ -162,7 +164,7 @@ def current_worker() -> Worker:
     return thread
 
 
-def train(folder: RunFolder, lease: Lease) -> dict[str, Any]:
+def train(folder: RunFolder, lease: Lease) -> RunResult:
     """In the place of all that an execution does under its lease."""
     worker = current_worker()
     worker.executing = folder.path
@@ -177,7 +179,7 @@ def train(folder: RunFolder, lease: Lease) -> dict[str, Any]:
             raise_if_cancelled(folder)
             lease.check()
             folder.append("epoch", epoch=epoch + 1)
-        return {"run_id": folder.run_id, "attempt": lease.attempt, **dict.fromkeys(RESULT_NUMBERS, 0)}
+        return plausible_result(folder.spec)
     finally:
         worker.executing = None
 
@@ -205,8 +207,8 @@ class Lifecycle(RuleBasedStateMachine):
         self.patch.setattr(lease_module, "is_alive", self.machine.is_alive)
         self.patch.setattr(lease_module, "HEARTBEAT_SECONDS", 1e6)
         self.patch.setattr(task_module, "time", SimpleNamespace(sleep=lambda _: current_worker().stand()))
-        self.patch.setattr(queue_module, "call", self.scheduler.call)
-        self.patch.setattr(task_module, "_load", lambda _: execute)
+        self.patch.setattr(queue_module, "with_client", self.scheduler.with_client)
+        self.patch.setattr(task_module, "load_function", lambda _: execute)
         self.patch.setattr(engine, "_run", train)
         # Half of the time would go into it.
         self.patch.setattr(RunSpec, "run_id", property(cache(RunSpec.run_id.fget)))
