@@ -14,7 +14,7 @@ from core.cli.runs import examine, export, sensitivity
 from core.cli.study import DEFAULT_HOME, study
 from core.cli.terminal import BAD_INPUT, FAILED, INTERRUPTED, print_error, print_status
 from core.cli.train import train_dense, train_pruned
-from core.i18n import Message
+from core.i18n import LANGUAGES, Message
 from core.spec.errors import InputError, OperationError, os_reason
 from core.spec.methods import METHODS, default_methods
 from core.spec.presets import PRESETS, SEEDS
@@ -104,7 +104,7 @@ def _add_output_commands(commands: Any) -> None:
     results = _command(commands, "evaluate", evaluate, "write all_results.json and the efficiency table")
     figures = _command(commands, "plot", plot, "draw the figures")
     text = _command(commands, "report", report, "write the report, its figures and its tables")
-    text.add_argument("--language", choices=("en", "ko"), default="en", help="English or Korean")
+    text.add_argument("--language", choices=[*LANGUAGES], default="en", help="English or Korean")
     for command in (results, figures, text):
         command.add_argument("--recipe", metavar="KEY", help="which study, by key or label (default: the newest)")
         command.add_argument("--out", type=Path, metavar="DIR", help="default: outputs/PRESET-KEY in the home")

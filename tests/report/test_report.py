@@ -53,7 +53,8 @@ def grid(values, seeds=(1, 2, 3)):
 def tell(study, language="en", dead=()):
     """The report as Markdown; ``dead``: runs that lost every weight of the layer named with them."""
     runs = [
-        dataclasses.replace(run, result={**run.result, "dead_layers": dict(dead).get(run.spec)}) for run in study.runs
+        dataclasses.replace(run, result=run.result.model_copy(update={"dead_layers": dict(dead).get(run.spec)}))
+        for run in study.runs
     ]
     with use_language(language):
         report = build_report(dataclasses.replace(study, runs=runs), {name: name for name in FIGURES}, ["a_table.csv"])

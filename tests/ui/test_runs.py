@@ -161,7 +161,7 @@ def test_a_reason_is_shown_once_for_all_runs_and_letter_by_letter(open_page, hom
     dependant.append("failed", reason=f"Its dense run {DENSE.run_id} failed: {reason.rstrip('.')}. Retry runs both.")
     home.run(DENSE.run_id).log_path.write_text("Traceback")
     (error,) = open_page("runs").error
-    assert r"/pictures/\*a\*/\[b\](http\://c) is \:red\[empty\] \& \$bad\$." in error.value
+    assert r"/pictures/\*a\*/\[b\](http\://c) is \:red\[empty\] & \$bad\$." in error.value
     assert "2 runs" in error.value
     assert "1 more failed with it" in error.value
     assert f"log.txt in checkpoints/{DENSE.run_id}" in error.value
