@@ -22,7 +22,7 @@ import psutil
 import vl_convert
 
 from benchmarks._common import NO_CURVES, machine, options, peak_memory, picture_folder, show
-from core.jobs.cluster import address_path, call, stop_cluster
+from core.jobs.cluster import address_path, stop_cluster, with_client
 from core.jobs.queue import Queue
 from core.jobs.workers import WORKERS_VARIABLE
 from core.runs.atomic_io import parse_object
@@ -57,11 +57,11 @@ def measure(size: Size, workdir: Path) -> tuple[float, float]:
     specs = [RunSpec(recipe, "dense", seed) for seed in range(size.runs)]
     os.environ[WORKERS_VARIABLE] = str(size.workers)
     try:
-        call(home, lambda client: client.wait_for_workers(size.workers))
+        with_client(home, lambda client: client.wait_for_workers(size.workers))
         cluster = psutil.Process(parse_object(address_path(home).read_bytes())["pid"])
         with peak_memory(cluster) as most:
             began = time.perf_counter()
-            Queue(home, curves=NO_CURVES).submit(specs)
+            Queue(home, sensitivity=NO_CURVES).submit(specs)
             folders = [home.run(spec.run_id) for spec in specs]
             while any((state := folder.state()) != State.DONE for folder in folders):
                 if state == State.FAILED:

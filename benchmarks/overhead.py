@@ -42,7 +42,7 @@ def engine(home: Home, data: str, width: int, epochs: int, seed: int) -> tuple[l
     """Seconds of each epoch but the first, and the memory of the process in each epoch, of a run on the cluster."""
     recipe = Recipe("overhead", data, width, Schedule(epochs, 0.05), None)
     folder = home.create(RunSpec(recipe, "dense", seed))
-    Queue(home, curves=NO_CURVES).submit([folder.spec])
+    Queue(home, sensitivity=NO_CURVES).submit([folder.spec])
     seen: list[int] = []
     while folder.state() not in (State.DONE, State.FAILED):
         time.sleep(0.05)

@@ -287,7 +287,9 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
         )
     missing = missing_runs(study)
     if missing:
-        runs = (replace(source.variants[name], sparsity=float(sparsity), seed=int(seed)) for name, sparsity, seed in missing)
+        runs = (
+            replace(source.variants[name], sparsity=float(sparsity), seed=int(seed)) for name, sparsity, seed in missing
+        )
         named = [run_name(run) for run in islice(runs, _MAX_NAMED)]
         more = [t("and {count} more", count=len(missing) - len(named))] if len(missing) > len(named) else []
         yield t(
