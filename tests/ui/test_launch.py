@@ -157,7 +157,7 @@ def test_in_korean_methods_settings_and_mistakes_are_in_korean(open_page):
     assert {(korean(setting.label), korean(setting.help)) for setting in settings} <= shown
     app.session_state["lang"] = "ko"
     app = app.pills(key="methods to launch").set_value([]).run()
-    assert said(app) == "방법\\: 선택한 것이 없습니다. 하나 이상 고르세요."
+    assert said(app) == "방법: 선택한 것이 없습니다. 하나 이상 고르세요."
 
 
 def test_a_home_that_cannot_be_written_is_a_sentence(open_page, home, monkeypatch):
