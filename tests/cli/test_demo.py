@@ -39,4 +39,4 @@ def test_a_thin_network_learns_the_drawn_pictures_and_methods_differ_on_them(hom
     magnitude, random = run(home, "magnitude", 0.95), run(home, "random", 0.95)
     (dense,) = (folder.result() for folder in home.runs() if folder.spec.is_dense)
     assert 85 <= dense.test_accuracy <= 97
-    assert magnitude.test_accuracy > random.test_accuracy + 10
+    assert magnitude["test_accuracy"] > random["test_accuracy"] + 10
