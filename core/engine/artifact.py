@@ -25,7 +25,7 @@ from torch import Tensor
 
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.runs.atomic_io import atomic_write
-from core.spec.errors import InputError
+from core.spec.errors import InputError, first_line
 from core.spec.validate import check_choice
 
 FORMAT = "prunescope-1"
@@ -76,7 +76,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
         raise InputError(
             "{file} does not hold a network that PruneScope knows ({reason}).",
             file=path.name,
-            reason=_first_line(error),
+            reason=first_line(error),
         ) from None
     return model.to(device).eval()
 
@@ -190,7 +190,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError("{path} does not exist.", path=path) from None
     except (SafetensorError, OSError) as error:
         raise InputError(
-            "{file} is truncated or not a safetensors file ({reason}).", file=path.name, reason=_first_line(error)
+            "{file} is truncated or not a safetensors file ({reason}).", file=path.name, reason=first_line(error)
         ) from None
     if _digest(tensors, metadata) != metadata.get("sha256"):
         raise InputError(
@@ -208,7 +208,3 @@ def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
         digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}\n".encode())
         digest.update(tensors[name].contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]

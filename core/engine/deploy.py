@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.engine.networks.resnet18 import BLOCKS, STAGES, Block, ResNet, conv_graph
+from core.spec.errors import first_line
 
 TOLERANCE = 1e-3  # of the largest logit: what rounding may change
 PROBES, PROBE_SECONDS = 7, 0.2
@@ -64,7 +65,7 @@ def optimise(model: ResNet, images: Tensor) -> Optimised:
         _check(fused(images), expected)
     # These operations are PyTorch's own, not part of its interface: another version may lack or change them.
     except (AttributeError, RuntimeError, TypeError) as error:
-        return Optimised(plain, f"{FOLDED}; not fused: {(str(error).splitlines() or [''])[0][:200]}")
+        return Optimised(plain, f"{FOLDED}; not fused: {first_line(error)}")
     faster = _call_seconds(fused, images) <= _call_seconds(plain, images)
     return Optimised(fused, FUSED) if faster else Optimised(plain, FOLDED)
 

@@ -29,7 +29,7 @@ from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
 from core.runs.result import Environment, Origin, RunResult
-from core.spec.errors import InputError
+from core.spec.errors import InputError, first_line
 from core.spec.methods import REWIND_EPOCHS
 from core.spec.training_plan import make_training_plan
 
@@ -97,7 +97,7 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
     message = Message(
         "Unexpected {error}: {text} (details in {log})",
         error=type(error).__name__,
-        text=(str(error).splitlines() or [""])[0][:200],
+        text=first_line(error),
         log=folder.log_path.name,
     )
     return RunFailure(FailureCode.UNEXPECTED, message)

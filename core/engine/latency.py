@@ -15,6 +15,7 @@ from core.engine.cuda_graph import WARM_UP, capture, warm_up
 from core.engine.deploy import optimise
 from core.engine.device import threads
 from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet
+from core.spec.errors import first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def time_deployed(models: Mapping[str, ResNet], batch: int, *, seconds: float = 
                 calls[f"{name} optimised"] = _timed_call(deployed.run, images)
                 notes[name] = deployed.note
             except RuntimeError as error:
-                notes[name] = f"not optimised: {(str(error).splitlines() or [''])[0][:200]}"
+                notes[name] = f"not optimised: {first_line(error)}"
         times = time_interleaved(calls, batch, seconds)
     return {name: DeployedLatency(times[name], times.get(f"{name} optimised"), notes[name]) for name in models}
 

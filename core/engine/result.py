@@ -60,7 +60,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
     model = trained.model
     counts = count(model, dense.shape)
     dense_counts = count(dense, dense.shape)
-    found = layers(model, dense.shape)
+    rows = layers(model, dense.shape)
     device = next(model.parameters()).device
     single, single_dense = _latency(model, dense, 1)
     batch, batch_dense = _latency(model, dense, large_batch(device))
@@ -101,8 +101,8 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
             "batch_dense": asdict(batch_dense.eager),
             "optimised": optimised,
         },
-        "layers": [asdict(layer) for layer in found],
-        "dead_layers": dead_layers(found),
+        "layers": [asdict(layer) for layer in rows],
+        "dead_layers": dead_layers(rows),
         "train_seconds": round(trained.seconds, 2),
         "images_per_second": round(trained.images_per_second, 1),
         "train_steps": trained.step_mode,
@@ -128,8 +128,8 @@ def _optimised(
         "optimised_batch_speedup": _ratio(batch_dense.optimised, batch.optimised),
     }
     return numbers, {
-        "how": {name: found.note for name, found in timed.items()},
-        **{name: found.optimised and asdict(found.optimised) for name, found in timed.items()},
+        "how": {name: latency.note for name, latency in timed.items()},
+        **{name: latency.optimised and asdict(latency.optimised) for name, latency in timed.items()},
     }
 
 

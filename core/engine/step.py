@@ -18,6 +18,7 @@ from core.engine import cuda_graph
 from core.engine.cuda_graph import WARM_UP, Work, warm_up
 from core.engine.data.augment import DeviceImages, EpochAugmentation
 from core.engine.masks import WeightMasks
+from core.spec.errors import first_line
 
 EAGER, GRAPH = "eager", "CUDA graph"
 Capture = Callable[[Work], Work]
@@ -110,7 +111,7 @@ class Step:
             self._replay = capture(partial(Step._execute, weakref.proxy(self)))
         except RuntimeError as error:
             self.capture = None
-            self.mode = f"{EAGER}, because capturing failed: {(str(error).splitlines() or [''])[0][:200]}"
+            self.mode = f"{EAGER}, because capturing failed: {first_line(error)}"
             return partial(self.run, number)
         self.mode, self._captured_version = GRAPH, self.weight_masks.version
         return self._replay

@@ -136,7 +136,7 @@ def _method(name: str, source: Provenance) -> Bullet:
 
 
 def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
-    noted = (
+    environment = (
         (t("Hardware"), source.hardware),
         (t("Software"), source.software),
         (t("Precision of training"), source.precisions),
@@ -150,7 +150,7 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
         (t("Dense training"), _schedule(next(iter(source.variants.values())).dense)),
         *_retraining(source),
         (t("Seeds"), ", ".join(map(str, source.seeds))),
-        *((item, "; ".join(values)) for item, values in noted if values),
+        *((item, "; ".join(values)) for item, values in environment if values),
         (t("Training time, all runs together"), _minutes(source)),
     )
     yield Table((t("Item"), t("Value")), rows, text_columns=2)

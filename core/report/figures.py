@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,15 @@ _FONTS = {
 }
 _CONFIG: dict[str, Any] = {
     "background": "white",
-    "title": {"subtitleColor": "#555555"},
+    "title": {
+        "anchor": "start",
+        "frame": "group",
+        "offset": 26,
+        "fontSize": 18,
+        "subtitleFontSize": 12,
+        "subtitlePadding": 6,
+        "subtitleColor": "#555555",
+    },
     "axis": {"labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal", "gridColor": "#e6e6e6"},
     "legend": {"labelFontSize": 12, "symbolStrokeWidth": 2, "labelLimit": 340, "columnPadding": 24},
     "header": {"labelFontSize": 13, "title": None},
@@ -98,11 +107,7 @@ def on_dark(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _to_spec(chart: Any, title: str, caption: Sequence[str]) -> dict[str, Any]:
     lines = [line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…" for line in caption]
-    head = alt.TitleParams(
-        title, subtitle=lines, anchor="start", frame="group", offset=26, fontSize=18, subtitleFontSize=12,
-        subtitlePadding=6,
-    )  # fmt: skip
-    spec: dict[str, Any] = chart.properties(title=head, padding=18).to_dict()
+    spec: dict[str, Any] = chart.properties(title=alt.TitleParams(title, subtitle=lines), padding=18).to_dict()
     # A chart for the app brings settings of its own; these are for paper.
     return {**spec, "config": {**spec.get("config", {}), **_CONFIG, "font": _FONTS[current_language()]}}
 
@@ -171,7 +176,7 @@ def _training(curves: pd.DataFrame, styles: Mapping[str, Style]) -> alt.FacetCha
         )
         .properties(width=215, height=200)
         .facet(
-            facet=_panel("sparsity:Q", f"datum.value == 0 ? '{t('Dense')}' : {_sparsity_label()}"),
+            facet=_panel("sparsity:Q", f"datum.value == 0 ? {json.dumps(t('Dense'))} : {_sparsity_label()}"),
             columns=_COLUMNS,
         )
         .resolve_scale(x="independent")
@@ -184,7 +189,7 @@ def _sizes(count: int) -> list[float]:
 
 
 def _sparsity_label() -> str:
-    return f"'{t('Sparsity')} ' + format(datum.value, '~g')"
+    return f"{json.dumps(t('Sparsity'))} + ' ' + format(datum.value, '~g')"
 
 
 def _panel(field: str, label: str) -> alt.Facet:

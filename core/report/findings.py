@@ -112,22 +112,22 @@ def breakdowns(summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Text
         yield join(" ", _breakdown(breakdown, names))
 
 
-def _breakdown(found: Breakdown, names: Mapping[str, str]) -> Iterator[Text]:
+def _breakdown(breakdown: Breakdown, names: Mapping[str, str]) -> Iterator[Text]:
     yield fill(
         t("{variant} first loses more than {limit:g} points at sparsity {sparsity:g}: {change} points.")
-        if found.broken
+        if breakdown.broken
         else t(
             "{variant} loses more than {limit:g} points at no sparsity that was run; at the highest, {sparsity:g}, "
             "the change is {change} points."
         ),
-        variant=Strong(names[found.variant]),
+        variant=Strong(names[breakdown.variant]),
         limit=BREAK_POINTS,
-        sparsity=found.sparsity,
-        change=with_interval(found.change, found.half_width, signed=True),
+        sparsity=breakdown.sparsity,
+        change=with_interval(breakdown.change, breakdown.half_width, signed=True),
     )
-    if math.isnan(found.half_width):
+    if math.isnan(breakdown.half_width):
         yield t("One seed: no interval, so no claim.")
-    elif abs(found.change + BREAK_POINTS) <= found.half_width:
+    elif abs(breakdown.change + BREAK_POINTS) <= breakdown.half_width:
         yield t("The interval reaches across this limit, so this is not certain.")
 
 

@@ -39,24 +39,24 @@ def find_study(home: Home, wanted: str | None = None) -> Study:
     """The study whose recipe has the key or label ``wanted``, or that with the newest result. InputError if there are no
     results, or none of that recipe."""
     frame = Results(home).frame()
-    there = studies(frame)
-    if not there:
+    recipes = studies(frame)
+    if not recipes:
         raise InputError(
             "{path} has no results: train something first, or name another folder with --home.", path=home.path
         )
-    matching = [key for key, label in there.items() if wanted in (None, key, label)]
+    matching = [key for key, label in recipes.items() if wanted in (None, key, label)]
     if not matching:
         raise invalid_value(
             "--recipe",
             wanted,
-            Message("one of {choices}", choices="; ".join(f"{key} ({label})" for key, label in there.items())),
+            Message("one of {choices}", choices="; ".join(f"{key} ({label})" for key, label in recipes.items())),
         )
     key = matching[0]
     rows = study_frame(frame, key)
     folders = [home.run(run_id) for run_id in rows["run_id"]]
     runs = [Finished(folder.spec, result, _finished(folder)) for folder in folders if (result := folder.result())]
-    others = {other: label for other, label in there.items() if other != key}
-    return Study(key, there[key], others, rows, folders, runs, provenance(_recipe(runs), runs))
+    others = {other: label for other, label in recipes.items() if other != key}
+    return Study(key, recipes[key], others, rows, folders, runs, provenance(_recipe(runs), runs))
 
 
 def _recipe(runs: Sequence[Finished]) -> Recipe:
@@ -67,9 +67,9 @@ def _recipe(runs: Sequence[Finished]) -> Recipe:
 def _finished(folder: RunFolder) -> float | None:
     """When the run ended, as its journal says: a copy of the folder has other file times."""
     for event in reversed(folder.events()):
-        noted = finite(event.get("t"))
-        if event["type"] == "done" and noted is not None and 0 < noted < MAX_TIME:
-            return noted
+        time = finite(event.get("t"))
+        if event["type"] == "done" and time is not None and 0 < time < MAX_TIME:
+            return time
     return None
 
 

@@ -35,6 +35,11 @@ def invalid_value(field: str, value: object, accepted: Message) -> InputError:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what ``error`` says, at most 200 characters of it: libraries write whole pages."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 def os_reason(error: OSError) -> Message:
     """Why the system refused, without the path."""
     if error.errno in _KNOWN:
