@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from core.cli.outputs import evaluate, plot, report
-from core.cli.runs import examine, export, sensitivity
+from core.cli.runs import examine, export, measure, sensitivity
 from core.cli.study import DEFAULT_HOME, study
 from core.cli.terminal import BAD_INPUT, FAILED, INTERRUPTED, print_error, print_status
 from core.cli.train import train_dense, train_pruned
@@ -105,8 +105,10 @@ def _add_output_commands(commands: Any) -> None:
     figures = _command(commands, "plot", plot, "draw the figures")
     text = _command(commands, "report", report, "write the report, its figures and its tables")
     text.add_argument("--language", choices=[*LANGUAGES], default="en", help="English or Korean")
-    for command in (results, figures, text):
+    latencies = _command(commands, "measure", measure, "time all networks of a study in one go, on an idle machine")
+    for command in (results, figures, text, latencies):
         command.add_argument("--recipe", metavar="KEY", help="which study, by key or label (default: the newest)")
+    for command in (results, figures, text):
         command.add_argument("--out", type=Path, metavar="DIR", help="default: outputs/PRESET-KEY in the home")
 
 

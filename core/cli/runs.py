@@ -1,4 +1,4 @@
-"""Commands for runs that are finished: ``export``, ``sensitivity`` and ``examine``."""
+"""Commands for runs that are finished: ``export``, ``sensitivity``, ``examine`` and ``measure``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from core.cli.terminal import FAILED, print_error, print_status
 from core.i18n import Message
 from core.runs.diagnostics import diagnostics_path
 from core.runs.folder import Home, RunFolder, State
+from core.runs.latencies import latencies_path
 from core.runs.sensitivity import sensitivity_path
 from core.spec.errors import InputError, invalid_value
 
@@ -72,6 +73,20 @@ def examine(options: argparse.Namespace) -> int:
             status = FAILED
             print_error(error.message)
     return status
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Time all network shapes of a study in one go, in this process, while its other runs here wait."""
+    from core.report.study import find_study  # noqa: PLC0415 - loads the chart library
+
+    home = Home(options.home)
+    recipe = find_study(home, options.recipe).key
+    home.prepare()
+    from core.engine.measure import measure as measure_study  # noqa: PLC0415 - as above
+
+    measure_study(home, recipe, say=print_status)
+    print(latencies_path(home, recipe), flush=True)
+    return 0
 
 
 def _select_finished(home: Home, name: str) -> list[RunFolder]:

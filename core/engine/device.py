@@ -63,7 +63,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
     """Hardware, versions, precision, threads and commit, to stand beside every number measured here."""
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{_cpu_name()}, {_cores()} cores"
+    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{_cpu_name()}, {cores()} cores"
     return {
         "hardware": hardware,
         "device": device.type,
@@ -77,7 +77,8 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
     }
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

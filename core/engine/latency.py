@@ -9,13 +9,22 @@ from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.engine.cuda_graph import WARM_UP, capture, warm_up
 from core.engine.deploy import optimise
 from core.engine.device import threads
 from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet
+from core.runs.latencies import Speedup
 from core.spec.errors import first_line
+
+CALLS = 5  # of a network in a round
+PRECISION, MIN_ROUNDS, MAX_SECONDS = 0.03, 15, 30.0
+RESAMPLES = 1_000
+
+Times = NDArray[np.float64]  # seconds of calls, [rounds, CALLS]
+Call = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,41 +59,68 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
     """
     with threads(_threads_for(batch)):
         calls = {name: _timed_call(model.eval(), _random_images(model, batch)) for name, model in models.items()}
-        return time_interleaved(calls, batch, seconds)
+        return _summaries(batch, time_interleaved(calls, _spent(seconds)))
 
 
 @torch.no_grad()
 def time_deployed(models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0) -> dict[str, DeployedLatency]:
     """Latency of each of ``models`` as it is and as :func:`optimise` makes it, all in turns as in :func:`time_latency`."""
     with threads(_threads_for(batch)):
-        calls: dict[str, Callable[[], object]] = {}
-        notes: dict[str, str] = {}
-        for name, model in models.items():
-            images = _random_images(model, batch)
-            calls[name] = _timed_call(model.eval(), images)
-            try:
-                deployed = optimise(model, images)
-                calls[f"{name} optimised"] = _timed_call(deployed.run, images)
-                notes[name] = deployed.note
-            except RuntimeError as error:
-                notes[name] = f"not optimised: {first_line(error)}"
-        times = time_interleaved(calls, batch, seconds)
-    return {name: DeployedLatency(times[name], times.get(f"{name} optimised"), notes[name]) for name in models}
+        calls, notes = _deployed_calls(models, batch)
+        times = _summaries(batch, time_interleaved(calls, _spent(seconds)))
+    return {name: DeployedLatency(times[name], times.get(_optimised(name)), notes[name]) for name in models}
 
 
-def time_interleaved(calls: Mapping[str, Callable[[], object]], batch: int, seconds: float) -> dict[str, Latency]:
-    """Time each of ``calls``, one after the other and again, until each was called for ``seconds`` and at least 10 times."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
+@torch.no_grad()
+def time_speedups(
+    dense: ResNet, model: ResNet, batch: int, *, precision: float = PRECISION, seconds: float = MAX_SECONDS
+) -> tuple[dict[str, Speedup], dict[str, float]]:
+    """How much faster ``model`` is than ``dense``, both as they are ("eager") and optimised, with the latency of ``dense``
+    in ms per image.
+
+    All are timed in turns until each ratio's 95 % interval is no wider than ``precision`` either way, relative to it; after
+    ``seconds`` it stays as wide as it is.
+    """
+    with threads(_threads_for(batch)):
+        calls, _ = _deployed_calls({"dense": dense, "model": model}, batch)
+        pairs = {"eager": ("dense", "model"), "optimised": (_optimised("dense"), _optimised("model"))}
+        pairs = {form: pair for form, pair in pairs.items() if calls.keys() >= {*pair}}
+
+        def precise(times: Mapping[str, Times]) -> bool:
+            rounds, spent = len(times["dense"]), sum(map(np.sum, times.values()))
+            if rounds < MIN_ROUNDS or rounds % 5:  # the bootstrap takes longer than a call
+                return False
+            found = (speedup(times[one], times[other]) for one, other in pairs.values())
+            return spent > seconds or all(one.half_width <= precision * one.ratio for one in found)
+
+        times = time_interleaved(calls, precise)
+    return (
+        {form: speedup(times[one], times[other]) for form, (one, other) in pairs.items()},
+        {form: float(1e3 * np.median(times[one]) / batch) for form, (one, _) in pairs.items()},
+    )
+
+
+def speedup(dense: Times, other: Times) -> Speedup:
+    """The ratio of two networks' times: the median over rounds, in each of which both were timed, and the interval of that
+    median by resampling rounds (percentile bootstrap). What slows a whole round down cancels."""
+    ratios = np.median(dense, axis=1) / np.median(other, axis=1)
+    drawn = np.random.default_rng(0).integers(len(ratios), size=(RESAMPLES, len(ratios)))
+    low, high = np.percentile(np.median(ratios[drawn], axis=1), (2.5, 97.5))
+    return Speedup(float(np.median(ratios)), float(low), float(high), len(ratios))
+
+
+def time_interleaved(calls: Mapping[str, Call], enough: Callable[[Mapping[str, Times]], bool]) -> dict[str, Times]:
+    """Time each of ``calls`` a few times, one after the other and again, until the times so far are ``enough``."""
+    times: dict[str, list[list[float]]] = {name: [] for name in calls}
     for call in calls.values():
         for _ in range(WARM_UP):
             call()
-    while any(sum(spent) < seconds or len(spent) < 10 for spent in times.values()):
+    while True:
         for name, call in calls.items():
-            for _ in range(5):
-                began = time.perf_counter()
-                call()
-                times[name].append(time.perf_counter() - began)
-    return {name: _summary(batch, spent) for name, spent in times.items()}
+            times[name].append([_seconds(call) for _ in range(CALLS)])
+        arrays = {name: np.array(spent) for name, spent in times.items()}
+        if enough(arrays):
+            return arrays
 
 
 def large_batch(device: torch.device) -> int:
@@ -101,7 +137,7 @@ def _random_images(model: nn.Module, batch: int) -> Tensor:
     return torch.randn(batch, *INPUT_SHAPE, device=device).contiguous(memory_format=torch.channels_last)
 
 
-def _timed_call(run: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[], object]:
+def _timed_call(run: Callable[[Tensor], Tensor], images: Tensor) -> Call:
     """A call of ``run`` on ``images`` that returns when it is done; on CUDA the replay of its graph."""
     work = partial(run, images)
     if images.device.type != "cuda":
@@ -117,6 +153,41 @@ def _timed_call(run: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[],
     return call
 
 
-def _summary(batch: int, spent: list[float]) -> Latency:
+def _deployed_calls(models: Mapping[str, ResNet], batch: int) -> tuple[dict[str, Call], dict[str, str]]:
+    """What to time of each of ``models``: it as it is and, where that works, optimised; and how, or why not."""
+    calls: dict[str, Call] = {}
+    notes: dict[str, str] = {}
+    for name, model in models.items():
+        images = _random_images(model, batch)
+        calls[name] = _timed_call(model.eval(), images)
+        try:
+            deployed = optimise(model, images)
+            calls[_optimised(name)] = _timed_call(deployed.run, images)
+            notes[name] = deployed.note
+        except RuntimeError as error:
+            notes[name] = f"not optimised: {first_line(error)}"
+    return calls, notes
+
+
+def _optimised(name: str) -> str:
+    return f"{name} optimised"
+
+
+def _seconds(call: Call) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _spent(seconds: float) -> Callable[[Mapping[str, Times]], bool]:
+    """Enough is when each was called for ``seconds`` and at least 10 times."""
+    return lambda times: all(spent.sum() >= seconds and spent.size >= 10 for spent in times.values())
+
+
+def _summaries(batch: int, times: Mapping[str, Times]) -> dict[str, Latency]:
+    return {name: _summary(batch, spent) for name, spent in times.items()}
+
+
+def _summary(batch: int, spent: Times) -> Latency:
     q1, median, q3 = (1e3 * float(value) / batch for value in np.percentile(spent, (25, 50, 75)))
-    return Latency(batch, torch.get_num_threads(), round(median, 5), round(q1, 5), round(q3, 5), len(spent))
+    return Latency(batch, torch.get_num_threads(), round(median, 5), round(q1, 5), round(q3, 5), spent.size)

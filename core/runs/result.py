@@ -7,6 +7,8 @@ one number may have altered others.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 
 from pydantic import TypeAdapter
@@ -150,6 +152,12 @@ class RunResult(Record):
     train_pictures: AtLeastOne | None = None
     wall_seconds: Positive | None = None
     environment: Environment = Environment()
+
+    @property
+    def shape(self) -> str:
+        """A digest of the shapes of all layers: networks of one shape execute the same operations. Empty if unknown."""
+        shapes = json.dumps([(layer.name, layer.shape) for layer in self.layers])
+        return hashlib.sha256(shapes.encode()).hexdigest()[:16] if self.layers else ""
 
 
 RESULT = TypeAdapter(RunResult)

@@ -75,6 +75,11 @@ class Shape:
         inner = tuple(tuple(groups[f"layer{stage + 1}.{block}"] for block in range(BLOCKS)) for stage in range(STAGES))
         return cls(stages, inner, classes)
 
+    @classmethod
+    def of_weights(cls, weights: Mapping[str, tuple[int, ...]]) -> Shape:
+        """The inverse of :attr:`weights`."""
+        return cls.of_groups({edge.target: weights[edge.conv][0] for edge in conv_graph()}, weights["fc"][0])
+
 
 @dataclass(frozen=True, slots=True)
 class ConvEdge:

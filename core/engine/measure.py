@@ -1,0 +1,107 @@
+"""Time all network shapes of a study in one go, while nothing else is trained on this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+
+from core.engine.device import choose_device, cores, environment, place, threads
+from core.engine.latency import large_batch, time_speedups
+from core.engine.measurement_lock import MeasurementLock
+from core.engine.networks.resnet18 import ResNet, Shape
+from core.runs.folder import UNFINISHED, Home, RunFolder
+from core.runs.latencies import Latencies, Speedup, read_latencies, write_latencies
+from core.runs.result import Environment, LayerDensity
+from core.spec.errors import InputError
+
+# The fields of RunResult for the speed-up and the dense network's latency, by the form of the network.
+SINGLE_FIELDS = {
+    "eager": ("speedup", "inference_latency_ms"),
+    "optimised": ("optimised_speedup", "optimised_latency_ms"),
+}
+BATCH_FIELDS = {
+    "eager": ("batch_speedup", "batch_latency_ms"),
+    "optimised": ("optimised_batch_speedup", "optimised_batch_latency_ms"),
+}
+
+
+def measure_after_last(path: Path) -> None:
+    """Measure the study of the pruned run in the folder ``path``, if that was its last one and not all was timed so far."""
+    folder = RunFolder(path)
+    home, recipe = Home(path.parent.parent), folder.spec.recipe.key
+    folders = _study(home, recipe)
+    if folder.spec.is_dense or any(one.state() in UNFINISHED for one in folders):
+        return
+    with (home.cache / "measure.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may have ended a last run just now
+        known = read_latencies(home, recipe)
+        if known is None or not _shapes(folders).keys() <= known.speedups.keys():
+            measure(home, recipe)
+
+
+def measure(home: Home, recipe: str, say: Callable[[str], None] = lambda line: None) -> Latencies:
+    """Time every shape of the study whose recipe has the key ``recipe`` against its dense network, and write the record.
+
+    A shape alone determines which operations are executed, so no run's weights are needed. ``say`` gets a line for each
+    shape. InputError if the study has no finished run that says which layers it has.
+    """
+    shapes = _shapes(_study(home, recipe))
+    if not shapes:
+        raise InputError("There is nothing to time: the study {recipe} has no finished pruned run.", recipe=recipe)
+    device = choose_device()
+    (dense_shape, *_) = (
+        Shape.of_weights({layer.name: layer.dense_shape for layer in layers}) for layers in shapes.values()
+    )
+    dense = place(ResNet(dense_shape), device)
+    speedups: dict[str, dict[str, Speedup]] = {}
+    with MeasurementLock(home.cache).timing(), threads(cores()):
+        noise, dense_ms = _time(dense, deepcopy(dense), device)
+        for number, (digest, layers) in enumerate(shapes.items(), 1):
+            shape = Shape.of_weights({layer.name: layer.shape for layer in layers})
+            if shape != dense_shape:
+                speedups[digest], _ = _time(dense, place(ResNet(shape), device), device)
+            else:
+                speedups[digest] = noise
+            say(f"{number} of {len(shapes)} network shapes timed")
+        surroundings = Environment(**environment(device, "fp32"))
+    latencies = Latencies(recipe, round(time.time(), 3), surroundings, large_batch(device), dense_ms, noise, speedups)
+    write_latencies(home, latencies)
+    return latencies
+
+
+def _time(dense: ResNet, network: ResNet, device: torch.device) -> tuple[dict[str, Speedup], dict[str, float]]:
+    speedups: dict[str, Speedup] = {}
+    dense_ms: dict[str, float] = {}
+    for batch, fields in ((1, SINGLE_FIELDS), (large_batch(device), BATCH_FIELDS)):
+        found, ms = time_speedups(dense, network, batch)
+        for form, one in found.items():
+            speedup, latency = fields[form]
+            speedups[speedup], dense_ms[latency] = one, ms[form]
+    return speedups, dense_ms
+
+
+def _study(home: Home, recipe: str) -> list[RunFolder]:
+    """The pruned runs of the study; a damaged one belongs to none."""
+    folders = []
+    for folder in home.runs():
+        with suppress(InputError):
+            if folder.spec.recipe.key == recipe:
+                folders.append(folder)
+    return folders
+
+
+def _shapes(folders: Iterable[RunFolder]) -> dict[str, tuple[LayerDensity, ...]]:
+    """The layers of each shape that the finished ones of ``folders`` have, by its digest."""
+    shapes = {}
+    for folder in folders:
+        with suppress(InputError):
+            result = folder.result()
+            if result is not None and result.shape:
+                shapes[result.shape] = result.layers
+    return shapes
