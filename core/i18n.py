@@ -9,6 +9,7 @@ LABEL = N_("Magnitude")                       # marked for translation here, tra
 from __future__ import annotations
 
 import gettext
+import math
 import re
 import string
 from collections.abc import Callable, Iterator, Mapping
@@ -131,6 +132,8 @@ def _within(value: object) -> object:
 def _plain(value: object) -> Any:
     if isinstance(value, Message):
         return value.to_json()
+    if isinstance(value, float) and not math.isfinite(value):  # which JSON has no number for
+        return str(value)
     return value if isinstance(value, str | int | float) else str(value)
 
 

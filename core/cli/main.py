@@ -104,7 +104,7 @@ def _add_output_commands(commands: Any) -> None:
     results = _command(commands, "evaluate", evaluate, "write all_results.json and the efficiency table")
     figures = _command(commands, "plot", plot, "draw the figures")
     text = _command(commands, "report", report, "write the report, its figures and its tables")
-    text.add_argument("--language", choices=[*LANGUAGES], default="en", help="English or Korean")
+    text.add_argument("--language", choices=[*LANGUAGES], default="en", help=", ".join(LANGUAGES.values()))
     for command in (results, figures, text):
         command.add_argument("--recipe", metavar="KEY", help="which study, by key or label (default: the newest)")
         command.add_argument("--out", type=Path, metavar="DIR", help="default: outputs/PRESET-KEY in the home")

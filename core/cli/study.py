@@ -69,8 +69,8 @@ def _write_outputs(home: Home, recipe: Recipe) -> None:
 
 def run_on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
     """Submit ``specs`` and wait until all have ended; runs that the cluster loses meanwhile are submitted again."""
-    check_data(home, specs[0])
     check_scheduler()
+    check_data(home, specs[0])
     queue = Queue(home)
     folders = [home.create(spec) for spec in with_dense(specs)]
     printer = EventPrinter(folders, print_status)

@@ -109,7 +109,10 @@ def _to_spec(chart: Any, title: str, caption: Sequence[str]) -> dict[str, Any]:
     lines = [line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…" for line in caption]
     spec: dict[str, Any] = chart.properties(title=alt.TitleParams(title, subtitle=lines), padding=18).to_dict()
     # A chart for the app brings settings of its own; these are for paper.
-    return {**spec, "config": {**spec.get("config", {}), **_CONFIG, "font": _FONTS[current_language()]}}
+    return {
+        **spec,
+        "config": {**spec.get("config", {}), **_CONFIG, "font": _FONTS.get(current_language(), _FONTS["en"])},
+    }
 
 
 def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Style]) -> alt.LayerChart:

@@ -208,6 +208,11 @@ def measured_metrics() -> list[str]:
     return [name for name, metric in METRICS.items() if metric.against_dense is None]
 
 
+def derived_metrics() -> list[str]:
+    """The names of those that follow from a study's other numbers and its dense runs."""
+    return [name for name, metric in METRICS.items() if metric.against_dense is not None]
+
+
 def costs() -> list[str]:
     """The names of what is to be as low as possible, and can be compared between runs."""
     return [name for name, metric in METRICS.items() if metric.better == "lower"]
