@@ -9,13 +9,14 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from core.charts.pareto import key, pareto_chart
+from core.charts.pareto import pareto_chart
 from core.charts.tradeoff import (
     ACCURACY,
     BATCH_LATENCY,
     LATENCY,
     SIZE,
     Style,
+    key,
     localized_styles,
     localized_variants,
     styles,

@@ -59,12 +59,14 @@ class Provenance:
         """What to call each variant, by its label."""
         return {label: variant_name(spec.method, spec.settings) for label, spec in self.variants.items()}
 
+    def summary(self) -> str:
+        """Recipe, number of seeds and hardware in one line."""
+        seeds = tn("1 seed", "{n} seeds", len(self.seeds))
+        return " · ".join((recipe_name(self.recipe), seeds, ", ".join(self.hardware)))
+
     def caption(self) -> list[str]:
         """The lines under a figure's title."""
-        count = len(self.seeds)
-        seeds = tn("1 seed", "{n} seeds", count)
-        line = " · ".join((recipe_name(self.recipe), seeds, ", ".join(self.hardware)))
-        return [*([t("Synthetic data: pictures drawn by the program")] if self.synthetic else []), line]
+        return [*([t("Synthetic data: pictures drawn by the program")] if self.synthetic else []), self.summary()]
 
 
 def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:

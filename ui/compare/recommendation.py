@@ -15,10 +15,10 @@ from core.labels import measured_name, variant_name
 from core.report import tables
 from core.results.pareto import Candidate, Recommendation
 from core.spec.methods import DENSE
-from ui.compare.cards import seeds, swatch, times, times_smaller
+from ui.compare.cards import seeds, swatch, times_smaller
 from ui.compare.study_view import StudyView
 from ui.compare.tradeoff import open_clicked_run, show_chart
-from ui.shared.components import select
+from ui.shared.components import select, times
 from ui.shared.errors import show_errors
 from ui.shared.url import link, read_number, write_if_chosen
 

@@ -1,4 +1,4 @@
-"""The charts of the Compare page that follow the slider, and the way from a point to its run."""
+"""The charts of the Compare page that follow the slider; a click on a point opens its run."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def show_chart(
         return
     # A new key after each run that was opened: what was clicked then is not selected any more.
     key = f"chart {key} {st.session_state.get(CLICKS, 0)}"
-    column.vega_lite_chart(spec, key=key, alt=alt, selection_mode=RUN, on_select=lambda: remember_click(key))
+    column.vega_lite_chart(spec, key=key, alt=alt, selection_mode=RUN, on_select=lambda: store_clicked_run(key))
 
 
-def remember_click(key: str) -> None:
+def store_clicked_run(key: str) -> None:
     points = st.session_state[key].selection.get(RUN) or []
     if points and isinstance(points[0].get("run_id"), str):
         st.session_state[CLICKED_RUN] = points[0]["run_id"]

@@ -25,14 +25,14 @@ def home() -> Home:
     return Home(Path(os.environ.get("PRUNESCOPE_HOME") or _REPOSITORY).expanduser().resolve())
 
 
-def results() -> Results:
-    """The results under the home, shared by all sessions so that each file is read once."""
-    return _results(home().path)
+def results(place: Home | None = None) -> Results:
+    """The results under ``place``, else the home, shared by all sessions so that each file is read once."""
+    return _results((place or home()).path)
 
 
-def statuses() -> Statuses:
-    """The state of each run under the home, shared in the same way."""
-    return _statuses(home().path)
+def statuses(place: Home | None = None) -> Statuses:
+    """The state of each run under ``place``, else the home, shared in the same way."""
+    return _statuses((place or home()).path)
 
 
 def throughputs() -> list[Throughput]:
