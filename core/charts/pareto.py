@@ -10,19 +10,8 @@ import numpy as np
 import pandas as pd
 
 from core.charts.encodings import TOOLTIP_FIELDS, flat_axis, run_tooltip, variant_tooltip
-from core.charts.tradeoff import (
-    ACCURACY,
-    SIZE,
-    Panel,
-    Style,
-    draws_every_run,
-    key,
-    localized_styles,
-    localized_variants,
-    select_variants,
-    with_dense,
-    with_selection,
-)
+from core.charts.styles import Style, color_and_shape, localized_styles, localized_variants, select_variants, with_dense
+from core.charts.tradeoff import ACCURACY, SIZE, Panel, draws_every_run, with_selection
 from core.i18n import t
 from core.results.pareto import pareto_front
 
@@ -56,7 +45,7 @@ def pareto_chart(
         scale=alt.Scale(type="log", nice=False, padding=24),
     )
     y = alt.Y("test_accuracy:Q", axis=flat_axis(t(ACCURACY.title)), scale=alt.Scale(zero=False, nice=True))
-    color, shape = key(localized_styles(with_dense(styles)), legend)
+    color, shape = color_and_shape(localized_styles(with_dense(styles)), legend)
     tooltip = [
         variant_tooltip(),
         alt.Tooltip("sparsity:Q", title=t("Sparsity"), format="~g"),

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from core.charts.tradeoff import DENSE_STYLE, SPARSITY, Axis, Panel, Style
+from core.charts.styles import DENSE_STYLE, Style
+from core.charts.tradeoff import SPARSITY, Axis, Panel
 from core.i18n import t
 
 RULE, RINGS = "slider", "rings"  # the data sets that slider_data gives

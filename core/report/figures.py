@@ -10,19 +10,8 @@ import altair as alt
 import pandas as pd
 
 from core.charts.pareto import pareto_chart
-from core.charts.tradeoff import (
-    ACCURACY,
-    BATCH_LATENCY,
-    LATENCY,
-    SIZE,
-    Style,
-    key,
-    localized_styles,
-    localized_variants,
-    styles,
-    tradeoff_chart,
-    with_dense,
-)
+from core.charts.styles import Style, assign_styles, color_and_shape, localized_styles, localized_variants, with_dense
+from core.charts.tradeoff import ACCURACY, BATCH_LATENCY, LATENCY, SIZE, tradeoff_chart
 from core.i18n import current_language, t
 from core.results.statistics import summarise
 
@@ -79,7 +68,7 @@ def figures(
     test_accuracy. ``caption``: the lines under each title.
     """
     summary = summarise(study)
-    variant_styles = styles(summary)
+    variant_styles = assign_styles(summary)
     charts = {
         "tradeoff_curve": (t("Accuracy against sparsity"), _tradeoff(study, summary, variant_styles)),
         "size_latency": (t("What is saved against sparsity"), _costs(study, summary, variant_styles)),
@@ -202,7 +191,7 @@ def _panel(field: str, label: str) -> alt.Facet:
 
 def _key(styles: Mapping[str, Style]) -> tuple[alt.Color, alt.Shape]:
     """Colour and shape of each variant, with one legend below the chart."""
-    return key(styles, _legend())
+    return color_and_shape(styles, _legend())
 
 
 def _legend() -> alt.Legend:

@@ -82,7 +82,7 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
         variants={run.spec.variant: run.spec for run in runs},
         seeds=tuple(sorted({run.spec.seed for run in runs})),
         runs=len(runs),
-        hardware=_distinct(environment.hardware for environment in environments) or ("unknown hardware",),
+        hardware=_distinct(environment.hardware for environment in environments) or (t("unknown hardware"),),
         software=_distinct(map(_versions, environments)),
         precisions=_distinct(environment.precision for environment in environments),
         commits=_distinct(environment.commit for environment in environments),
@@ -108,7 +108,7 @@ def _timing(result: RunResult) -> str:
     """How latency was timed: mode, number format, batch sizes with the number of threads."""
     latency = result.latency
     sizes = [
-        f"batch {timing.batch} on {timing.threads} thread{'' if timing.threads == 1 else 's'}"
+        tn("batch {batch} on 1 thread", "batch {batch} on {n} threads", timing.threads, batch=timing.batch)
         for timing in (latency.single, latency.batch)
         if timing
     ]

@@ -8,17 +8,8 @@ import pandas as pd
 import pytest
 
 from core.charts.slider import slider_data, with_slider
-from core.charts.tradeoff import (
-    ACCURACY,
-    BATCH_LATENCY,
-    LATENCY,
-    MACS,
-    RATIO,
-    SIZE,
-    draws_every_run,
-    styles,
-    tradeoff_chart,
-)
+from core.charts.styles import assign_styles
+from core.charts.tradeoff import ACCURACY, BATCH_LATENCY, LATENCY, MACS, RATIO, SIZE, draws_every_run, tradeoff_chart
 from core.results.frame import Results, study_frame
 from core.results.statistics import interpolate, summarise
 from core.runs.folder import Home
@@ -58,7 +49,7 @@ def layers_of(chart):
 
 def draw(study, panel=ACCURACY, shown=None, **options):
     summary = summarise(study)
-    assigned = styles(summary)
+    assigned = assign_styles(summary)
     return tradeoff_chart(panel, study, summary, {name: assigned[name] for name in shown or assigned}, **options)
 
 
@@ -99,7 +90,7 @@ def test_dense_is_a_line_of_its_own(study):
 
 def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
     summary = summarise(study)
-    assigned = styles(summary)
+    assigned = assign_styles(summary)
     marked = interpolate(summary, 0.7)
     spec = draw(study).to_dict()
     before = json.dumps(spec)
@@ -125,14 +116,14 @@ def test_a_move_of_the_slider_leaves_the_chart_as_it_is(study):
         for channel in layer["encoding"].values()
         for entry in (channel if isinstance(channel, list) else [channel])
     }
-    data = slider_data(ACCURACY, interpolate(summarise(study), 0.9), styles(summarise(study)), 0.9)
+    data = slider_data(ACCURACY, interpolate(summarise(study), 0.9), assign_styles(summarise(study)), 0.9)
     assert fields == {name for rows in data.values() for row in rows for name in row}
 
 
 def test_a_value_that_is_missing_gets_no_ring(study):
     marked = interpolate(summarise(study), 0.7)
     marked.loc[0, "test_accuracy"] = float("nan")
-    data = slider_data(ACCURACY, marked, styles(summarise(study)), 0.7)
+    data = slider_data(ACCURACY, marked, assign_styles(summarise(study)), 0.7)
     assert len(data["rings"]) == len(marked) - 1
     json.dumps(data, allow_nan=False)
 
@@ -147,15 +138,15 @@ def test_against_a_ratio_dense_stands_at_one_on_a_logarithmic_axis_and_the_slide
     assert sorted(points["x"]) == sorted(study["size_ratio"])
     assert "slider" not in [layer["data"]["name"] for layer in with_slider(spec, ACCURACY, RATIO)["layer"]]
     marked = interpolate(summary, 0.7)
-    data = slider_data(ACCURACY, marked, styles(summary), 0.7, RATIO)
+    data = slider_data(ACCURACY, marked, assign_styles(summary), 0.7, RATIO)
     assert list(data) == ["rings"]
     assert [ring["x"] for ring in data["rings"]] == list(marked["size_ratio"])
 
 
 def test_of_too_many_runs_the_range_is_drawn_with_the_means(study, monkeypatch):
-    assert draws_every_run(study, styles(summarise(study)))
+    assert draws_every_run(study, assign_styles(summarise(study)))
     monkeypatch.setattr("core.charts.tradeoff.MAX_POINTS", 5)
-    assert not draws_every_run(study, styles(summarise(study)))
+    assert not draws_every_run(study, assign_styles(summarise(study)))
     spec = draw(study, select="run").to_dict()
     assert "params" not in spec  # a mean is no run that could be opened
     (means,) = (data for mark, data, _ in layers_of(spec) if mark == "point")
@@ -195,7 +186,7 @@ def test_hiding_a_method_changes_no_other(study):
 
 
 def test_variants_of_a_method_share_its_colour_and_differ_otherwise(study):
-    assigned = styles(summarise(study))
+    assigned = assign_styles(summarise(study))
     plain, special = assigned["Structured"], assigned["Structured (allocation global)"]
     assert (plain.color, plain.shape) == (special.color, special.shape)
     assert plain.dash != special.dash
@@ -255,6 +246,6 @@ def test_the_slider_stands_above_the_curve_before_finetuning(study, before):
 def test_every_method_has_a_colour_and_a_shape_of_its_own():
     rows = [{"method": name, "variant": variant_label(name, {}), "settings": ()} for name in METHODS]
     summary = pd.DataFrame(rows)
-    assigned = styles(summary).values()
+    assigned = assign_styles(summary).values()
     assert len({style.color for style in assigned}) == len({style.shape for style in assigned}) == len(METHODS)
     assert len({style.glyph for style in assigned}) == len(METHODS)

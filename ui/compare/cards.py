@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.charts import tradeoff as charts
+from core.charts.styles import DENSE_STYLE, Style
 from core.i18n import t, tn
 from core.report import tables
 from core.results.metrics import METRICS
@@ -33,7 +33,7 @@ def before_help() -> str:
 def show_cards(
     summary: pd.DataFrame,
     marked: pd.DataFrame,
-    shown: Mapping[str, charts.Style],
+    shown: Mapping[str, Style],
     sparsity: float,
     before: Mapping[str, float],
 ) -> None:
@@ -62,7 +62,7 @@ def show_cards(
             show_table(more, shown, at)
 
 
-def show_table(variants: list[str], shown: Mapping[str, charts.Style], at: Mapping[str, pd.Series[Any]]) -> None:
+def show_table(variants: list[str], shown: Mapping[str, Style], at: Mapping[str, pd.Series[Any]]) -> None:
     """What cards would show, a row a variant."""
     rows = []
     for variant in variants:
@@ -88,10 +88,10 @@ def show_dense(dense: pd.Series[Any]) -> None:
         + ("" if math.isnan(batch) else " " + t("({ms:.3g} ms in a large batch)", ms=batch)),
         seeds(dense["n"]),
     ]
-    st.markdown(f"{swatch(charts.DENSE_STYLE)} **{t('Dense, the network before pruning:')}** {' · '.join(parts)}")
+    st.markdown(f"{swatch(DENSE_STYLE)} **{t('Dense, the network before pruning:')}** {' · '.join(parts)}")
 
 
-def show_card(style: charts.Style, at: pd.Series[Any]) -> None:
+def show_card(style: Style, at: pd.Series[Any]) -> None:
     st.markdown(f"{swatch(style)} **{style.name}** {origin(at)}")
     change, interval = at["accuracy_change"], at["test_accuracy_ci"]
     with st.container(horizontal=True):
@@ -121,7 +121,7 @@ def origin(at: pd.Series[Any]) -> str:
     return f":gray-badge[{seeds(at['n']) if at['n'] > 1 else t('1 seed, no interval')}]"
 
 
-def show_not_measured(style: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
+def show_not_measured(style: Style, measured: pd.Series[Any], sparsity: float) -> None:
     st.markdown(f"{swatch(style)} **{style.name}**")
     low, high = measured.min(), measured.max()
     st.markdown(t("No data at {sparsity:g}. Measured from {low:g} to {high:g}.", sparsity=sparsity, low=low, high=high))
@@ -129,7 +129,7 @@ def show_not_measured(style: charts.Style, measured: pd.Series[Any], sparsity: f
     link("launch", label, icon=":material/rocket_launch:", sparsities=[f"{sparsity:g}"])
 
 
-def swatch(style: charts.Style) -> str:
+def swatch(style: Style) -> str:
     return colored(style.glyph, style.color)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from core.charts import tradeoff as charts
+from core.charts.styles import Style
 from core.i18n import t, tn
 from core.labels import state_name
 from core.results.sensitivity import accuracy_at
@@ -16,7 +16,7 @@ from core.runs.folder import State
 from ui.compare.cards import show_cards
 from ui.compare.notes import show_dead_layers, show_provenance
 from ui.compare.recommendation import show_recommendation
-from ui.compare.study_view import DEFAULT_SPARSITY, MANY_VARIANTS, StudyView, load_study_view
+from ui.compare.study_view import MANY_VARIANTS, StudyView, load_study_view
 from ui.compare.table import show_table
 from ui.compare.tradeoff import open_clicked_run, show_charts
 from ui.shared.components import page_head, pills, toggle
@@ -25,7 +25,7 @@ from ui.shared.services import reconcile_in_background, results, statuses
 from ui.shared.study_picker import find_studies, select_study, show_sample_banner
 from ui.shared.url import link, read_bound_number, write
 
-MAX_SPARSITY = 0.99
+DEFAULT_SPARSITY, MAX_SPARSITY = 0.9, 0.99
 REFRESH_SECONDS = 5
 LAST_STUDY = "study shown last"
 
@@ -61,7 +61,7 @@ def show_comparison(view: StudyView) -> None:
 
 @st.fragment
 @show_errors
-def show_at_sparsity(view: StudyView, shown: Mapping[str, charts.Style]) -> None:
+def show_at_sparsity(view: StudyView, shown: Mapping[str, Style]) -> None:
     """The slider, and all that follows it."""
     open_clicked_run()
     sparsity = select_sparsity()
@@ -122,7 +122,7 @@ def reset_accuracy_target(recipe: str) -> None:
         write(accuracy=None)
 
 
-def select_methods(view: StudyView) -> dict[str, charts.Style]:
+def select_methods(view: StudyView) -> dict[str, Style]:
     """The styles of the variants to show; nothing selected shows all, or the main ones of many."""
     many = len(view.styles) > MANY_VARIANTS
     names = {variant: style.name for variant, style in view.styles.items()}

@@ -13,6 +13,7 @@ import streamlit as st
 from core.charts import tradeoff as charts
 from core.charts.pareto import pareto_chart, with_recommendation
 from core.charts.slider import with_slider
+from core.charts.styles import Style, assign_styles, select_variants
 from core.i18n import current_language
 from core.report import tables
 from core.results.frame import content_key, study_frame
@@ -24,7 +25,6 @@ from core.runs.polling import signature
 from core.spec.methods import METHODS, variant_label
 
 MANY_VARIANTS = 8  # of more, only the main ones are shown until others are selected
-DEFAULT_SPARSITY = 0.9
 RUN = "run"  # the selection into which a click on a point puts the run
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class StudyView:
     key: tuple[Any, ...]
     runs: pd.DataFrame
     summary: pd.DataFrame
-    styles: Mapping[str, charts.Style]
+    styles: Mapping[str, Style]
     before: pd.DataFrame  # accuracy before fine-tuning, as mean_curves gives it, of those variants that have a curve
     dead: pd.DataFrame  # the runs with layers that lost all their weights
 
@@ -57,7 +57,7 @@ class StudyView:
         return ([name for name in self.styles if name in main] or list(self.styles))[:MANY_VARIANTS]
 
     def tradeoff(
-        self, panel: charts.Panel, shown: Mapping[str, charts.Style], axis: charts.Axis, with_before: bool
+        self, panel: charts.Panel, shown: Mapping[str, Style], axis: charts.Axis, with_before: bool
     ) -> Drawing:
         """The chart with places for the slider's line and rings: building it takes far longer than all the rest."""
 
@@ -70,7 +70,7 @@ class StudyView:
 
         return _cached((*self.key, "tradeoff", panel.metric, axis.column, with_before, *shown), build)
 
-    def pareto(self, cost: charts.Panel, shown: Mapping[str, charts.Style]) -> Drawing:
+    def pareto(self, cost: charts.Panel, shown: Mapping[str, Style]) -> Drawing:
         """Accuracy against ``cost``, with places for the accuracy target and the recommended network."""
 
         def build() -> Drawing:
@@ -79,18 +79,18 @@ class StudyView:
 
         return _cached((*self.key, "pareto", cost.metric, *shown), build)
 
-    def recommend(self, cost: str, target: float, shown: Mapping[str, charts.Style]) -> Recommendation | None:
+    def recommend(self, cost: str, target: float, shown: Mapping[str, Style]) -> Recommendation | None:
         """The run with the lowest ``cost`` of those accurate enough, among the variants shown and dense."""
 
         def build() -> Recommendation | None:
-            runs, summary = (charts.select_variants(rows, shown) for rows in (self.runs, self.summary))
+            runs, summary = (select_variants(rows, shown) for rows in (self.runs, self.summary))
             return recommend(runs, summary, cost, target)
 
         return _cached((*self.key, "recommend", cost, target, *shown), build)
 
     def table(self, shown: Sequence[str]) -> pd.DataFrame:
         """The efficiency table of the variants shown and dense."""
-        rows = charts.select_variants(self.runs, shown)
+        rows = select_variants(self.runs, shown)
         return _cached((*self.key, "table", *shown), lambda: tables.efficiency_table(rows))
 
 
@@ -109,7 +109,7 @@ def _study_view(key: tuple[Any, ...], _frame: pd.DataFrame) -> StudyView:
     path, recipe, *_ = key
     runs = study_frame(_frame, recipe)
     summary = summarise(runs)
-    styles = charts.styles(summary)
+    styles = assign_styles(summary)
     before = mean_curves(sensitivity_frame(Home(path), runs["dense_id"].unique()))
     dead = runs[runs["dead_layers"] != ""]
     return StudyView(key, runs, summary, styles, before[before["variant"].isin(list(styles))], dead)

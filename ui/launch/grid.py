@@ -117,12 +117,12 @@ def parse_sparsity(text: str) -> float:
         value = float(text.replace(",", "."))
     except ValueError:
         raise InputError(
-            t("Sparsity {text} is not a number: give one from 0 to below 1, such as 0.8.", text=repr(text[:40]))
+            "Sparsity {text} is not a number: give one from 0 to below 1, such as 0.8.", text=repr(text[:40])
         ) from None
     value = check_float("sparsity", value, 0, 1, below_high=True)
     if round(value, 2) != value:  # the slider of the Compare page could not be put there
         raise InputError(
-            t("Sparsity {text} has more than two decimals: give one such as 0.87, at most 0.99.", text=text[:40])
+            "Sparsity {text} has more than two decimals: give one such as 0.87, at most 0.99.", text=text[:40]
         )
     return value
 
@@ -132,6 +132,6 @@ def parse_seed(text: str) -> int:
         value = int(text)
     except ValueError:
         raise InputError(
-            t("Seed {text} is not a whole number: give one from 0 up, such as 7.", text=repr(text[:40]))
+            "Seed {text} is not a whole number: give one from 0 up, such as 7.", text=repr(text[:40])
         ) from None
     return check_int("seed", value, 0, MAX_SEED)

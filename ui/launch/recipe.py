@@ -31,7 +31,7 @@ class RecipeChoice:
     def build(self) -> Recipe:
         """InputError for what is not accepted."""
         if self.data == FOLDER_PREFIX:
-            raise InputError(t("Give the folder that holds train/ and test/."))
+            raise InputError("Give the folder that holds train/ and test/.")
         return build_recipe(**asdict(self))
 
 

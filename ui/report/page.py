@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.i18n import current_language, t, tn
+from core.i18n import LANGUAGES, current_language, t, tn, use_language
 from core.report.build import localized_table
 from core.report.export import figure_language, report_name
 from core.report.markdown import escape_markdown
@@ -19,8 +19,6 @@ from ui.report.render import render_report, render_table
 from ui.shared.components import download_button, page_head, select, show_empty_state
 from ui.shared.errors import USER_ERRORS, describe, show_error
 from ui.shared.study_picker import find_studies, select_study, show_sample_banner
-
-REPORTS = {"en": "Report (English)", "ko": "보고서 (한국어)"}  # languages are called by their own names
 
 
 def page() -> None:
@@ -53,12 +51,18 @@ def show_provenance(files: StudyFiles) -> None:
     st.markdown(f":small[{badge}:gray[{escape_markdown(source.summary())} · {runs}]]")
 
 
+def report_label(language: str) -> str:
+    """What to call the report in ``language``, in that language itself."""
+    with use_language(language):
+        return t("Report ({language})", language=LANGUAGES[language])
+
+
 def show_downloads(files: StudyFiles) -> None:
     """Every file of the study, and all of them in one."""
     with st.container(border=True):
         download_button(t("Everything as ZIP"), f"{files.name}.zip", files.archive, primary=True)
         with st.container(horizontal=True, gap="small"):
-            labels = {report_name(language): label for language, label in REPORTS.items()} | result_labels()
+            labels = {report_name(language): report_label(language) for language in LANGUAGES} | result_labels()
             for name, label in labels.items():
                 download_button(label, name, files.texts[name].encode)
         st.caption(
