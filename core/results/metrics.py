@@ -31,8 +31,9 @@ class Metric:
     """One number of a run. ``name``: its column in frames and, if it is measured, the field of RunResult; ``against_dense``
     computes it otherwise, from a study and, row by row, the dense runs.
 
-    ``label`` heads a column of a table, ``title`` names an axis of a chart. ``column``: its heading in the efficiency table
-    as a file, in multiples of ``unit``; empty for a metric that is not in it. There a lower ``rank`` stands further left.
+    ``label`` heads a column of a table, ``title`` names an axis of a chart. ``rank``: its place in the efficiency table, the
+    lowest furthest left; None for a metric that is not in it. ``column``: its heading there in a file, in multiples of
+    ``unit``; by default its name.
     ``is_ratio``: dense over this. ``better`` is None where runs measured at different times cannot be compared.
     """
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from core.i18n import Message
+from core.i18n import N_, Message
 from core.runs.atomic_io import (
     append_line,
     quarantine,
@@ -35,13 +35,13 @@ _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,120}")
 class State(StrEnum):
     """The state of a run, as a person sees it."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-    FAILED = "failed"
-    DONE = "done"
+    QUEUED = N_("queued")
+    RUNNING = N_("running")
+    CANCELLING = N_("cancelling")
+    CANCELLED = N_("cancelled")
+    INTERRUPTED = N_("interrupted")
+    FAILED = N_("failed")
+    DONE = N_("done")
 
 
 UNFINISHED = frozenset({State.QUEUED, State.RUNNING, State.CANCELLING, State.INTERRUPTED})

@@ -67,13 +67,23 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """The recipe in a few words."""
-        data = self.data
-        if data.startswith(FOLDER_PREFIX):
-            data = "folder " + data.rstrip("/").rsplit("/", 1)[-1]
+        """The recipe in a few words, in English."""
+        return " · ".join(map(str, self.label_parts))
+
+    @property
+    def label_parts(self) -> list[Message]:
+        """What there is to say about the recipe in a few words."""
+        data = Message("synthetic") if self.data == "synthetic" else Message.literal(self.data)
+        if self.data.startswith(FOLDER_PREFIX):
+            data = Message("folder {name}", name=self.data.rstrip("/").rsplit("/", 1)[-1])
         epochs = f"{self.train.epochs}" + (f"+{self.finetune.epochs}" if self.finetune else "")
-        batch = "" if self.train.batch_size == 128 else f" · batch {self.train.batch_size}"
-        return f"{self.preset} · {data} · width {self.width} · {epochs} epochs{batch}"
+        parts = [
+            Message.literal(self.preset),
+            data,
+            Message("width {n}", n=self.width),
+            Message("{n} epochs", n=epochs),
+        ]
+        return parts if self.train.batch_size == 128 else [*parts, Message("batch {n}", n=self.train.batch_size)]
 
     @classmethod
     def from_json(cls, data: Any) -> Recipe:
@@ -109,15 +119,13 @@ class RunSpec:
         object.__setattr__(self, "settings", method.complete(dict(self.settings)))
         if self.recipe.finetune is None:
             raise invalid_value("finetune", None, Message("a schedule: a pruned run needs one"))
-        rewind = dict(self.settings).get("rewind_epoch", 0)
-        if isinstance(rewind, int) and rewind > self.recipe.train.epochs:
-            raise invalid_value(
-                "rewind_epoch",
-                rewind,
-                Message("an epoch of the dense run, which has {epochs}", epochs=self.recipe.train.epochs),
-            )
-        rounds, epochs = dict(self.settings).get("rounds"), self.recipe.finetune.epochs
-        if dict(self.settings).get("schedule") == "iterative" and isinstance(rounds, int) and rounds > epochs:
+        settings: dict[str, Any] = dict(self.settings)
+        rewind, epochs = settings.get("rewind_epoch", 0), self.recipe.train.epochs
+        if rewind > epochs:
+            accepted = Message("an epoch of the dense run, which has {epochs}", epochs=epochs)
+            raise invalid_value("rewind_epoch", rewind, accepted)
+        rounds, epochs = settings.get("rounds", 0), self.recipe.finetune.epochs
+        if settings.get("schedule") == "iterative" and rounds > epochs:
             raise invalid_value("rounds", rounds, Message("at most {epochs}, the epochs of retraining", epochs=epochs))
 
     @property
@@ -145,7 +153,7 @@ class RunSpec:
 
     @property
     def label(self) -> str:
-        """The run in a few words, for people; unique within a recipe."""
+        """The run in a few words, in English; unique within a recipe."""
         sparsity = "" if self.is_dense else f" {self.sparsity:g}"
         return f"{self.variant}{sparsity}, seed {self.seed}"
 
