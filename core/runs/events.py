@@ -16,9 +16,7 @@ POLL_SECONDS = 1.0
 # Phases of a run in which it trains or measures, as progress and events name them.
 PHASES = {"train": N_("Training"), "finetune": N_("Fine-tuning"), "measure": N_("Measuring")}
 PREPARE = "prepare"  # the phase before: the data set is being loaded
-STARTED_OVER = {
-    "origin_changed": N_("the pictures, the dense network or the program are not those it began with"),
-}
+STARTED_OVER = {"origin_changed": N_("the pictures, the dense network or the program are not those it began with")}
 _BARE = {"queued": N_("queued"), "cancelled": N_("cancelled")}
 
 
