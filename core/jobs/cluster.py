@@ -38,10 +38,8 @@ _T = TypeVar("_T")
 
 def with_client(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
     """What ``work`` returns, given an asynchronous Dask client of the cluster that executes the runs of ``home``.
-
-    InputError if the cluster can be neither reached nor started, OSError if it goes away during the call. For any thread
-    that has no running event loop; nothing is left open afterwards.
-    """
+    InputError if the cluster can be neither reached nor started, OSError if it goes away during the call. For any
+    thread that has no running event loop; nothing is left open afterwards."""
     named = named_scheduler()
     if named:
         _check_reachable(named)

@@ -29,10 +29,8 @@ Executor = Callable[[Path], Any]
 
 def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> str:
     """Execute the run in the folder ``run_path`` and return its state; every failure is recorded in the folder.
-
     ``executor``: the function that executes a run's folder, as module:name. ``dense``: only a dependency for Dask; the
-    dense run's state is read from its folder.
-    """
+    dense run's state is read from its folder."""
     folder = RunFolder(Path(run_path))
     if not folder.path.is_dir():
         return State.CANCELLED.value  # deleted while it waited

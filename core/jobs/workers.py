@@ -97,10 +97,8 @@ async def open_workers(
     timeout: float | None = None,
 ) -> AsyncIterator[list[Nanny]]:
     """A worker for each of ``devices``, in a process of its own; all are killed at the end, with whatever they execute.
-
     ``host``: where they listen, by default on every interface. ``folder``: for their scratch files, by default the
-    system's. ``timeout``: seconds to wait for the scheduler, by default for ever; TimeoutError after that.
-    """
+    system's. ``timeout``: seconds to wait for the scheduler, by default for ever; TimeoutError after that."""
     from distributed import Nanny  # noqa: PLC0415 - takes a second; imported under the Dask configuration
 
     nannies = [

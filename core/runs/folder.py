@@ -58,6 +58,7 @@ class Home:
     checkpoints = _Child("checkpoints")
     cache = _Child("cache")
     data = _Child("data")
+    trash = _Child("trash")  # deleted runs
 
     def prepare(self) -> Home:
         """Make the folders; InputError with the reason if they cannot be written."""
@@ -118,6 +119,8 @@ class RunFolder:
     events_path = _Child("events.jsonl")
     model_path = _Child("model.safetensors")
     log_path = _Child("log.txt")
+    diagnostics_path = _Child("examination.json")
+    sensitivity_path = _Child("sensitivity.json")
     _progress_path = _Child("progress.json")
     _cancel_path = _Child("cancel")
 

@@ -18,10 +18,8 @@ _PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 10.0, 2.0
 
 
 class ThrottledReader(Generic[T]):
-    """The value that ``read`` returned last. One thread at a time calls it, after a pause; the others get the last value.
-
-    ``read`` returns the value and the number of folders that it read. Its errors reach the caller.
-    """
+    """The value that ``read`` returned last. One thread at a time calls it, after a pause; the others get the last
+    value. ``read`` returns the value and the number of folders that it read. Its errors reach the caller."""
 
     def __init__(self, read: Callable[[], tuple[T, int]]) -> None:
         self._read = read

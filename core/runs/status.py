@@ -57,10 +57,8 @@ class Statuses:
 
     def read(self) -> list[RunStatus]:
         """Every run: the recipe that was launched last first, within a recipe in the order of launching, so that a run
-        keeps its place until something new is launched. InputError if the home cannot be read.
-
-        Where there are hundreds of runs it may be a moment old, two seconds at most.
-        """
+        keeps its place until something new is launched. InputError if the home cannot be read. Where there are hundreds
+        of runs it may be a moment old, two seconds at most."""
         return list(self._reader.get())
 
     def unfinished(self, finished: Container[str]) -> list[RunStatus]:
@@ -111,11 +109,9 @@ def group_failures(runs: Iterable[RunStatus]) -> list[FailureGroup]:
 
 
 def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
-    """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures. A pruned run has one more, its
-    accuracy right after the last cut: phase ``pruned``, at epoch 0 if it was cut before the first.
-
-    Where a killed run did an epoch again, the later one counts. Garbled events are passed over.
-    """
+    """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures. A pruned run has one
+    more, its accuracy right after the last cut: phase ``pruned``, at epoch 0 if it was cut before the first. Where a
+    killed run did an epoch again, the later one counts. Garbled events are passed over."""
     rows: dict[tuple[str, str, float], dict[str, Any]] = {}
     for folder in folders:
         for event in folder.events():

@@ -9,11 +9,8 @@ from core.i18n import N_, Message
 
 
 class InputError(ValueError):
-    """Input from outside that is not accepted: one sentence that says what is.
-
-    ``InputError("{path} is missing.", path=path)``: ``str`` is English, ``message.localized()`` the reader's language. Of a
-    field that is an OSError the reason is shown.
-    """
+    """Input from outside that is not accepted, as ``InputError("{path} is missing.", path=path)``: one sentence that says
+    what is. ``str`` is English, ``message.localized()`` the reader's language. An OSError as a field shows its reason."""
 
     def __init__(self, template: str | Message, /, **fields: object) -> None:
         shown = {name: os_reason(value) if isinstance(value, OSError) else value for name, value in fields.items()}

@@ -22,11 +22,9 @@ def study_runs(
     seeds: Sequence[int],
     settings: Mapping[str, Mapping[str, Scalar]] | None = None,
 ) -> list[RunSpec]:
-    """Every run of the study, dense runs first, each once.
-
-    Sparsity 0.0 stands for the dense run, whatever the method. ``settings`` are given per method. InputError for a
-    value that is not accepted, for an empty choice and for more than 2,000 runs.
-    """
+    """Every run of the study, dense runs first, each once. Sparsity 0.0 stands for the dense run, whatever the method.
+    ``settings`` are given per method. InputError for a value that is not accepted, for an empty choice and for more
+    than 2,000 runs."""
     given = ((Message("methods"), methods), (Message("sparsities"), sparsities), (Message("seeds"), seeds))
     for name, chosen in given:
         if not chosen:

@@ -40,11 +40,9 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that runs of one comparison share: data, network and schedules.
-
-    ``data``: cifar10, synthetic or folder:PATH. ``width``: channels of the first stage (64 is ResNet-18).
-    ``precision``: auto is bf16 autocast on CUDA and fp32 elsewhere. ``finetune`` is None for a dense run alone.
-    """
+    """All that runs of one comparison share: data, network and schedules. ``data``: cifar10, synthetic or folder:PATH.
+    ``width``: channels of the first stage (64 is ResNet-18). ``precision``: auto is bf16 autocast on CUDA and fp32
+    elsewhere. ``finetune`` is None for a dense run alone."""
 
     preset: str
     data: str
