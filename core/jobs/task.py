@@ -36,7 +36,7 @@ def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> s
         return State.CANCELLED.value  # deleted while it waited
     try:
         return _run_with_dense(folder, load_function(executor)).value
-    except Exception as error:
+    except Exception as error:  # whatever it is: a run ends with a reason in its folder
         _log_traceback(folder)
         if isinstance(error, InputError):
             return _fail(folder, FailureCode.INVALID_INPUT, error.message).value
@@ -56,7 +56,7 @@ def sensitivity_task(run_path: str, measure: str = SENSITIVITY, dense: object = 
         return
     try:
         finished = _compute_slice(folder, load_function(measure))
-    except Exception:
+    except Exception:  # whatever it is: the run itself is done, and its page can do without the curves
         _log_traceback(folder)
         return
     if not finished:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # together against 1,762 at width 8, 76 against 73 at width 64), and most so where operations are short.
 MAX_CPU_WORKERS = 4
 WORKERS_VARIABLE = "PRUNESCOPE_WORKERS"
+# Of a Scheduler, whose web server is started all the same: on a free port, for this machine only.
+NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 BYTES_PER_CPU_WORKER = 3 * 2**30  # what a run of the full width may take
 
 

@@ -14,7 +14,7 @@ from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times
 
 
 @pytest.fixture(autouse=True)
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task, "POLL_SECONDS", 0.02)
 
 
