@@ -137,17 +137,17 @@ async def _check_environment(client: Client, folder: Path) -> None:
         raise InputError(
             "The scheduler cannot load PruneScope ({reason}): {remedy}.", reason=error, remedy=remedy
         ) from None
-    for worker, seen in (await client.run(_is_folder, str(folder), on_error="return")).items():
-        if isinstance(seen, OSError):  # it went away, and the scheduler gives its runs to others
+    for worker, result in (await client.run(_is_folder, str(folder), on_error="return")).items():
+        if isinstance(result, OSError):  # it went away, and the scheduler gives its runs to others
             continue
-        if isinstance(seen, Exception):
+        if isinstance(result, Exception):
             raise InputError(
                 "The worker {worker} cannot load PruneScope ({reason}): {remedy}.",
                 worker=worker,
-                reason=seen,
+                reason=result,
                 remedy=remedy,
             )
-        if not seen:
+        if not result:
             raise InputError(
                 "The worker {worker} does not see {folder}: both computers must share it under this path.",
                 worker=worker,

@@ -55,9 +55,9 @@ class Queue:
         queued, active, done = [], [], []
         folders = []
         with self._locked():
-            wanted = with_dense(specs)
-            self._check_size(wanted)
-            for spec in wanted:
+            runs = with_dense(specs)
+            self._check_size(runs)
+            for spec in runs:
                 folder = self.home.create(spec)
                 state = folder.state()
                 if state == State.DONE:
@@ -72,9 +72,9 @@ class Queue:
         self._dispatch(folders)
         return Submission(tuple(queued), tuple(active), tuple(done))
 
-    def _check_size(self, wanted: Iterable[RunSpec]) -> None:
+    def _check_size(self, runs: Iterable[RunSpec]) -> None:
         unfinished = {folder.run_id for folder in self.home.runs() if not folder.result_path.exists()}
-        count = len(unfinished.union(spec.run_id for spec in wanted if not self.home.run(spec.run_id).path.exists()))
+        count = len(unfinished.union(spec.run_id for spec in runs if not self.home.run(spec.run_id).path.exists()))
         if count > MAX_QUEUE:
             raise InputError(
                 "{count:,} runs would be unfinished: launch at most {most:,} at a time, or delete some first.",

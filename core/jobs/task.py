@@ -80,7 +80,10 @@ def _compute_slice(folder: RunFolder, compute: Callable[[Path, float], bool]) ->
 
 
 def _run_with_dense(folder: RunFolder, execute: Executor) -> State:
-    if not folder.spec.is_dense and folder.state() in UNFINISHED:
+    if not folder.spec.is_dense:
+        state = folder.state()
+        if state not in UNFINISHED:  # never read twice: a run that is queued again at this moment has a task of its own
+            return state
         dense = RunFolder(folder.path.with_name(folder.spec.dense.run_id))
         state = _run_to_end(dense, execute)
         if state == State.FAILED and folder.state() in UNFINISHED:

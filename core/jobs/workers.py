@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dask.system import CPU_COUNT
 
 from core.jobs.cluster import SCHEDULER_VARIABLE
+from core.jobs.system_load import nvidia_smi
 from core.spec.validate import check_int
 
 if TYPE_CHECKING:
@@ -43,11 +43,7 @@ def local_devices() -> list[str]:
 
 def visible_gpus() -> list[str]:
     """CUDA_VISIBLE_DEVICES for each GPU that may be used; empty without a GPU."""
-    try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    count = sum(line.startswith("GPU ") for line in listing.splitlines())
+    count = sum(line.startswith("GPU ") for line in nvidia_smi("-L", timeout=30))
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return [str(index) for index in range(count)]

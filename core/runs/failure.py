@@ -31,8 +31,8 @@ class RunFailure:
 
     def to_json(self) -> dict[str, Any]:
         """The fields of its event."""
-        known = {"code": self.code.value, "message": self.message.to_json()}
-        return known if self.smaller_batch is None else {**known, "smaller_batch": self.smaller_batch}
+        fields = {"code": self.code.value, "message": self.message.to_json()}
+        return fields if self.smaller_batch is None else {**fields, "smaller_batch": self.smaller_batch}
 
     @classmethod
     def from_events(cls, events: Sequence[Mapping[str, Any]]) -> RunFailure:

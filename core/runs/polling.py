@@ -40,10 +40,9 @@ class ThrottledReader(Generic[T]):
                 return self._last[0]  # another thread has read it meanwhile
             began = time.monotonic()
             value, count = self._read()
-            took = time.monotonic() - began
+            ended = time.monotonic()
             self._last = [value]
-            pause = min(_PAUSE_FACTOR * took, _MAX_PAUSE_SECONDS) if count >= MANY else 0.0
-            self._next = began + took + pause
+            self._next = ended + (min(_PAUSE_FACTOR * (ended - began), _MAX_PAUSE_SECONDS) if count >= MANY else 0.0)
             return value
         finally:
             self._lock.release()

@@ -72,9 +72,9 @@ class Statuses:
         self._reader.invalidate()
 
     def _read(self) -> tuple[list[RunStatus], int]:
-        seen = {folder.run_id: self._read_one(folder) for folder in self.home.runs()}
-        self._known = seen
-        return _sort([status for _, status in seen.values()]), len(seen)
+        entries = {folder.run_id: self._read_one(folder) for folder in self.home.runs()}
+        self._known = entries
+        return _sort([status for _, status in entries.values()]), len(entries)
 
     def _read_one(self, folder: RunFolder) -> tuple[Signature, RunStatus]:
         files = signature(folder.path, _FILES)
@@ -191,9 +191,9 @@ def _epoch_fraction(event: dict[str, Any]) -> float:
 
 
 def _created(folder: RunFolder, events: list[dict[str, Any]]) -> float:
-    noted = finite(events[0].get("t")) if events else None
-    if noted is not None and 0 < noted < MAX_TIME:
-        return noted
+    first = finite(events[0].get("t")) if events else None
+    if first is not None and 0 < first < MAX_TIME:
+        return first
     try:
         return modified(folder.path)
     except OSError:

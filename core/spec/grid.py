@@ -25,8 +25,8 @@ def study_runs(
     """Every run of the study, dense runs first, each once. Sparsity 0.0 stands for the dense run, whatever the method.
     ``settings`` are given per method. InputError for a value that is not accepted, for an empty choice and for more
     than 2,000 runs."""
-    given = ((Message("methods"), methods), (Message("sparsities"), sparsities), (Message("seeds"), seeds))
-    for name, chosen in given:
+    choices = ((Message("methods"), methods), (Message("sparsities"), sparsities), (Message("seeds"), seeds))
+    for name, chosen in choices:
         if not chosen:
             raise InputError("{choice} is empty: choose at least one.", choice=name)
     size = len(methods) * len(sparsities) * len(seeds)
