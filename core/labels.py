@@ -20,7 +20,7 @@ Settings = Iterable[tuple[str, Scalar]]
 
 def recipe_name(recipe: Recipe) -> str:
     """A recipe in a few words, as Recipe.label in English."""
-    return " · ".join(part.localized() for part in recipe.label_parts)
+    return recipe.describe(t)
 
 
 def variant_name(method: str, settings: Settings = ()) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from core.i18n import Message
+from core.i18n import N_, Message
 from core.spec.errors import invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import DENSE, METHODS, find_method, variant_label
@@ -66,22 +67,18 @@ class Recipe:
     @property
     def label(self) -> str:
         """The recipe in a few words, in English."""
-        return " · ".join(map(str, self.label_parts))
+        return self.describe()
 
-    @property
-    def label_parts(self) -> list[Message]:
-        """What there is to say about the recipe in a few words."""
-        data = Message("synthetic") if self.data == "synthetic" else Message.literal(self.data)
-        if self.data.startswith(FOLDER_PREFIX):
-            data = Message("folder {name}", name=self.data.rstrip("/").rsplit("/", 1)[-1])
+    def describe(self, fill_in: Callable[..., str] = str.format) -> str:
+        """The recipe in a few words; ``fill_in`` makes text of a template and its fields, as i18n.t does."""
+        data, batch = self.data, self.train.batch_size
+        if data.startswith(FOLDER_PREFIX):
+            data = fill_in(N_("folder {name}"), name=data.rstrip("/").rsplit("/", 1)[-1])
+        elif data == "synthetic":
+            data = fill_in(N_("synthetic"))
         epochs = f"{self.train.epochs}" + (f"+{self.finetune.epochs}" if self.finetune else "")
-        parts = [
-            Message.literal(self.preset),
-            data,
-            Message("width {n}", n=self.width),
-            Message("{n} epochs", n=epochs),
-        ]
-        return parts if self.train.batch_size == 128 else [*parts, Message("batch {n}", n=self.train.batch_size)]
+        parts = [self.preset, data, fill_in(N_("width {n}"), n=self.width), fill_in(N_("{n} epochs"), n=epochs)]
+        return " · ".join(parts if batch == 128 else [*parts, fill_in(N_("batch {n}"), n=batch)])
 
     @classmethod
     def from_json(cls, data: Any) -> Recipe:
