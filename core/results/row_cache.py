@@ -25,8 +25,12 @@ NAME = "results.json"
 _CORE = Path(__file__).resolve().parents[1]
 # What a row depends on beside the record itself.
 MADE_BY = (
-    *("results/frame.py", "results/metrics.py"),
-    *("runs/record.py", "runs/result.py", "spec/methods.py", "spec/spec.py"),
+    "results/frame.py",
+    "results/metrics.py",
+    "runs/record.py",
+    "runs/result.py",
+    "spec/methods.py",
+    "spec/spec.py",
 )
 
 

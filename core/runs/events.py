@@ -19,8 +19,10 @@ PREPARE = "prepare"  # the phase before: the data set is being loaded
 STARTED_OVER = {"origin_changed": N_("the pictures, the dense network or the program are not those it began with")}
 # Fields of sentences that are called otherwise in the journal.
 _FIELDS = {
-    **{"accuracy": "test_accuracy", "speed": "images_per_second"},
-    **{"sparsity": "reached_sparsity", "size": "model_size_mb"},
+    "accuracy": "test_accuracy",
+    "speed": "images_per_second",
+    "sparsity": "reached_sparsity",
+    "size": "model_size_mb",
 }
 _BARE = {"queued": N_("queued"), "cancelled": N_("cancelled")}
 
