@@ -102,6 +102,7 @@ def test_a_made_up_method_is_in_curves_frame_and_table_and_beside_its_baseline(m
 
 def test_launch_offers_a_made_up_method_with_its_setting(made_up, home, monkeypatch):
     submitted = []
+    monkeypatch.setattr("ui.shared.services.BackgroundReconciler.poll", lambda self: None)  # it would start a cluster
     monkeypatch.setattr(Queue, "_dispatch", lambda self, folders: submitted.extend(folder.spec for folder in folders))
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run().switch_page("pages/launch.py").run()
     app = app.button_group(key="methods to launch").set_value(["made_up"]).run()

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.i18n import t
-from core.jobs.command import FORMS, export_path, make_export
+from core.jobs.command import EXPORT_FORMATS, export_path, make_export
 from core.results.sample import is_sample
 from core.runs.folder import RunFolder
 from ui.model import snippets
@@ -74,7 +74,7 @@ def _show_export(folder: RunFolder, form: str) -> None:
     """The network in another form, which is made on request: that needs a process of its own and some seconds."""
     path = export_path(home(), folder, form)
     if path.is_file():
-        _download_button(path, f"{folder.run_id}.{FORMS[form].ending}")
+        _download_button(path, f"{folder.run_id}.{EXPORT_FORMATS[form].ending}")
         return
     if st.button(t("Make the file"), key=f"make {form}", icon=":material/settings:"):
         with st.spinner(t("Making the file …")):
