@@ -23,15 +23,21 @@ def recipe_name(recipe: Recipe) -> str:
     return recipe.describe(t)
 
 
+def method_name(method: str) -> str:
+    """A method; another language than English adds the English name in brackets."""
+    label = method_label(method)
+    name = t(label)
+    return name if name == label else f"{name} ({label})"
+
+
 def variant_name(method: str, settings: Settings = ()) -> str:
     """A method and those of its settings that are not the default, as ``variant_label`` in English."""
-    return _with_settings(t(method_label(method)), method, settings)
+    return _with_settings(method_name(method), method, settings)
 
 
 def short_variant_name(method: str, settings: Settings = ()) -> str:
-    """The same without the English name in brackets that other languages add: for a column of a table."""
-    label = method_label(method)
-    return _with_settings(t(label).removesuffix(f" ({label})"), method, settings)
+    """The same without the name in brackets: for a column of a table."""
+    return _with_settings(t(method_label(method)), method, settings)
 
 
 def variant_names(rows: pd.DataFrame, name: Callable[[str, Settings], str] = variant_name) -> dict[str, str]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import altair as alt
 import pandas as pd
 
-from core.i18n import t
-from core.labels import variant_names
+from core.labels import method_name, variant_names
 from core.spec.methods import DENSE, METHODS, variant_label
 
 # Okabe and Ito's colours, told apart by colour-blind people, those first that stand out on white and on black alike; then
@@ -40,7 +39,7 @@ DENSE_STYLE = Style("#808080", "circle", "●", (4, 4))
 
 def with_dense(styles: Mapping[str, Style]) -> dict[str, Style]:
     """``styles`` and the dense run's, in the order of a legend."""
-    return {**styles, variant_label(DENSE, {}): replace(DENSE_STYLE, name=t("Dense"))}
+    return {**styles, variant_label(DENSE, {}): replace(DENSE_STYLE, name=method_name(DENSE))}
 
 
 def localized_styles(styles: Mapping[str, Style]) -> dict[str, Style]:

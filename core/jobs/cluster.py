@@ -19,7 +19,7 @@ import psutil
 
 from core.i18n import Message
 from core.runs.atomic_io import parse_object
-from core.runs.folder import Home
+from core.runs.folder import REPOSITORY, Home
 from core.runs.lease import is_alive
 from core.spec.errors import InputError, invalid_value
 
@@ -32,7 +32,6 @@ CONNECT_SECONDS = 4.0
 CALL_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _ADDRESS = re.compile(r"tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
-_ROOT = Path(__file__).resolve().parents[2]
 _T = TypeVar("_T")
 
 
@@ -117,7 +116,7 @@ def _start_local_cluster(home: Home, log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "core.jobs.local_cluster", str(home.path.resolve())],
-            cwd=_ROOT,
+            cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

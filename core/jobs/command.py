@@ -13,12 +13,11 @@ from pathlib import Path
 
 from core.i18n import Message
 from core.runs.atomic_io import sha256
-from core.runs.folder import Home, RunFolder
+from core.runs.folder import REPOSITORY, Home, RunFolder
 from core.spec.errors import InputError
 
 MAX_SECONDS = 900.0
 ERROR_FILE_VARIABLE = "PRUNESCOPE_ERROR_FILE"  # names the file in which a command leaves its error for the app
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def _run(command: str, folder: RunFolder, *options: str) -> None:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "core", command, folder.run_id, *options, "--home", str(home)],
-                cwd=_ROOT,
+                cwd=REPOSITORY,
                 env={**os.environ, ERROR_FILE_VARIABLE: error_file.name},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -86,14 +85,11 @@ def _run(command: str, folder: RunFolder, *options: str) -> None:
                 minutes=MAX_SECONDS / 60,
             ) from None
         if done.returncode:
-            raise InputError(_error(command, error_file.read(), done))
+            raise InputError(_error(command, error_file.read()))
 
 
-def _error(command: str, reported: bytes, done: subprocess.CompletedProcess[str]) -> Message:
-    """Why ``command`` failed: what it reported; of an unforeseen error the last line of its traceback."""
+def _error(command: str, reported: bytes) -> Message:
+    """Why ``command`` failed: what it reported, else it was killed."""
     with suppress(ValueError):
         return Message.from_json(json.loads(reported))
-    lines = done.stderr.strip().splitlines()
-    if done.returncode > 0 and lines:
-        return Message("The command {command} failed: {reason}", command=command, reason=lines[-1][:300])
     return Message("The command {command} was killed, perhaps for want of memory.", command=command)

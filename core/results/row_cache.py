@@ -26,9 +26,9 @@ _CORE = Path(__file__).resolve().parents[1]
 # What a row depends on beside the record itself.
 MADE_BY = (
     "results/frame.py",
-    "results/metrics.py",
     "runs/record.py",
     "runs/result.py",
+    "spec/method.py",
     "spec/methods.py",
     "spec/spec.py",
 )

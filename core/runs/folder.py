@@ -22,6 +22,7 @@ from core.runs.result import RESULT, RunResult
 from core.spec.errors import InputError, invalid_value
 from core.spec.spec import RunSpec
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,120}")
 
 
@@ -59,6 +60,11 @@ class Home:
     cache = _Child("cache")
     data = _Child("data")
     trash = _Child("trash")  # deleted runs
+
+    @classmethod
+    def default(cls) -> Home:
+        """The home that PRUNESCOPE_HOME names, else the repository."""
+        return cls(Path(os.environ.get("PRUNESCOPE_HOME") or REPOSITORY).expanduser().absolute())
 
     def prepare(self) -> Home:
         """Make the folders; InputError with the reason if they cannot be written."""

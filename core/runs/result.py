@@ -8,8 +8,9 @@ one number may have altered others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import AllowInfNan, TypeAdapter
 
 from core.runs.record import (
     Amount,
@@ -25,7 +26,6 @@ from core.runs.record import (
     Share,
     Sparsity,
 )
-from core.spec.method import Scalar
 
 
 class Environment(Record):
@@ -115,7 +115,7 @@ class RunResult(Record):
     model_size_mb: Positive
     model_sha256: Digest | None = None
     inference_latency_ms: Positive
-    settings: Mapping[str, Scalar] = {}
+    settings: Mapping[str, str | int | Annotated[float, AllowInfNan(False)] | bool] = {}
     data: str | None = None
     preset: str | None = None
     schedule: TrainingSchedule | None = None

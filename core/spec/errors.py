@@ -21,12 +21,12 @@ class InputError(ValueError):
         return type(self), (self.message,)
 
 
-def invalid_value(field: str, value: object, accepted: Message) -> InputError:
+def invalid_value(field: str | Message, value: object, accepted: Message) -> InputError:
     """The error for ``field = value``, cut short so that hostile input cannot flood a terminal or a page."""
     try:
         shown = " ".join(repr(value).split())
     except ValueError:  # Python does not print whole numbers of thousands of digits
-        shown = f"a {type(value).__name__} too long to print"
+        shown = "..."
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return InputError(

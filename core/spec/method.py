@@ -91,7 +91,7 @@ class Method:
         unknown = [name for name in given if name not in known]
         if unknown:
             accepted = Message.literal(", ".join(known)) if known else Message("none: this method has no settings")
-            raise invalid_value(f"setting of {self.name}", unknown[0], accepted)
+            raise invalid_value(Message("setting of {method}", method=self.name), unknown[0], accepted)
         complete = {name: setting.check(given.get(name, setting.default)) for name, setting in known.items()}
         for name, setting in known.items():
             # One run must have one identity: a setting that has no effect cannot have another value.
@@ -99,7 +99,8 @@ class Method:
                 assert setting.only_with is not None
                 needed = "{}={}".format(*setting.only_with)
                 accepted = Message("{default} unless {needed}", default=setting.default, needed=needed)
-                raise invalid_value(f"{name} of {self.name}", complete[name], accepted)
+                field = Message("{setting} of {method}", setting=name, method=self.name)
+                raise invalid_value(field, complete[name], accepted)
         return tuple(complete.items())
 
     def setting(self, name: str) -> Setting:

@@ -105,9 +105,9 @@ class RunSpec:
         object.__setattr__(self, "sparsity", check_float("sparsity", self.sparsity, 0, 1, below_high=True))
         if self.method == DENSE:
             if self.sparsity:
-                raise invalid_value("sparsity of a dense run", self.sparsity, Message("0"))
+                raise invalid_value(Message("sparsity of a dense run"), self.sparsity, Message("0"))
             if self.settings:
-                raise invalid_value("settings of a dense run", dict(self.settings), Message("none"))
+                raise invalid_value(Message("settings of a dense run"), dict(self.settings), Message("none"))
             object.__setattr__(self, "recipe", replace(self.recipe, finetune=None))
             return
         method = find_method(self.method)

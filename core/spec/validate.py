@@ -53,5 +53,7 @@ def check_keys(field: str, value: Any, accepted: Collection[str]) -> dict[str, A
     if not isinstance(value, dict):
         raise invalid_value(field, value, Message("an object with the keys {choices}", choices=", ".join(accepted)))
     if set(value) != set(accepted):
-        raise invalid_value(f"the keys of {field}", sorted(map(str, value)), Message.literal(", ".join(accepted)))
+        raise invalid_value(
+            Message("the keys of {field}", field=field), sorted(map(str, value)), Message.literal(", ".join(accepted))
+        )
     return value

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
-from core.labels import value_name
+from core.labels import method_name, value_name
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.method import Method, Scalar
@@ -55,7 +55,7 @@ def select_runs() -> RunsChoice:
 
 def select_methods(label: str, key: str, names: list[str]) -> list[str]:
     """Some of ``names``: at first all that a study compares by default."""
-    labels = {name: t(METHODS[name].label) for name in names}
+    labels = {name: method_name(name) for name in names}
     default = [name for name in names if name in default_methods()]
     explanation = "  \n".join(f"**{labels[name]}**: {t(METHODS[name].summary)}" for name in names)
     return pills(label, key, labels, default, persist_state="session", help=explanation)
@@ -84,7 +84,7 @@ def select_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
     if adjustable:
         with st.expander(t("Settings of the methods"), icon=":material/settings:"):
             for method in adjustable:
-                st.markdown(f"**{t(method.label)}**")
+                st.markdown(f"**{method_name(method.name)}**")
                 selected[method.name] = select_settings_of(method)
     return selected
 

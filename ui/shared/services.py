@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
@@ -17,12 +16,11 @@ from core.runs.status import Statuses
 from ui.shared.errors import USER_ERRORS, describe, show_error
 
 RECONCILE_SECONDS = 15.0
-_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def home() -> Home:
     """The home that PRUNESCOPE_HOME names, else the repository."""
-    return Home(Path(os.environ.get("PRUNESCOPE_HOME") or _REPOSITORY).expanduser().resolve())
+    return Home.default()
 
 
 def results(place: Home | None = None) -> Results:
