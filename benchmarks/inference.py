@@ -19,9 +19,10 @@ from benchmarks._common import machine, options, peaks, show
 from core.engine.counts import macs_per_layer
 from core.engine.deploy import folded
 from core.engine.device import choose_device, place, threads
-from core.engine.latency import Latency, large_batch, time_deployed, time_latency
+from core.engine.latency import large_batch, time_deployed, time_latency
 from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet, resnet18
 from core.engine.pruning.structured import structured_prune_filters
+from core.runs.result import Timing
 
 SPARSITY, SECONDS, QUICK_SECONDS = 0.9, 4.0, 0.02
 HEAD = ["Batch", "Network", "Form", "ms a picture", "Speed-up", "Floor, ms", "Distance"]
@@ -54,7 +55,7 @@ def floor_ms(model: ResNet, batch: int, flops: float, bandwidth: float) -> float
 def measure(networks: dict[str, ResNet], batch: int, seconds: float, *, compiled: bool, size: int) -> list[list[str]]:
     device = next(networks["dense"].parameters()).device
     found = time_deployed(networks, batch, seconds=seconds)
-    forms: dict[str, dict[str, Latency]] = {
+    forms: dict[str, dict[str, Timing]] = {
         "eager": {name: one.eager for name, one in found.items()},
         "optimised": {name: one.optimised for name, one in found.items() if one.optimised},
     }

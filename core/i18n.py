@@ -9,6 +9,7 @@ LABEL = N_("Magnitude")                       # marked for translation here, tra
 from __future__ import annotations
 
 import gettext
+import math
 import re
 import string
 from collections.abc import Callable, Iterator, Mapping
@@ -50,14 +51,15 @@ def use_language(language: str) -> Iterator[None]:
 
 
 def t(sentence: str, /, **fields: object) -> str:
-    """``sentence`` in the current language with its ``{fields}`` filled in; in English if nobody has translated it."""
+    """``sentence`` in the current language with its ``{fields}`` filled in, in English if nobody has translated it. A field
+    may be a :class:`Message`."""
     translated = _catalogue(current_language()).gettext(sentence) if sentence else ""
-    return translated.format(**fields) if fields else translated
+    return translated.format(**_localized(fields)) if fields else translated
 
 
 def tn(one: str, many: str, n: int, /, **fields: object) -> str:
     """``one`` or ``many``, whichever the language says for ``n``, which fills in the field of that name."""
-    return _catalogue(current_language()).ngettext(one, many, n).format(n=n, **fields)
+    return _catalogue(current_language()).ngettext(one, many, n).format(n=n, **_localized(fields))
 
 
 def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name for it
@@ -80,8 +82,7 @@ class Message:
 
     def localized(self) -> str:
         """In the current language."""
-        worded = {name: _within(value) for name, value in self.fields.items()}
-        return t(self.template, **worded)
+        return t(self.template, **self.fields)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Message) and self.to_json() == other.to_json()
@@ -124,13 +125,16 @@ def _is_harmless(part: tuple[str, str | None, str | None, str | None]) -> bool:
     return name is None or (name.isidentifier() and re.fullmatch(r"[,\d.]{0,3}[a-z%]?", form or "") is not None)
 
 
-def _within(value: object) -> object:
-    return value.localized().removesuffix(".") if isinstance(value, Message) else value
+def _localized(fields: Mapping[str, object]) -> dict[str, object]:
+    """``fields`` of a sentence; one that is a message loses its full stop."""
+    return {n: v.localized().removesuffix(".") if isinstance(v, Message) else v for n, v in fields.items()}
 
 
 def _plain(value: object) -> Any:
     if isinstance(value, Message):
         return value.to_json()
+    if isinstance(value, float) and not math.isfinite(value):  # which JSON has no number for
+        return str(value)
     return value if isinstance(value, str | int | float) else str(value)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from core.i18n import t
 from core.runs.folder import State
 from core.spec.method import Scalar
-from core.spec.methods import DENSE, METHODS, changed_settings
-from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
+from core.spec.methods import DENSE, changed_settings, method_label
+from core.spec.spec import Recipe, RunSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,25 +20,24 @@ Settings = Iterable[tuple[str, Scalar]]
 
 def recipe_name(recipe: Recipe) -> str:
     """A recipe in a few words, as Recipe.label in English."""
-    data, finetune, batch = recipe.data, recipe.finetune, recipe.train.batch_size
-    epochs = f"{recipe.train.epochs}" + (f"+{finetune.epochs}" if finetune else "")
-    if data.startswith(FOLDER_PREFIX):
-        data = t("folder {name}", name=data.rstrip("/").rsplit("/", 1)[-1])
-    elif data == "synthetic":
-        data = t("synthetic")
-    parts = [recipe.preset, data, t("width {n}", n=recipe.width), t("{n} epochs", n=epochs)]
-    return " · ".join([*parts, *([] if batch == 128 else [t("batch {n}", n=batch)])])
+    return recipe.describe(t)
+
+
+def method_name(method: str) -> str:
+    """A method; another language than English adds the English name in brackets."""
+    label = method_label(method)
+    name = t(label)
+    return name if name == label else f"{name} ({label})"
 
 
 def variant_name(method: str, settings: Settings = ()) -> str:
     """A method and those of its settings that are not the default, as ``variant_label`` in English."""
-    return _with_settings(t("Dense") if method == DENSE else t(METHODS[method].label), method, settings)
+    return _with_settings(method_name(method), method, settings)
 
 
 def short_variant_name(method: str, settings: Settings = ()) -> str:
-    """The same without the English name in brackets that other languages add: for a column of a table."""
-    label = "Dense" if method == DENSE else METHODS[method].label
-    return _with_settings(t(label).removesuffix(f" ({label})"), method, settings)
+    """The same without the name in brackets: for a column of a table."""
+    return _with_settings(t(method_label(method)), method, settings)
 
 
 def variant_names(rows: pd.DataFrame, name: Callable[[str, Settings], str] = variant_name) -> dict[str, str]:
@@ -80,15 +79,7 @@ def _run_name(method: str, settings: Settings, sparsity: float, seed: int) -> st
 
 def state_name(state: State) -> str:
     """A run's state within a sentence."""
-    return {
-        State.QUEUED: t("queued"),
-        State.RUNNING: t("running"),
-        State.CANCELLING: t("cancelling"),
-        State.CANCELLED: t("cancelled"),
-        State.INTERRUPTED: t("interrupted"),
-        State.FAILED: t("failed"),
-        State.DONE: t("done"),
-    }[state]
+    return t(state.value)
 
 
 def duration(seconds: float) -> str:

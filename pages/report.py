@@ -1,4 +1,4 @@
-"""Report: what a study found, in words, figures and tables, to read here and to take along."""
+"""Report: what a study found, in words, figures and tables, to read here and to download."""
 
 from ui.report.page import page
 from ui.shared.navigation import render_page

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.charts.tradeoff import styles
+from core.charts.styles import assign_styles
 from core.cli.main import main
 from core.jobs.queue import Queue
 from core.report.study import find_study
@@ -95,13 +95,14 @@ def test_a_made_up_method_is_in_curves_frame_and_table_and_beside_its_baseline(m
         write_result(home, spec)
     study = find_study(home)
     assert "Made up" in set(efficiency_table(study.frame)["method"])
-    assert list(styles(summarise(study.frame))) == ["Random", "Made up"]  # more methods than there are colours
+    assert list(assign_styles(summarise(study.frame))) == ["Random", "Made up"]  # more methods than there are colours
     assert made_up in one_shot_methods()
     assert made_up.has_to_beat(METHODS["random"])
 
 
 def test_launch_offers_a_made_up_method_with_its_setting(made_up, home, monkeypatch):
     submitted = []
+    monkeypatch.setattr("ui.shared.services.BackgroundReconciler.poll", lambda self: None)  # it would start a cluster
     monkeypatch.setattr(Queue, "_dispatch", lambda self, folders: submitted.extend(folder.spec for folder in folders))
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run().switch_page("pages/launch.py").run()
     app = app.button_group(key="methods to launch").set_value(["made_up"]).run()

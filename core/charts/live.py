@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import altair as alt
 import pandas as pd
 
+from core.charts.encodings import flat_axis
 from core.i18n import N_, t
 from core.labels import recipe_name, run_name
 from core.spec.spec import RunSpec
@@ -38,28 +39,19 @@ def distinct_labels(specs: Iterable[RunSpec]) -> dict[str, str]:
 def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
     """``measure`` against the epoch, a line for each value of the column ``run``, with a colour and a dash of its own, so
     that no colour has to be told apart alone. Rows without ``measure`` are passed over; some have to have it."""
-    epochs = alt.Scale(
-        domain=[math.floor(curves["epoch"].min()), math.ceil(curves["epoch"].max())]
-    )  # the same for every measure
+    # The same for every measure.
+    epochs = alt.Scale(domain=[math.floor(curves["epoch"].min()), math.ceil(curves["epoch"].max())])
     names = sorted(curves["run"].unique())
     runs = alt.Scale(domain=names)  # a run looks the same in every chart
     curves = curves.dropna(subset=measure)
     legend = alt.Legend(
         orient="bottom", columns=1, labelLimit=640, symbolType="stroke", symbolDash=[1, 0], symbolStrokeWidth=3
     )
-    title = alt.Axis(
-        title=t(MEASURES[measure]),
-        titleAngle=0,
-        titleAlign="left",
-        titleAnchor="start",
-        titleX=0,
-        titleY=-14,
-        tickCount=5,
-    )
-    hover = [
+    title = t(MEASURES[measure])
+    tooltip = [
         alt.Tooltip("run:N", title=t("Run")),
         alt.Tooltip("epoch:Q", title=t("Epoch")),
-        alt.Tooltip(f"{measure}:Q", title=t(MEASURES[measure]), format=".3~f"),
+        alt.Tooltip(f"{measure}:Q", title=title, format=".3~f"),
     ]
     chart: alt.Chart = (
         alt.Chart(curves[["run", "epoch", measure]])
@@ -71,29 +63,29 @@ def curve_chart(curves: pd.DataFrame, measure: str) -> alt.Chart:
                 scale=epochs,
                 axis=alt.Axis(tickMinStep=1, format="d", grid=False),
             ),
-            y=alt.Y(f"{measure}:Q", scale=_around(curves[measure]), axis=title),
+            y=alt.Y(f"{measure}:Q", scale=_padded(curves[measure]), axis=flat_axis(title, tickCount=5)),
             color=alt.Color("run:N", title=None, scale=runs, legend=legend),
             strokeDash=alt.StrokeDash("run:N", title=None, scale=runs, legend=legend),
-            tooltip=hover,
+            tooltip=tooltip,
         )
         .properties(height=380 + 20 * len(names))  # the legend is a part of it
     )
     return chart
 
 
-def _around(values: pd.Series[float]) -> alt.Scale:
-    """A scale with some room about ``values``, also where there is only one of them so far."""
+def _padded(values: pd.Series[float]) -> alt.Scale:
+    """A scale with some padding about ``values``, also where there is only one of them so far."""
     low, high = float(values.min()), float(values.max())
-    room = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
-    return alt.Scale(domain=[low - room, high + room], zero=False, nice=True)
+    padding = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
+    return alt.Scale(domain=[low - padding, high + padding], zero=False, nice=True)
 
 
 def cost_chart(costs: pd.DataFrame, measure: str, title: str) -> alt.LayerChart:
     """``measure`` of each run as a bar with its number, in the order of the rows; columns ``run`` and ``measure``."""
-    room = alt.Scale(domain=[0, 1.2 * costs[measure].max()], nice=False)  # for the number of the longest bar
+    scale = alt.Scale(domain=[0, 1.2 * costs[measure].max()], nice=False)  # for the number of the longest bar
     base = alt.Chart(costs[["run", measure]]).encode(
         y=alt.Y("run:N", title=None, sort=None, axis=alt.Axis(labelLimit=380)),
-        x=alt.X(f"{measure}:Q", title=title, scale=room, axis=alt.Axis(grid=False)),
+        x=alt.X(f"{measure}:Q", title=title, scale=scale, axis=alt.Axis(grid=False)),
         tooltip=[alt.Tooltip("run:N", title=t("Run")), alt.Tooltip(f"{measure}:Q", title=title, format=".3~f")],
     )
     bars = base.mark_bar(color="#0072B2", opacity=0.75, height={"band": 0.6})

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from core.charts.tradeoff import DENSE_STYLE, SPARSITY, Axis, Panel, Style
+from core.charts.styles import DENSE_STYLE, Style
+from core.charts.tradeoff import SPARSITY, Axis, Panel
 from core.i18n import t
 
 RULE, RINGS = "slider", "rings"  # the data sets that slider_data gives
@@ -24,7 +25,7 @@ def with_slider(spec: Mapping[str, Any], panel: Panel, axis: Axis = SPARSITY) ->
         "mark": {"type": "rule", "color": DENSE_STYLE.color, "strokeWidth": 1.5, "tooltip": None},
         "encoding": {"x": {"field": "x", "type": "quantitative"}},
     }
-    hover = [
+    tooltip = [
         {"field": "variant", "type": "nominal", "title": t("Method")},
         {"field": "sparsity", "type": "quantitative", "title": t("Sparsity"), "format": "~g"},
         {"field": "mean", "type": "quantitative", "title": t(panel.title), "format": ".4~g"},
@@ -37,7 +38,7 @@ def with_slider(spec: Mapping[str, Any], panel: Panel, axis: Axis = SPARSITY) ->
             "x": {"field": "x", "type": "quantitative"},
             "y": {"field": "mean", "type": "quantitative"},
             "stroke": {"field": "color", "type": "nominal", "scale": None},
-            "tooltip": hover,
+            "tooltip": tooltip,
         },
     }
     *below, seeds = spec["layer"]
@@ -45,25 +46,21 @@ def with_slider(spec: Mapping[str, Any], panel: Panel, axis: Axis = SPARSITY) ->
 
 
 def slider_data(
-    panel: Panel,
-    marked: pd.DataFrame,
-    looks: Mapping[str, Style],
-    sparsity: float,
-    axis: Axis = SPARSITY,
+    panel: Panel, marked: pd.DataFrame, styles: Mapping[str, Style], sparsity: float, axis: Axis = SPARSITY
 ) -> dict[str, list[dict[str, Any]]]:
     """The tables of with_slider: ``marked`` are the means at ``sparsity``. Against a ratio there is no line, for each
     variant stands at a ratio of its own."""
     places = zip(marked["variant"], marked[axis.column], marked[panel.metric], marked["measured"], strict=True)
     rings = [
         {
-            "variant": looks[variant].name,
+            "variant": styles[variant].name,
             "sparsity": sparsity,
             "x": x,
             "mean": mean,
             "origin": t("mean of the seeds") if measured else t("interpolated"),
-            "color": looks[variant].color,
+            "color": styles[variant].color,
         }
         for variant, x, mean, measured in places
-        if variant in looks and not math.isnan(x) and not math.isnan(mean)
+        if variant in styles and not math.isnan(x) and not math.isnan(mean)
     ]
     return {RINGS: rings} if axis.logarithmic else {RULE: [{"x": sparsity}], RINGS: rings}

@@ -11,11 +11,13 @@ from typing import Any, NoReturn
 
 from core.cli.outputs import evaluate, plot, report
 from core.cli.runs import examine, export, measure, sensitivity
-from core.cli.study import DEFAULT_HOME, study
+from core.cli.study import study
 from core.cli.terminal import BAD_INPUT, FAILED, INTERRUPTED, print_error, print_status
 from core.cli.train import train_dense, train_pruned
 from core.i18n import LANGUAGES, Message
-from core.spec.errors import InputError, OperationError, os_reason
+from core.jobs.command import report_error
+from core.runs.folder import Home
+from core.spec.errors import InputError, OperationError, first_line, os_reason
 from core.spec.methods import METHODS, default_methods
 from core.spec.presets import PRESETS, SEEDS
 
@@ -41,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print_error(Message("{path}: {reason}.", path=error.filename or Message("A file"), reason=os_reason(error)))
         return FAILED
+    except Exception as error:
+        # A mistake of ours: the app gets it in one line, and a terminal the traceback, to report it.
+        report_error(Message("Unexpected {error}: {text}", error=type(error).__name__, text=first_line(error)))
+        raise
     except KeyboardInterrupt:
         print_status("Stopped. The same command goes on where this one was.")
         return INTERRUPTED
@@ -104,8 +110,8 @@ def _add_output_commands(commands: Any) -> None:
     results = _command(commands, "evaluate", evaluate, "write all_results.json and the efficiency table")
     figures = _command(commands, "plot", plot, "draw the figures")
     text = _command(commands, "report", report, "write the report, its figures and its tables")
-    text.add_argument("--language", choices=[*LANGUAGES], default="en", help="English or Korean")
     latencies = _command(commands, "measure", measure, "time all networks of a study in one go, on an idle machine")
+    text.add_argument("--language", choices=[*LANGUAGES], default="en", help=", ".join(LANGUAGES.values()))
     for command in (results, figures, text, latencies):
         command.add_argument("--recipe", metavar="KEY", help="which study, by key or label (default: the newest)")
     for command in (results, figures, text):
@@ -125,5 +131,7 @@ def _recipe_command(commands: Any, name: str, function: Command, summary: str) -
 def _command(commands: Any, name: str, function: Command, summary: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
     command.set_defaults(command=function)
-    command.add_argument("--home", type=Path, default=DEFAULT_HOME, metavar="DIR", help="holds cache/ and checkpoints/")
+    command.add_argument(
+        "--home", type=Path, default=Home.default().path, metavar="DIR", help="holds cache/ and checkpoints/"
+    )
     return command

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from core.cli.terminal import FAILED, print_error, print_status
 from core.i18n import Message
-from core.runs.diagnostics import diagnostics_path
 from core.runs.folder import Home, RunFolder, State
 from core.runs.latencies import latencies_path
-from core.runs.sensitivity import sensitivity_path
 from core.spec.errors import InputError, invalid_value
 
 ALL = "all"
@@ -51,7 +49,7 @@ def sensitivity(options: argparse.Namespace) -> int:
 
     for folder in folders:
         measure_sensitivity(folder.path, say=print_status)
-        print(sensitivity_path(folder), flush=True)
+        print(folder.sensitivity_path, flush=True)
     return 0
 
 
@@ -68,7 +66,7 @@ def examine(options: argparse.Namespace) -> int:
     for folder in folders:
         try:
             diagnose_run(folder.path)
-            print(diagnostics_path(folder), flush=True)
+            print(folder.diagnostics_path, flush=True)
         except InputError as error:  # of one run: the others are diagnosed all the same
             status = FAILED
             print_error(error.message)

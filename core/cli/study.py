@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from core.cli.options import check_data, read_recipe, read_settings
 from core.cli.terminal import FAILED, print_error, print_status
@@ -17,7 +15,7 @@ from core.jobs.workers import runs_at_once
 from core.labels import duration
 from core.runs.estimate import read_throughputs, time_left
 from core.runs.events import POLL_SECONDS, EventPrinter
-from core.runs.folder import Home, RunFolder, State
+from core.runs.folder import REPOSITORY, Home, RunFolder, State
 from core.runs.status import Statuses
 from core.spec.errors import InputError
 from core.spec.grid import study_runs, with_dense
@@ -25,8 +23,6 @@ from core.spec.methods import find_method
 from core.spec.presets import SEEDS, SPARSITIES
 from core.spec.spec import Recipe, RunSpec
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DEFAULT_HOME = Path(os.environ.get("PRUNESCOPE_HOME") or REPOSITORY)
 RECONCILE_SECONDS = 30.0
 QUICK_SPARSITIES, QUICK_SEEDS = (0.5, 0.9), (42,)
 
@@ -69,8 +65,8 @@ def _write_outputs(home: Home, recipe: Recipe) -> None:
 
 def run_on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
     """Submit ``specs`` and wait until all have ended; runs that the cluster loses meanwhile are submitted again."""
-    check_data(home, specs[0])
     check_scheduler()
+    check_data(home, specs[0])
     queue = Queue(home)
     folders = [home.create(spec) for spec in with_dense(specs)]
     printer = EventPrinter(folders, print_status)

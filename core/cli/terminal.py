@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from core.i18n import Message
-from core.jobs.command import hand_over_error
+from core.jobs.command import report_error
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -18,4 +18,4 @@ def print_status(line: str) -> None:
 def print_error(message: Message) -> None:
     """``message`` on stderr, in English, and as data to the app if it started this command."""
     print_status(str(message))
-    hand_over_error(message)
+    report_error(message)

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet, Shape
 from core.engine.pruning.base import prunable
+from core.runs.result import LayerDensity
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,6 @@ class Counts:
     filter_ratio: float
     macs: int
     effective_macs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A prunable layer: the shape of its weight here and in the dense network, and the share of the dense weights left."""
-
-    name: str
-    shape: tuple[int, ...]
-    dense_shape: tuple[int, ...]
-    density: float
 
 
 def count(model: ResNet, dense: Shape) -> Counts:
@@ -68,17 +59,18 @@ def macs_per_layer(model: nn.Module) -> dict[str, int]:
     return {name: flops[name] // 2 for name in names}
 
 
-def layers(model: ResNet, dense: Shape) -> list[Layer]:
+def layers(model: ResNet, dense: Shape) -> list[LayerDensity]:
     """Every prunable layer, in the order of computation."""
     weights = prunable(model)
     rows = []
     for name, dense_shape in dense.weights.items():
         weight = weights[f"{name}.weight"]
         density = int(weight.count_nonzero()) / math.prod(dense_shape)
-        rows.append(Layer(name, tuple(weight.shape), dense_shape, round(density, 6)))
+        shape = tuple(weight.shape)
+        rows.append(LayerDensity(name=name, shape=shape, dense_shape=dense_shape, density=round(density, 6)))
     return rows
 
 
-def dead_layers(rows: list[Layer]) -> list[str]:
+def dead_layers(rows: list[LayerDensity]) -> list[str]:
     """The names of the layers that lost every weight: no signal passes them any more."""
     return [layer.name for layer in rows if layer.density == 0]

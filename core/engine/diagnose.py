@@ -15,7 +15,7 @@ from torch import Tensor
 from core.engine.artifact import part_sizes, plain_size
 from core.engine.context import RunContext
 from core.engine.data.images import Images
-from core.engine.evaluate import BATCH
+from core.engine.evaluate import predict
 from core.engine.networks.resnet18 import ResNet, conv_graph
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
@@ -92,17 +92,13 @@ def _is_diagnosed(folder: RunFolder, digest: str) -> bool:
     return record is not None and record.model == digest
 
 
-@torch.no_grad()
 def _predict(context: RunContext, model: ResNet) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The predicted class of each test image, int64 [n], and its confidence in percent, float64 [n]."""
     classes, confidences = [], []
-    for start in range(0, len(context.test_images), BATCH):
-        images, _ = context.test_images.eval_batch(start, start + BATCH)
-        with torch.autocast(context.device.type, dtype=torch.bfloat16, enabled=context.precision == "bf16"):
-            logits = model(images)
+    for logits, _ in predict(model, context.test_images, context.precision):
         best = logits.argmax(1)
         classes.append(best.cpu())
-        confidences.append(logits.float().softmax(1).gather(1, best[:, None])[:, 0].cpu())
+        confidences.append(logits.softmax(1).gather(1, best[:, None])[:, 0].cpu())
     percent = np.nan_to_num(100 * torch.cat(confidences).double().numpy())  # training may have diverged
     return torch.cat(classes).numpy(), percent
 

@@ -16,7 +16,7 @@ from core.engine.checkpoint import drop_checkpoints
 from core.engine.context import Attempt, CancelledError, RunContext, raise_if_cancelled
 from core.engine.device import environment, keep_freed_memory
 from core.engine.diagnose import diagnose
-from core.engine.networks.resnet18 import ResNet, resnet18
+from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
 from core.engine.result import Trained, build_result
@@ -30,7 +30,9 @@ from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
 from core.runs.result import Environment, Origin, RunResult
 from core.spec.errors import InputError, first_line
+from core.spec.method import load_function
 from core.spec.methods import REWIND_EPOCHS
+from core.spec.networks import NETWORKS, RESNET18
 from core.spec.training_plan import make_training_plan
 
 
@@ -81,15 +83,13 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
     if out_of_memory(error):
         batch = folder.spec.recipe.train.batch_size
         smaller = batch // 2 if batch >= 4 else None
-        message = (
-            Message(
+        message = Message("Out of memory: close other programs, or choose a thinner network or a smaller batch size.")
+        if isinstance(error, torch.OutOfMemoryError) and smaller:
+            message = Message(
                 "Out of GPU memory at batch size {batch}: choose a smaller one, such as {smaller}.",
                 batch=batch,
-                smaller=max(2, batch // 2),
+                smaller=smaller,
             )
-            if isinstance(error, torch.OutOfMemoryError)
-            else Message("Out of memory: close other programs, or choose a thinner network or a smaller batch size.")
-        )
         return RunFailure(FailureCode.OUT_OF_MEMORY, message, smaller)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         message = Message("The disk is full: free some space, then retry; the run goes on from its last checkpoint.")
@@ -129,7 +129,8 @@ def _run(folder: RunFolder, lease: Lease) -> RunResult:
 
 def _run_dense(attempt: Attempt) -> RunResult:
     context = attempt.context
-    model = resnet18(context.spec.recipe.width, len(context.data.classes), seed=context.spec.seed)
+    build = load_function(NETWORKS[RESNET18].builder)
+    model = build(context.spec.recipe.width, len(context.data.classes), seed=context.spec.seed)
     plan = make_training_plan(context.spec)
     trained = train(attempt, model, plan, phase="train", weight_epochs=REWIND_EPOCHS)
     return _measure(attempt, trained, dense=trained.model)

@@ -17,6 +17,7 @@ from core.engine.deploy import optimise
 from core.engine.device import threads
 from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet
 from core.runs.latencies import Speedup
+from core.runs.result import Timing
 from core.spec.errors import first_line
 
 CALLS = 5  # of a network in a round
@@ -28,29 +29,17 @@ Call = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds per image at one batch size: median and quartiles of ``calls`` timed calls with ``threads``."""
-
-    batch: int
-    threads: int
-    median_ms: float
-    q1_ms: float
-    q3_ms: float
-    calls: int
-
-
-@dataclass(frozen=True, slots=True)
 class DeployedLatency:
-    """Latency of a network as it is and optimised; ``note`` says what was optimised, or why ``optimised`` is missing."""
+    """Timing of a network as it is and optimised; ``note`` says what was optimised, or why ``optimised`` is missing."""
 
-    eager: Latency
-    optimised: Latency | None
+    eager: Timing
+    optimised: Timing | None
     note: str
 
 
 @torch.no_grad()
-def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float = 1.0) -> dict[str, Latency]:
-    """Latency of each of ``models`` on its device at ``batch`` images, in float32: batch 1 on one thread, which
+def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float = 1.0) -> dict[str, Timing]:
+    """Timing of each of ``models`` on its device at ``batch`` images, in float32: batch 1 on one thread, which
     for a single small image is as fast as several, and larger batches on as many as the process trains with.
 
     The networks are timed in turns in one process, so that a machine whose speed drifts treats all alike; each call is
@@ -64,7 +53,7 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
 
 @torch.no_grad()
 def time_deployed(models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0) -> dict[str, DeployedLatency]:
-    """Latency of each of ``models`` as it is and as :func:`optimise` makes it, all in turns as in :func:`time_latency`."""
+    """Timing of each of ``models`` as it is and as :func:`optimise` makes it, all in turns as in :func:`time_latency`."""
     with threads(_threads_for(batch)):
         calls, notes = _deployed_calls(models, batch)
         times = _summaries(batch, time_interleaved(calls, _spent(seconds)))
@@ -184,10 +173,11 @@ def _spent(seconds: float) -> Callable[[Mapping[str, Times]], bool]:
     return lambda times: all(spent.sum() >= seconds and spent.size >= 10 for spent in times.values())
 
 
-def _summaries(batch: int, times: Mapping[str, Times]) -> dict[str, Latency]:
+def _summaries(batch: int, times: Mapping[str, Times]) -> dict[str, Timing]:
     return {name: _summary(batch, spent) for name, spent in times.items()}
 
 
-def _summary(batch: int, spent: Times) -> Latency:
+def _summary(batch: int, spent: Times) -> Timing:
     q1, median, q3 = (1e3 * float(value) / batch for value in np.percentile(spent, (25, 50, 75)))
-    return Latency(batch, torch.get_num_threads(), round(median, 5), round(q1, 5), round(q3, 5), spent.size)
+    rounded = {"median_ms": round(median, 5), "q1_ms": round(q1, 5), "q3_ms": round(q3, 5)}
+    return Timing(batch=batch, threads=torch.get_num_threads(), **rounded, calls=spent.size)

@@ -11,10 +11,10 @@ import torch
 from core.engine.artifact import encode, plain_size
 from core.engine.counts import count, dead_layers, layers
 from core.engine.evaluate import Evaluation
-from core.engine.latency import DeployedLatency, Latency, large_batch, time_deployed, time_latency
+from core.engine.latency import DeployedLatency, large_batch, time_deployed, time_latency
 from core.engine.networks.resnet18 import ResNet
 from core.runs.atomic_io import sha256
-from core.runs.result import RunResult
+from core.runs.result import RunResult, Timing
 from core.spec.spec import RunSpec
 
 MB = 1e6
@@ -95,13 +95,13 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
             "how": "CUDA-graph replay" if device.type == "cuda" else "eager",
             "dtype": "float32",
             "tf32": device.type == "cuda" and torch.backends.cudnn.allow_tf32,
-            "single": asdict(single.eager),
-            "single_dense": asdict(single_dense.eager),
-            "batch": asdict(batch.eager),
-            "batch_dense": asdict(batch_dense.eager),
+            "single": single.eager,
+            "single_dense": single_dense.eager,
+            "batch": batch.eager,
+            "batch_dense": batch_dense.eager,
             "optimised": optimised,
         },
-        "layers": [asdict(layer) for layer in rows],
+        "layers": rows,
         "dead_layers": dead_layers(rows),
         "train_seconds": round(trained.seconds, 2),
         "images_per_second": round(trained.images_per_second, 1),
@@ -129,9 +129,9 @@ def _optimised(
     }
     return numbers, {
         "how": {name: latency.note for name, latency in timed.items()},
-        **{name: latency.optimised and asdict(latency.optimised) for name, latency in timed.items()},
+        **{name: latency.optimised for name, latency in timed.items()},
     }
 
 
-def _ratio(dense: Latency | None, this: Latency | None) -> float | None:
+def _ratio(dense: Timing | None, this: Timing | None) -> float | None:
     return dense.median_ms / this.median_ms if dense and this else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import re
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psutil
 
 from core.i18n import Message
-from core.runs.folder import Home
+from core.runs.atomic_io import parse_object
+from core.runs.folder import REPOSITORY, Home
 from core.runs.lease import is_alive
 from core.spec.errors import InputError, invalid_value
 
@@ -32,19 +32,14 @@ CONNECT_SECONDS = 4.0
 CALL_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _ADDRESS = re.compile(r"tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
-_ROOT = Path(__file__).resolve().parents[2]
 _T = TypeVar("_T")
 
 
 def with_client(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
     """What ``work`` returns, given an asynchronous Dask client of the cluster that executes the runs of ``home``.
-
-    InputError if the cluster can be neither reached nor started, OSError if it goes away during the call. For any thread
-    that has no running event loop; nothing is left open afterwards.
-    """
-    named = named_scheduler()
-    if named:
-        _check_reachable(named)
+    InputError if the cluster can be neither reached nor started, OSError if it goes away during the call. For any
+    thread that has no running event loop; nothing is left open afterwards."""
+    named = check_scheduler()
     address = named or _local_scheduler(home)
 
     async def connect_and_work() -> _T:
@@ -56,11 +51,17 @@ def with_client(home: Home, work: Callable[[Client], Coroutine[Any, Any, _T]]) -
     return _run(connect_and_work())
 
 
-def check_scheduler() -> None:
-    """InputError if PRUNESCOPE_SCHEDULER names a scheduler that does not answer."""
-    named = named_scheduler()
-    if named:
-        _check_reachable(named)
+def check_scheduler() -> str:
+    """What :func:`named_scheduler` returns; InputError also if no scheduler answers there."""
+    address = named_scheduler()
+    if address and not _is_reachable(address):
+        raise InputError(
+            "No scheduler answers at {variable} = {address}: start it (python -m core.jobs.serve scheduler), correct "
+            "the address, or unset the variable to run on this computer.",
+            variable=SCHEDULER_VARIABLE,
+            address=address,
+        )
+    return address
 
 
 def named_scheduler() -> str:
@@ -92,16 +93,6 @@ def address_path(home: Home) -> Path:
     return home.cache / "cluster.json"
 
 
-def _check_reachable(address: str) -> None:
-    if not _is_reachable(address):
-        raise InputError(
-            "No scheduler answers at {variable} = {address}: start it (python -m core.jobs.serve scheduler), correct "
-            "the address, or unset the variable to run on this computer.",
-            variable=SCHEDULER_VARIABLE,
-            address=address,
-        )
-
-
 def _local_scheduler(home: Home) -> str:
     log = home.cache / "cluster.log"
     starter: subprocess.Popen[bytes] | None = None
@@ -125,7 +116,7 @@ def _start_local_cluster(home: Home, log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "core.jobs.local_cluster", str(home.path.resolve())],
-            cwd=_ROOT,
+            cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -145,17 +136,17 @@ async def _check_environment(client: Client, folder: Path) -> None:
         raise InputError(
             "The scheduler cannot load PruneScope ({reason}): {remedy}.", reason=error, remedy=remedy
         ) from None
-    for worker, seen in (await client.run(_is_folder, str(folder), on_error="return")).items():
-        if isinstance(seen, OSError):  # it went away, and the scheduler gives its runs to others
+    for worker, result in (await client.run(_is_folder, str(folder), on_error="return")).items():
+        if isinstance(result, OSError):  # it went away, and the scheduler gives its runs to others
             continue
-        if isinstance(seen, Exception):
+        if isinstance(result, Exception):
             raise InputError(
                 "The worker {worker} cannot load PruneScope ({reason}): {remedy}.",
                 worker=worker,
-                reason=seen,
+                reason=result,
                 remedy=remedy,
             )
-        if not seen:
+        if not result:
             raise InputError(
                 "The worker {worker} does not see {folder}: both computers must share it under this path.",
                 worker=worker,
@@ -197,8 +188,6 @@ def _is_folder(folder: str) -> bool:
 
 
 def _read_address(home: Home) -> dict[str, Any]:
-    try:
-        data = json.loads(address_path(home).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
+    with suppress(OSError, ValueError):
+        return parse_object(address_path(home).read_bytes())
+    return {}

@@ -13,43 +13,42 @@ from pathlib import Path
 
 from core.i18n import Message
 from core.runs.atomic_io import sha256
-from core.runs.folder import Home, RunFolder
+from core.runs.folder import REPOSITORY, Home, RunFolder
 from core.spec.errors import InputError
 
 MAX_SECONDS = 900.0
 ERROR_FILE_VARIABLE = "PRUNESCOPE_ERROR_FILE"  # names the file in which a command leaves its error for the app
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ExportFormat:
     """A file format of a network for downloads: the ending of the file's name, and the options of ``export`` for it."""
 
     ending: str
     options: tuple[str, ...]
 
 
-FORMS = {
-    "half": Form("half.safetensors", ("--format", "safetensors", "--half")),
-    "plain": Form("plain.safetensors", ("--format", "plain")),
-    "onnx": Form("onnx", ("--format", "onnx")),
+EXPORT_FORMATS = {
+    "half": ExportFormat("half.safetensors", ("--format", "safetensors", "--half")),
+    "plain": ExportFormat("plain.safetensors", ("--format", "plain")),
+    "onnx": ExportFormat("onnx", ("--format", "onnx")),
 }
 
 
-def export_path(home: Home, folder: RunFolder, form: str) -> Path:
-    """Where the export of the finished run in ``folder`` in one of FORMS lies once it is made: in the cache of
+def export_path(home: Home, folder: RunFolder, kind: str) -> Path:
+    """Where the export of the finished run in ``folder`` in one of EXPORT_FORMATS lies once it is made: in the cache of
     ``home``, whichever home the run belongs to. OSError if the network's file cannot be read."""
     result = folder.result()
     digest = (result and result.model_sha256) or sha256(folder.model_path)
-    return home.cache / "exports" / f"{folder.run_id}-{digest[:12]}.{FORMS[form].ending}"
+    return home.cache / "exports" / f"{folder.run_id}-{digest[:12]}.{EXPORT_FORMATS[kind].ending}"
 
 
-def make_export(home: Home, folder: RunFolder, form: str) -> Path:
+def make_export(home: Home, folder: RunFolder, kind: str) -> Path:
     """Make that file if it is not there yet; InputError with the reason if it cannot be made."""
-    path = export_path(home, folder, form)
+    path = export_path(home, folder, kind)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _run("export", folder, *FORMS[form].options, "--output", str(path), "--force")
+        _run("export", folder, *EXPORT_FORMATS[kind].options, "--output", str(path), "--force")
     return path
 
 
@@ -58,12 +57,10 @@ def examine(folder: RunFolder) -> None:
     _run("examine", folder)
 
 
-def hand_over_error(message: Message) -> None:
-    """Leave ``message`` to the app, if it started this process."""
-    path = os.environ.get(ERROR_FILE_VARIABLE)
-    if path:
-        with suppress(OSError):
-            Path(path).write_text(json.dumps(message.to_json()))
+def report_error(message: Message) -> None:
+    """Write ``message`` for the app, if it started this process."""
+    with suppress(KeyError, OSError):
+        Path(os.environ[ERROR_FILE_VARIABLE]).write_text(json.dumps(message.to_json()))
 
 
 def _run(command: str, folder: RunFolder, *options: str) -> None:
@@ -72,7 +69,7 @@ def _run(command: str, folder: RunFolder, *options: str) -> None:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "core", command, folder.run_id, *options, "--home", str(home)],
-                cwd=_ROOT,
+                cwd=REPOSITORY,
                 env={**os.environ, ERROR_FILE_VARIABLE: error_file.name},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -88,14 +85,11 @@ def _run(command: str, folder: RunFolder, *options: str) -> None:
                 minutes=MAX_SECONDS / 60,
             ) from None
         if done.returncode:
-            raise InputError(_error(command, error_file.read(), done))
+            raise InputError(_error(command, error_file.read()))
 
 
-def _error(command: str, handed_over: bytes, done: subprocess.CompletedProcess[str]) -> Message:
-    """Why ``command`` failed: what it handed over; of an unforeseen error the last line of its traceback."""
+def _error(command: str, reported: bytes) -> Message:
+    """Why ``command`` failed: what it reported, else it was killed."""
     with suppress(ValueError):
-        return Message.from_json(json.loads(handed_over))
-    lines = done.stderr.strip().splitlines()
-    if done.returncode > 0 and lines:
-        return Message("The command {command} failed: {reason}", command=command, reason=lines[-1][:300])
+        return Message.from_json(json.loads(reported))
     return Message("The command {command} was killed, perhaps for want of memory.", command=command)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import dask
 
 from core.jobs.cluster import address_path
-from core.jobs.workers import dask_config, local_devices, open_workers
+from core.jobs.workers import NO_DASHBOARD, dask_config, local_devices, open_workers
 from core.runs.atomic_io import write_json
 from core.runs.folder import Home
 from core.runs.lease import identity
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 IDLE_VARIABLE = "PRUNESCOPE_IDLE_SECONDS"
 IDLE_SECONDS = 600.0
 LOOPBACK = "127.0.0.1"
-NO_DASHBOARD = f"{LOOPBACK}:0"  # its web server is started all the same: on a free port, for this machine only
 
 
 def main(path: str) -> None:
@@ -64,7 +63,7 @@ async def _serve(home: Home, devices: list[str], idle_seconds: float) -> None:
     stopped = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
-    async with Scheduler(host=LOOPBACK, dashboard=False, dashboard_address=NO_DASHBOARD) as scheduler:
+    async with Scheduler(host=LOOPBACK, **NO_DASHBOARD) as scheduler:
         try:
             while not stopped.is_set():
                 async with open_workers(scheduler.address, devices, host=LOOPBACK, folder=home.cache / "workers"):

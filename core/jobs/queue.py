@@ -39,10 +39,8 @@ class Submission:
 
 class Queue:
     """The queue of runs of ``home``. Safe in any thread and in any number of processes: it has no state of its own.
-
     ``executor``: the function that executes a run's folder on a worker, as module:name. ``sensitivity``: the one that
-    computes a dense run's sensitivity curves; by default the engine's own beside its own executor, else none.
-    """
+    computes a dense run's sensitivity curves; by default the engine's own beside its own executor, else none."""
 
     def __init__(self, home: Home, executor: str = EXECUTOR, sensitivity: str | None = None) -> None:
         self.home = Home(home.path.resolve())
@@ -51,17 +49,15 @@ class Queue:
 
     def submit(self, specs: Iterable[RunSpec]) -> Submission:
         """Queue every run of ``specs`` that is neither done nor queued nor running, and the dense runs they need.
-
         InputError if the home cannot be written or the cluster not be reached (the runs then stay queued), or if more
-        than 5,000 runs would be unfinished (nothing is queued then).
-        """
+        than 5,000 runs would be unfinished (nothing is queued then)."""
         self.home.prepare()
         queued, active, done = [], [], []
         folders = []
         with self._locked():
-            wanted = with_dense(specs)
-            self._check_size(wanted)
-            for spec in wanted:
+            runs = with_dense(specs)
+            self._check_size(runs)
+            for spec in runs:
                 folder = self.home.create(spec)
                 state = folder.state()
                 if state == State.DONE:
@@ -76,9 +72,9 @@ class Queue:
         self._dispatch(folders)
         return Submission(tuple(queued), tuple(active), tuple(done))
 
-    def _check_size(self, wanted: Iterable[RunSpec]) -> None:
+    def _check_size(self, runs: Iterable[RunSpec]) -> None:
         unfinished = {folder.run_id for folder in self.home.runs() if not folder.result_path.exists()}
-        count = len(unfinished.union(spec.run_id for spec in wanted if not self.home.run(spec.run_id).path.exists()))
+        count = len(unfinished.union(spec.run_id for spec in runs if not self.home.run(spec.run_id).path.exists()))
         if count > MAX_QUEUE:
             raise InputError(
                 "{count:,} runs would be unfinished: launch at most {most:,} at a time, or delete some first.",
@@ -87,10 +83,8 @@ class Queue:
             )
 
     def cancel(self, run_id: str) -> None:
-        """Cancel the run; with a dense run also those that wait for it.
-
-        A running one stops within moments. The task of one that waits stays in Dask's queue and ends as soon as it starts.
-        """
+        """Cancel the run; with a dense run also those that wait for it. A running one stops within moments. The task of
+        one that waits stays in Dask's queue and ends as soon as it starts."""
         folder = self.home.run(run_id)
         if folder.state() not in UNFINISHED:
             return
@@ -102,17 +96,13 @@ class Queue:
                     other.request_cancel()
 
     def retry(self, run_id: str) -> bool:
-        """Queue a failed, cancelled or interrupted run again, and its dense run if that is in such a state too.
-
-        False if there is nothing to retry: the run is done, queued or running.
-        """
+        """Queue a failed, cancelled or interrupted run again, and its dense run if that is in such a state too. False
+        if there is nothing to retry: the run is done, queued or running."""
         return run_id in self.submit([self.home.run(run_id).spec]).queued
 
     def reconcile(self) -> int:
-        """Submit every run that waits, in case the cluster that had it is gone; the number of them.
-
-        Where no run waits, no cluster is started.
-        """
+        """Submit every run that waits, in case the cluster that had it is gone; the number of them. Where no run waits,
+        no cluster is started."""
         waiting = self._waiting()
         self._dispatch(waiting)
         return len(waiting)
@@ -185,11 +175,9 @@ def _detach_tasks(keys: list[str], dask_scheduler: Scheduler) -> set[str]:
 
 
 async def _wait_for_tasks(keys: list[str], dask_scheduler: Scheduler) -> None:
-    """On the scheduler: wait until it has these tasks, then detach them from the client.
-
-    ``fire_and_forget`` is not enough: it is lost if it arrives while the scheduler is still reading the tasks, and they
-    are lost with it if the client is gone by then.
-    """
+    """On the scheduler: wait until it has these tasks, then detach them from the client. ``fire_and_forget`` is not
+    enough: it is lost if it arrives while the scheduler is still reading the tasks, and they are lost with it if the
+    client is gone by then."""
     deadline = time.monotonic() + ACCEPT_SECONDS
     while not all(key in dask_scheduler.tasks and dask_scheduler.tasks[key].run_spec for key in keys):
         if time.monotonic() > deadline:

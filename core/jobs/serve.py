@@ -18,12 +18,11 @@ import dask
 
 from core.i18n import Message
 from core.jobs.cluster import SCHEDULER_VARIABLE, named_scheduler
-from core.jobs.workers import dask_config, local_devices, open_workers
+from core.jobs.workers import NO_DASHBOARD, dask_config, local_devices, open_workers
 from core.spec.errors import InputError, invalid_value
 
 POLL_SECONDS = 0.5
 SCHEDULER_SECONDS = 300.0  # a scheduler may be started after its workers
-NO_DASHBOARD = "127.0.0.1:0"  # its web server is started all the same: on a free port, for this machine only
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,8 +71,7 @@ async def _serve_scheduler(address: str) -> None:
     from distributed import Scheduler  # noqa: PLC0415 - imported under the Dask configuration
 
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    options = {"dashboard": False, "dashboard_address": NO_DASHBOARD}
-    async with Scheduler(host=host.strip("[]"), port=int(port), **options) as scheduler:
+    async with Scheduler(host=host.strip("[]"), port=int(port), **NO_DASHBOARD) as scheduler:
         print(f"The scheduler listens at {address}.", flush=True)
         await scheduler.finished()
 

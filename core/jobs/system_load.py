@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 
@@ -46,20 +45,17 @@ def measure_load() -> SystemLoad:
 
 
 def _gpus() -> tuple[Gpu, ...]:
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return ()
+    lines = nvidia_smi(f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits", timeout=_MAX_SECONDS)
+    return tuple(gpu for gpu in map(parse_gpu, lines) if gpu is not None)
+
+
+def nvidia_smi(*arguments: str, timeout: float) -> list[str]:
+    """The lines that nvidia-smi prints; none where it is missing, fails or takes longer than ``timeout`` seconds."""
+    command = ["nvidia-smi", *arguments]
     try:
-        done = subprocess.run(
-            [command, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_MAX_SECONDS,
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=True).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(gpu for gpu in map(parse_gpu, done.stdout.splitlines()) if gpu is not None)
+        return []
 
 
 def parse_gpu(line: str) -> Gpu | None:

@@ -29,16 +29,14 @@ Executor = Callable[[Path], Any]
 
 def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> str:
     """Execute the run in the folder ``run_path`` and return its state; every failure is recorded in the folder.
-
     ``executor``: the function that executes a run's folder, as module:name. ``dense``: only a dependency for Dask; the
-    dense run's state is read from its folder.
-    """
+    dense run's state is read from its folder."""
     folder = RunFolder(Path(run_path))
     if not folder.path.is_dir():
         return State.CANCELLED.value  # deleted while it waited
     try:
         return _run_with_dense(folder, load_function(executor)).value
-    except Exception as error:
+    except Exception as error:  # whatever it is: a run ends with a reason in its folder
         _log_traceback(folder)
         if isinstance(error, InputError):
             return _fail(folder, FailureCode.INVALID_INPUT, error.message).value
@@ -58,7 +56,7 @@ def sensitivity_task(run_path: str, measure: str = SENSITIVITY, dense: object = 
         return
     try:
         finished = _compute_slice(folder, load_function(measure))
-    except Exception:
+    except Exception:  # whatever it is: the run itself is done, and its page can do without the curves
         _log_traceback(folder)
         return
     if not finished:
@@ -82,7 +80,10 @@ def _compute_slice(folder: RunFolder, compute: Callable[[Path, float], bool]) ->
 
 
 def _run_with_dense(folder: RunFolder, execute: Executor) -> State:
-    if not folder.spec.is_dense and folder.state() in UNFINISHED:
+    if not folder.spec.is_dense:
+        state = folder.state()
+        if state not in UNFINISHED:  # never read twice: a run that is queued again at this moment has a task of its own
+            return state
         dense = RunFolder(folder.path.with_name(folder.spec.dense.run_id))
         state = _run_to_end(dense, execute)
         if state == State.FAILED and folder.state() in UNFINISHED:

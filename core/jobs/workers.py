@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dask.system import CPU_COUNT
 
 from core.jobs.cluster import SCHEDULER_VARIABLE
+from core.jobs.system_load import nvidia_smi
 from core.spec.validate import check_int
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # together against 1,762 at width 8, 76 against 73 at width 64), and most so where operations are short.
 MAX_CPU_WORKERS = 4
 WORKERS_VARIABLE = "PRUNESCOPE_WORKERS"
+# Of a Scheduler, whose web server is started all the same: on a free port, for this machine only.
+NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 BYTES_PER_CPU_WORKER = 3 * 2**30  # what a run of the full width may take
 
 
@@ -41,11 +43,7 @@ def local_devices() -> list[str]:
 
 def visible_gpus() -> list[str]:
     """CUDA_VISIBLE_DEVICES for each GPU that may be used; empty without a GPU."""
-    try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    count = sum(line.startswith("GPU ") for line in listing.splitlines())
+    count = sum(line.startswith("GPU ") for line in nvidia_smi("-L", timeout=30))
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return [str(index) for index in range(count)]
@@ -97,10 +95,8 @@ async def open_workers(
     timeout: float | None = None,
 ) -> AsyncIterator[list[Nanny]]:
     """A worker for each of ``devices``, in a process of its own; all are killed at the end, with whatever they execute.
-
     ``host``: where they listen, by default on every interface. ``folder``: for their scratch files, by default the
-    system's. ``timeout``: seconds to wait for the scheduler, by default for ever; TimeoutError after that.
-    """
+    system's. ``timeout``: seconds to wait for the scheduler, by default for ever; TimeoutError after that."""
     from distributed import Nanny  # noqa: PLC0415 - takes a second; imported under the Dask configuration
 
     nannies = [

@@ -12,18 +12,16 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
 from core.report.provenance import Finished
 from core.report.study import Study
-from core.results.metrics import METRICS
+from core.results.metrics import METRICS, derived_metrics
 from core.results.statistics import summarise
 from core.runs.record import EXACT, Amount, AtLeastOne, Count, Sparsity
 from core.runs.result import RunResult, TrainingSchedule
 
-# What a reader finds first in every run.
-FIRST_KEYS = ("method", "sparsity", "seed", "test_accuracy", "params_millions", "model_size_mb", "inference_latency_ms")
 FORMAT = "prunescope-results-1"
 Texts = Annotated[tuple[str, ...], Field(json_schema_extra={"uniqueItems": True})]
 Seeds = Annotated[tuple[Count, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
@@ -71,14 +69,20 @@ class Configuration(_Exact):
     metrics: Annotated[Mapping[str, Mean], Field(json_schema_extra=lambda schema: schema.update(required=[*METRICS]))]
 
 
+def _add_derived(schema: dict[str, Any]) -> None:
+    number = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+    schema["properties"] |= dict.fromkeys(derived_metrics(), number)
+    schema["required"] += derived_metrics()
+
+
 class RunRecord(RunResult):
-    """The whole record of a run, with its change of accuracy in points and the size of the dense network's file over its
-    own. Sizes in MB are 10^6 bytes, latencies ms per picture, accuracies percent."""
+    """The whole record of a run, and its metrics against dense. Sizes in MB are 10^6 bytes, latencies ms per picture,
+    accuracies percent."""
+
+    model_config = ConfigDict(json_schema_extra=_add_derived)
 
     variant: str
     recipe: str
-    accuracy_change: float | None
-    size_ratio: float | None
 
 
 class AllResults(_Exact):
@@ -148,14 +152,10 @@ def _configurations(frame: pd.DataFrame) -> Iterable[dict[str, Any]]:
 
 
 def _run(run: Finished, row: pd.Series[Any]) -> dict[str, Any]:
-    record = run.result.to_json()
-    own = {
-        "variant": run.spec.variant,
-        "recipe": run.spec.recipe.key,
-        "accuracy_change": _or_none(row["accuracy_change"]),
-        "size_ratio": _or_none(row["size_ratio"]),
-    }
-    return {**{name: record[name] for name in FIRST_KEYS}, **own, **record}
+    spec = run.spec  # what the record says of the run itself is not relied on
+    identity = {name: getattr(spec, name) for name in ("run_id", "method", "sparsity", "seed", "variant")}
+    derived = {name: _or_none(row[name]) for name in derived_metrics()}
+    return {**run.result.to_json(), **identity, "recipe": spec.recipe.key, **derived}
 
 
 def _or_none(value: float) -> float | None:

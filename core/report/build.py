@@ -9,7 +9,7 @@ from itertools import islice
 import pandas as pd
 
 from core.i18n import N_, t
-from core.labels import run_name, variant_name
+from core.labels import recipe_name, run_name, variant_name
 from core.report import findings
 from core.report.model import (
     Block,
@@ -96,7 +96,7 @@ def _about(source: Provenance) -> Iterator[Block]:
         t(
             "Study: {label}. Finished runs: {runs}. Written by the program from their records; every number comes "
             "from them.",
-            label=source.recipe.label,
+            label=recipe_name(source.recipe),
             runs=source.runs,
         )
     )

@@ -9,19 +9,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from core.charts.pareto import key, pareto_chart
-from core.charts.tradeoff import (
-    ACCURACY,
-    BATCH_LATENCY,
-    LATENCY,
-    SIZE,
-    Style,
-    localized_styles,
-    localized_variants,
-    styles,
-    tradeoff_chart,
-    with_dense,
-)
+from core.charts.pareto import pareto_chart
+from core.charts.styles import Style, assign_styles, color_and_shape, localized_styles, localized_variants, with_dense
+from core.charts.tradeoff import ACCURACY, BATCH_LATENCY, LATENCY, SIZE, tradeoff_chart
 from core.i18n import current_language, t
 from core.results.statistics import summarise
 
@@ -78,7 +68,7 @@ def figures(
     test_accuracy. ``caption``: the lines under each title.
     """
     summary = summarise(study)
-    variant_styles = styles(summary)
+    variant_styles = assign_styles(summary)
     charts = {
         "tradeoff_curve": (t("Accuracy against sparsity"), _tradeoff(study, summary, variant_styles)),
         "size_latency": (t("What is saved against sparsity"), _costs(study, summary, variant_styles)),
@@ -109,7 +99,10 @@ def _to_spec(chart: Any, title: str, caption: Sequence[str]) -> dict[str, Any]:
     lines = [line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…" for line in caption]
     spec: dict[str, Any] = chart.properties(title=alt.TitleParams(title, subtitle=lines), padding=18).to_dict()
     # A chart for the app brings settings of its own; these are for paper.
-    return {**spec, "config": {**spec.get("config", {}), **_CONFIG, "font": _FONTS[current_language()]}}
+    return {
+        **spec,
+        "config": {**spec.get("config", {}), **_CONFIG, "font": _FONTS.get(current_language(), _FONTS["en"])},
+    }
 
 
 def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Style]) -> alt.LayerChart:
@@ -198,7 +191,7 @@ def _panel(field: str, label: str) -> alt.Facet:
 
 def _key(styles: Mapping[str, Style]) -> tuple[alt.Color, alt.Shape]:
     """Colour and shape of each variant, with one legend below the chart."""
-    return key(styles, _legend())
+    return color_and_shape(styles, _legend())
 
 
 def _legend() -> alt.Legend:

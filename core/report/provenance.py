@@ -59,12 +59,14 @@ class Provenance:
         """What to call each variant, by its label."""
         return {label: variant_name(spec.method, spec.settings) for label, spec in self.variants.items()}
 
+    def summary(self) -> str:
+        """Recipe, number of seeds and hardware in one line."""
+        seeds = tn("1 seed", "{n} seeds", len(self.seeds))
+        return " · ".join((recipe_name(self.recipe), seeds, ", ".join(self.hardware)))
+
     def caption(self) -> list[str]:
         """The lines under a figure's title."""
-        count = len(self.seeds)
-        seeds = tn("1 seed", "{n} seeds", count)
-        line = " · ".join((recipe_name(self.recipe), seeds, ", ".join(self.hardware)))
-        return [*([t("Synthetic data: pictures drawn by the program")] if self.synthetic else []), line]
+        return [*([t("Synthetic data: pictures drawn by the program")] if self.synthetic else []), self.summary()]
 
 
 def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
@@ -80,7 +82,7 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
         variants={run.spec.variant: run.spec for run in runs},
         seeds=tuple(sorted({run.spec.seed for run in runs})),
         runs=len(runs),
-        hardware=_distinct(environment.hardware for environment in environments) or ("unknown hardware",),
+        hardware=_distinct(environment.hardware for environment in environments) or (t("unknown hardware"),),
         software=_distinct(map(_versions, environments)),
         precisions=_distinct(environment.precision for environment in environments),
         commits=_distinct(environment.commit for environment in environments),
@@ -106,7 +108,7 @@ def _timing(result: RunResult) -> str:
     """How latency was timed: mode, number format, batch sizes with the number of threads."""
     latency = result.latency
     sizes = [
-        f"batch {timing.batch} on {timing.threads} thread{'' if timing.threads == 1 else 's'}"
+        tn("batch {batch} on 1 thread", "batch {batch} on {n} threads", timing.threads, batch=timing.batch)
         for timing in (latency.single, latency.batch)
         if timing
     ]

@@ -8,9 +8,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from core.runs.folder import REPOSITORY
 from core.spec.errors import OperationError
 
 FORMATS = ("png", "svg")
@@ -20,7 +20,6 @@ _LETTER = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">'
     '<text y="30" font-size="24" font-family="sans-serif">{}</text></svg>'
 )
-_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @functools.cache
@@ -50,7 +49,7 @@ def rasterize_in_subprocess(figures: Sequence[tuple[str, str]]) -> list[bytes]:
         done = subprocess.run(
             command,
             input=json.dumps(figures).encode(),
-            cwd=_REPOSITORY,
+            cwd=REPOSITORY,
             capture_output=True,
             check=True,
             timeout=timeout,

@@ -27,7 +27,7 @@ _PRINTED: Mapping[str, tuple[str, int]] = {
     N_("Speed-up"): ("speedup_batch1", 2),
     N_("Speed-up, large batch"): ("speedup_large_batch", 2),
 }
-_HEAD = (N_("Method"), N_("Sparsity"), N_("Seeds"), *_PRINTED)
+_HEAD = (N_("Method"), N_("Sparsity"), N_("Number of seeds"), *_PRINTED)
 # A spreadsheet takes a cell that starts with one of these for a formula (the last four are the wide forms).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _LATEX = str.maketrans(

@@ -6,30 +6,32 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import pandas as pd
 
 from core.results.metrics import METRICS, measured_metrics
-from core.results.row_cache import Row, load_rows, save_rows
+from core.results.row_cache import CachedRows, Row, load_rows, save_rows
 from core.runs.atomic_io import modified
 from core.runs.folder import Home, RunFolder
-from core.runs.polling import MANY, Signature, ThrottledReader, signature
+from core.runs.polling import MANY, ThrottledReader, signature
 from core.spec.errors import InputError
 from core.spec.methods import DENSE
-from core.spec.spec import Recipe, RunSpec
+from core.spec.spec import Recipe
 
-IDENTITY = (
-    "run_id",
-    "recipe",  # key of the recipe: rows are comparable only within one
-    "recipe_label",
-    "dense_id",  # the dense run that this run started from (its own id, for a dense run)
-    "data",
-    "width",
-    "method",
-    "variant",  # the method with its settings, as a label: the same in every language
-    "sparsity",  # as requested
-    "seed",
-)
+# Columns that say which run a row is of, and the attribute of its RunSpec that each has.
+IDENTITY = {
+    "run_id": "run_id",
+    "recipe": "recipe.key",  # rows are comparable only within one
+    "recipe_label": "recipe.label",
+    "dense_id": "dense.run_id",  # the dense run that this run started from (its own id, for a dense run)
+    "data": "recipe.data",
+    "width": "recipe.width",
+    "method": "method",
+    "variant": "variant",  # the method with its settings, as a label: the same in every language
+    "sparsity": "sparsity",  # as requested
+    "seed": "seed",
+}
 NOTES = (
     "device",
     "train_seconds",
@@ -53,46 +55,42 @@ class Results:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self._known: dict[str, tuple[Signature, Row | None]] | None = None
+        self._known: CachedRows | None = None
         self._frame = _frame([])
-        self._look = ThrottledReader(self._read)
+        self._reader = ThrottledReader(self._read)
 
     def frame(self) -> pd.DataFrame:
         """One row a finished run, with columns() and OBJECTS; a damaged run has none. InputError if the home cannot be read.
-
-        Where there are hundreds of runs it may be a moment old, two seconds at most.
-        """
-        return self._look.get().copy(deep=False)  # the caller's to change: pandas copies what is written to
+        Where there are hundreds of runs it may be a moment old, two seconds at most."""
+        return self._reader.get().copy(deep=False)  # the caller's to change: pandas copies what is written to
 
     def invalidate(self) -> None:
         """Let the next frame be read anew: runs were just deleted, or brought back."""
-        self._look.invalidate()
+        self._reader.invalidate()
 
     def _read(self) -> tuple[pd.DataFrame, int]:
-        folders, seen, changed = self.home.runs(), dict[str, tuple[Signature, Row | None]](), 0
+        folders, current, changed = self.home.runs(), CachedRows(), 0
         first = self._known is None
         known = load_rows(self.home.cache, {*columns(), *OBJECTS}) if self._known is None else self._known
         for folder in folders:
-            found = signature(folder.path, ("result.json", "spec.json"))
-            if -1 in found:  # one is missing
+            files = signature(folder.path, ("result.json", "spec.json"))
+            if -1 in files:  # one is missing
                 continue
             entry = known.get(folder.run_id)
-            if entry is None or entry[0] != found:
-                entry, changed = (found, _row(folder)), changed + 1
-            seen[folder.run_id] = entry
+            if entry is None or entry[0] != files:
+                entry, changed = (files, _row(folder)), changed + 1
+            current[folder.run_id] = entry
         if changed >= MANY:  # fewer are read in a moment
-            save_rows(self.home.cache, seen)
-        if first or changed or len(seen) != len(known):
-            self._frame = _frame([row for _, row in seen.values() if row is not None])
-        self._known = seen
+            save_rows(self.home.cache, current)
+        if first or changed or len(current) != len(known):
+            self._frame = _frame([row for _, row in current.values() if row is not None])
+        self._known = current
         return self._frame, len(folders)
 
 
 def studies(frame: pd.DataFrame, name: Callable[[Recipe], str] = lambda recipe: recipe.label) -> dict[str, str]:
-    """The recipes there are results of, the one with the newest result first: key to what ``name`` calls it.
-
-    A dense run that another recipe's pruned runs start from is part of that recipe and not listed by itself.
-    """
+    """The recipes there are results of, the one with the newest result first: key to what ``name`` calls it. A dense run
+    that another recipe's pruned runs start from is part of that recipe and not listed by itself."""
     is_dense = frame["method"] == DENSE
     part = is_dense & frame["run_id"].isin(frame.loc[~is_dense, "dense_id"].unique())
     rows = frame.loc[~part, ["recipe", "recipe_spec", "finished"]]
@@ -121,8 +119,8 @@ def content_key(runs: pd.DataFrame) -> int:
 
 
 def _frame(rows: list[Row]) -> pd.DataFrame:
-    recipes = {row["recipe"]: row["recipe_spec"] for row in rows}
-    recipes = {key: Recipe.from_json(data) for key, data in recipes.items()}
+    records = {row["recipe"]: row["recipe_spec"] for row in rows}
+    recipes = {key: Recipe.from_json(record) for key, record in records.items()}
     frame = pd.DataFrame(rows, columns=[*columns(), *OBJECTS])
     frame["settings"] = pd.Series([tuple(map(tuple, row["settings"])) for row in rows], dtype=object)
     frame["recipe_spec"] = frame["recipe"].map(recipes)
@@ -139,7 +137,7 @@ def _row(folder: RunFolder) -> Row | None:
     if result is None:
         return None
     return {
-        **_identity(spec),
+        **{name: attrgetter(attribute)(spec) for name, attribute in IDENTITY.items()},
         **{name: getattr(result, name, None) for name in measured_metrics()},
         "device": result.environment.hardware or "unknown",
         "train_seconds": result.train_seconds,
@@ -147,19 +145,4 @@ def _row(folder: RunFolder) -> Row | None:
         "dead_layers": " ".join(result.dead_layers),
         "settings": spec.settings,
         "recipe_spec": asdict(spec.recipe),
-    }
-
-
-def _identity(spec: RunSpec) -> Row:
-    return {
-        "run_id": spec.run_id,
-        "recipe": spec.recipe.key,
-        "recipe_label": spec.recipe.label,
-        "dense_id": spec.dense.run_id,
-        "data": spec.recipe.data,
-        "width": spec.recipe.width,
-        "method": spec.method,
-        "variant": spec.variant,
-        "sparsity": spec.sparsity,
-        "seed": spec.seed,
     }

@@ -31,16 +31,17 @@ class Metric:
     """One number of a run. ``name``: its column in frames and, if it is measured, the field of RunResult; ``against_dense``
     computes it otherwise, from a study and, row by row, the dense runs.
 
-    ``label`` heads a column of a table, ``title`` names an axis of a chart. ``column``: its heading in the efficiency table
-    as a file, in multiples of ``unit``; empty for a metric that is not in it. There a lower ``rank`` stands further left.
-    ``is_ratio``: dense over this. ``better`` is None where runs measured at different times cannot be compared.
+    ``label`` heads a column of a table, ``title`` names an axis of a chart. ``rank``: its place in the efficiency table, the
+    lowest furthest left; 0 for a metric that is not in it. ``column``: its heading there in a file, by default its name, in
+    multiples of ``unit``. ``is_ratio``: dense over this. ``better`` is None where runs measured at different times cannot
+    be compared.
     """
 
     name: str
     label: str
-    column: str = ""
     help: str = ""
     rank: int = 9
+    column: str = ""
     title: str = ""
     digits: int = 3
     signed: bool = False
@@ -50,6 +51,9 @@ class Metric:
     unit: float = 1.0
     interval: Interval | None = None
     against_dense: Callable[[pd.DataFrame, pd.DataFrame], pd.Series[float]] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "column", self.column or self.name)
 
 
 def above_zero(values: pd.Series[float]) -> pd.Series[float]:
@@ -66,124 +70,114 @@ _ENTRIES = (
     _percent(
         "test_accuracy",
         N_("Accuracy (%)"),
-        "accuracy_percent",
         N_("Mean test accuracy after the last epoch."),
-        1,
+        rank=1,
+        column="accuracy_percent",
         title=N_("Test accuracy (%)"),
         interval=Interval("accuracy_ci95", "± 95 %", _INTERVAL),
     ),
     _percent(
         "accuracy_before_finetuning",
         N_("Before fine-tuning (%)"),
-        "accuracy_before_finetuning_percent",
         N_("Accuracy right after pruning."),
-        8,
+        rank=8,
+        column="accuracy_before_finetuning_percent",
     ),
     Metric(
-        "reached_sparsity",
-        N_("Reached sparsity"),
-        "reached_sparsity",
-        N_("The share of weights that is really gone."),
-        6,
-        digits=4,
+        "reached_sparsity", N_("Reached sparsity"), N_("The share of weights that is really gone."), rank=6, digits=4
     ),
-    Metric("filter_ratio", N_("Filter ratio"), "filter_ratio", N_("The share of whole filters that is gone."), 6),
-    _cost("params_total", N_("Params"), digits=0),
-    _cost("params_nonzero", N_("Params that are not zero"), digits=0),
-    _cost("params_millions", N_("Params (M)"), "params_millions", N_("Weights that are not zero."), 5),
+    Metric("filter_ratio", N_("Filter ratio"), N_("The share of whole filters that is gone."), rank=6),
+    _cost("params_total", N_("Params"), rank=0, digits=0),
+    _cost("params_nonzero", N_("Params that are not zero"), rank=0, digits=0),
+    _cost("params_millions", N_("Params (M)"), N_("Weights that are not zero."), rank=5),
     _cost(
         "macs",
         N_("MACs (M)"),
-        "macs_millions",
         N_("Multiply-accumulate operations for one image."),
-        5,
+        rank=5,
+        column="macs_millions",
         title=N_("MACs (per image)"),
         digits=1,
         unit=1e6,
     ),
-    _ratio(
-        "mac_ratio",
-        N_("MAC ratio"),
-        "mac_ratio",
-        N_("MACs of the dense network over these. This is not a speed-up."),
-        5,
-    ),
-    _cost("plain_size_mb", N_("Plain size (MB)"), "plain_size_mb", N_("The weights saved as they are."), 7),
+    _ratio("mac_ratio", N_("MAC ratio"), N_("MACs of the dense network over these. This is not a speed-up."), rank=5),
+    _cost("plain_size_mb", N_("Plain size (MB)"), N_("The weights saved as they are."), rank=7),
     _cost(
         "model_size_mb",
         N_("Size (MB)"),
-        "compressed_size_mb",
         N_("The compressed file that was really written."),
-        2,
+        rank=2,
+        column="compressed_size_mb",
         title=N_("Compressed size (MB)"),
     ),
     Metric(
-        "inference_latency_ms", N_("Latency, batch 1 (ms)"), "latency_batch1_ms", N_("Per image, one at a time."), 3
+        "inference_latency_ms",
+        N_("Latency, batch 1 (ms)"),
+        N_("Per image, one at a time."),
+        rank=3,
+        column="latency_batch1_ms",
     ),
     Metric(
         "batch_latency_ms",
         N_("Latency, large batch (ms)"),
-        "latency_large_batch_ms",
         N_("Latency per image in a large batch."),
-        3,
+        rank=3,
+        column="latency_large_batch_ms",
     ),
-    _ratio("speedup", N_("Speed-up, batch 1"), "speedup_batch1", N_("Measured, against dense."), 3),
+    _ratio("speedup", N_("Speed-up, batch 1"), N_("Measured, against dense."), rank=3, column="speedup_batch1"),
     _ratio(
         "batch_speedup",
         N_("Speed-up, large batch"),
-        "speedup_large_batch",
         N_("Speed-up in a large batch, measured, against dense."),
-        3,
+        rank=3,
+        column="speedup_large_batch",
     ),
     Metric(
         "optimised_latency_ms",
         N_("Optimised, batch 1 (ms)"),
-        "optimised_latency_batch1_ms",
         N_("Latency per image with BatchNorm folded and operations fused."),
-        4,
+        rank=4,
+        column="optimised_latency_batch1_ms",
     ),
     Metric(
         "optimised_batch_latency_ms",
         N_("Optimised, large batch (ms)"),
-        "optimised_latency_large_batch_ms",
         N_("The same per image in a large batch."),
-        4,
+        rank=4,
+        column="optimised_latency_large_batch_ms",
     ),
     _ratio(
         "optimised_speedup",
         N_("Optimised speed-up, batch 1"),
-        "optimised_speedup_batch1",
         N_("Measured, against the dense network optimised alike."),
-        4,
+        rank=4,
+        column="optimised_speedup_batch1",
     ),
     _ratio(
         "optimised_batch_speedup",
         N_("Optimised speed-up, large batch"),
-        "optimised_speedup_large_batch",
         N_("The same in a large batch."),
-        4,
+        rank=4,
+        column="optimised_speedup_large_batch",
     ),
     Metric(
         "accuracy_change",
         N_("Change"),
-        "accuracy_change_points",
         N_("Percentage points against the dense runs of the same seeds."),
         rank=1,
+        column="accuracy_change_points",
         digits=2,
         signed=True,
         better="higher",
         interval=Interval("accuracy_change_ci95", N_("Change ± 95 %"), _CHANGE_INTERVAL),
         against_dense=lambda study, dense: study["test_accuracy"] - dense["test_accuracy"],
     ),
-    Metric(
+    _ratio(
         "size_ratio",
         N_("Times smaller"),
-        "size_ratio",
         N_("The dense network's file over this one."),
         rank=2,
         digits=1,
-        is_ratio=True,
-        better="higher",
         against_dense=lambda study, dense: dense["model_size_mb"] / above_zero(study["model_size_mb"]),
     ),
     # Over the latency of the dense network, timed in turns with it. Of two runs that were measured at different times only
@@ -191,11 +185,13 @@ _ENTRIES = (
     _cost(
         "relative_latency",
         N_("Latency, batch 1 (dense = 1)"),
+        rank=0,
         against_dense=lambda study, dense: 1 / above_zero(study["speedup"]),
     ),
     _cost(
         "relative_batch_latency",
         N_("Latency, large batch (dense = 1)"),
+        rank=0,
         against_dense=lambda study, dense: 1 / above_zero(study["batch_speedup"]),
     ),
 )
@@ -208,6 +204,11 @@ def measured_metrics() -> list[str]:
     return [name for name, metric in METRICS.items() if metric.against_dense is None]
 
 
+def derived_metrics() -> list[str]:
+    """The names of those that follow from a study's other numbers and its dense runs."""
+    return [name for name, metric in METRICS.items() if metric.against_dense is not None]
+
+
 def costs() -> list[str]:
     """The names of what is to be as low as possible, and can be compared between runs."""
     return [name for name, metric in METRICS.items() if metric.better == "lower"]
@@ -215,4 +216,4 @@ def costs() -> list[str]:
 
 def table_metrics() -> list[Metric]:
     """The metrics of the efficiency table, from left to right."""
-    return sorted((metric for metric in METRICS.values() if metric.column), key=lambda metric: metric.rank)
+    return sorted((metric for metric in METRICS.values() if metric.rank), key=lambda metric: metric.rank)

@@ -70,25 +70,28 @@ def _alike(rows: pd.DataFrame, one: Mapping[str, Any]) -> pd.Series[bool]:
 def best(rows: pd.DataFrame, cost: str, lowest: float) -> dict[str, Any] | None:
     """The row with the lowest ``cost`` among those with at least ``lowest`` percent accuracy;
     of equals the more accurate one."""
-    enough = rows[rows["test_accuracy"] >= lowest].dropna(subset=cost)
-    ranked = enough.sort_values([cost, "test_accuracy"], ascending=[True, False], kind="stable")
+    ranked = _sort(rows[rows["test_accuracy"] >= lowest], cost, "test_accuracy")
     return None if ranked.empty else _row(ranked)
 
 
 def most_accurate(rows: pd.DataFrame, cost: str) -> dict[str, Any] | None:
     """The row with the highest accuracy; of equals the one with the lower ``cost``."""
-    known = rows.dropna(subset=["test_accuracy", cost])
-    ranked = known.sort_values(["test_accuracy", cost], ascending=[False, True], kind="stable")
+    ranked = _sort(rows, "test_accuracy", cost)
     return None if ranked.empty else _row(ranked)
 
 
 def pareto_front(rows: pd.DataFrame, cost: str = "model_size_mb") -> pd.DataFrame:
     """The rows that no other row beats in ``cost`` without losing accuracy, or the other way round; from the lowest cost
     to the highest."""
-    known = rows.dropna(subset=["test_accuracy", cost])
-    ranked = known.sort_values([cost, "test_accuracy"], ascending=[True, False], kind="stable")
+    ranked = _sort(rows, cost, "test_accuracy")
     before = ranked["test_accuracy"].cummax().shift(fill_value=float("-inf"))
     return ranked[ranked["test_accuracy"] > before]
+
+
+def _sort(rows: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """The rows that have these metrics: the lowest cost first, the highest accuracy first."""
+    ascending = [name != "test_accuracy" for name in by]
+    return rows.dropna(subset=list(by)).sort_values(list(by), ascending=ascending, kind="stable")
 
 
 def _row(rows: pd.DataFrame) -> dict[str, Any]:

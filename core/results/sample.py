@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from core.runs.folder import REPOSITORY, Home, RunFolder
 
-from core.runs.folder import Home, RunFolder
-
-SAMPLE = Home(Path(__file__).resolve().parents[2] / "samples" / "cifar10-jpeg")
+SAMPLE = Home(REPOSITORY / "samples" / "cifar10-jpeg")
 
 
 def is_sample(folder: RunFolder) -> bool:

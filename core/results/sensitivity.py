@@ -18,12 +18,11 @@ def sensitivity_frame(home: Home, dense_ids: Iterable[str]) -> pd.DataFrame:
     """One row a point of each curve of these dense runs, with COLUMNS; a run without curves has none."""
     rows = []
     for dense_id in dense_ids:
-        found = read_sensitivity(home.run(dense_id))
-        for curve in found.curves if found else ():
-            identity = {"dense_id": dense_id, "method": curve.method, "pictures": found.pictures if found else 0}
+        record = read_sensitivity(home.run(dense_id))
+        for curve in record.curves if record else ():
             variant = variant_label(curve.method, curve.settings)
-            for sparsity, accuracy in zip(curve.sparsity, curve.accuracy, strict=True):
-                rows.append({**identity, "variant": variant, "sparsity": sparsity, "accuracy": accuracy})
+            for point in zip(curve.sparsity, curve.accuracy, strict=True):
+                rows.append((dense_id, curve.method, variant, *point, record.pictures if record else 0))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"sparsity": float, "accuracy": float})
 
 
@@ -40,9 +39,9 @@ def mean_curves(frame: pd.DataFrame) -> pd.DataFrame:
 def accuracy_at(curves: pd.DataFrame, sparsity: float) -> dict[str, float]:
     """For each variant in ``curves``, one row a sparsity, the accuracy (percent) on the line through its points; nothing
     for a variant that was not measured so far."""
-    found = {}
+    accuracies = {}
     for variant, curve in curves.groupby("variant", sort=False):
         x = curve["sparsity"].to_numpy()
         if x[0] <= sparsity <= x[-1]:
-            found[str(variant)] = float(np.interp(sparsity, x, curve["accuracy"].to_numpy()))
-    return found
+            accuracies[str(variant)] = float(np.interp(sparsity, x, curve["accuracy"].to_numpy()))
+    return accuracies

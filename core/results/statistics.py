@@ -13,11 +13,9 @@ from core.spec.methods import DENSE, METHODS
 
 
 def summarise(study: pd.DataFrame) -> pd.DataFrame:
-    """One row for each method variant and requested sparsity, dense first, then in the registry's order.
-
-    ``n`` is the number of seeds; each metric has its mean and ``<metric>_ci``, half of the 95 % Student-t interval
-    of that mean, NaN where fewer than two seeds have a value.
-    """
+    """One row for each method variant and requested sparsity, dense first, then in the registry's order. ``n``: the number
+    of seeds; each metric has its mean and ``<metric>_ci``, half of the 95 % Student-t interval of that mean, NaN where
+    fewer than two seeds have a value."""
     groups = study.groupby(["method", "variant", "sparsity"], sort=False)
     values = groups[list(METRICS)]
     std = values.std()
@@ -36,11 +34,9 @@ def summarise(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
-    """The means of each pruned variant at ``sparsity``: one row a variant whose measured range reaches there.
-
-    ``measured`` tells whether runs at exactly this sparsity are behind the row; else it lies on the line between the
-    neighbours ``below`` and ``above``, and ``n`` is 0. Dense counts as every variant's value at 0.
-    """
+    """The means of each pruned variant at ``sparsity``: one row a variant whose measured range reaches there. ``measured``:
+    whether runs at exactly this sparsity are behind the row; else it lies on the line between the neighbours ``below`` and
+    ``above``, and ``n`` is 0. Dense counts as every variant's value at 0."""
     x = summary["sparsity"].to_numpy()
     dense = np.flatnonzero(summary["method"] == DENSE)[:1]
     pruned = np.flatnonzero(summary["method"] != DENSE)
@@ -54,18 +50,14 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
     measured = low == high
     share = np.where(measured, 0.0, (sparsity - x[low]) / np.where(measured, 1.0, x[high] - x[low]))
     n = summary["n"].to_numpy()[low]
-    found: dict[str, Any] = {name: summary[name].to_numpy()[first] for name in ("method", "variant", "settings")}
-    found |= {"sparsity": sparsity, "n": np.where(measured, n, 0)}
+    columns: dict[str, Any] = {name: summary[name].to_numpy()[first] for name in ("method", "variant", "settings")}
+    columns |= {"sparsity": sparsity, "n": np.where(measured, n, 0), "measured": measured}
+    columns |= {name: np.where(measured, sparsity, x[side]) for name, side in (("below", low), ("above", high))}
     for name in METRICS:
         values = summary[name].to_numpy()
-        found[name] = np.where(measured, values[low], _between(name, values[low], values[high], share))
-        found[f"{name}_ci"] = np.where(measured, summary[f"{name}_ci"].to_numpy()[low], np.nan)
-    found |= {
-        "measured": measured,
-        "below": np.where(measured, sparsity, x[low]),
-        "above": np.where(measured, sparsity, x[high]),
-    }
-    return pd.DataFrame(found, columns=[*summary.columns, "measured", "below", "above"])
+        columns[name] = np.where(measured, values[low], _between(name, values[low], values[high], share))
+        columns[f"{name}_ci"] = np.where(measured, summary[f"{name}_ci"].to_numpy()[low], np.nan)
+    return pd.DataFrame(columns, columns=[*summary.columns, "measured", "below", "above"])
 
 
 def _neighbours(x: NDArray[Any], rows: NDArray[Any], dense: NDArray[Any], sparsity: float) -> tuple[int, int] | None:
@@ -93,7 +85,7 @@ def half_width(std: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
     # Imported here, and not scipy.stats: half a second instead of two, and only once there is something to show.
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    given = np.asarray(count, dtype=float)
-    n = np.where(given >= 2, given, np.nan)
+    counts = np.asarray(count, dtype=float)
+    n = np.where(counts >= 2, counts, np.nan)
     width: NDArray[np.float64] = np.asarray(std, dtype=float) * stdtrit(n - 1, 0.975) / np.sqrt(n)
     return width

@@ -22,10 +22,8 @@ _CHECKSUM = "record_sha256"
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that takes ``path``'s place only when the block ends without an error.
-
-    ``durable=False`` skips the syncing, for files that may be lost with the power but never be half there.
-    """
+    """A file to write that takes ``path``'s place only when the block ends without an error. ``durable=False`` skips
+    the syncing, for files that may be lost with the power but never be half there."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -34,9 +32,11 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             if durable:
                 os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = str(path)  # the file that the caller knows
         raise
     if durable:
         sync_folder(path.parent)
@@ -86,10 +86,8 @@ def with_checksum(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """The JSON object in ``raw``, without its checksum. InputError, with the reason, if it is none or was altered.
-
-    A record without a checksum, as a person may write it, is accepted.
-    """
+    """The JSON object in ``raw``, without its checksum. InputError, with the reason, if it is none or was altered. A
+    record without a checksum, as a person may write it, is accepted."""
     try:
         data = json.loads(raw)
         if b"\\ud" in raw.lower():  # half a character, which no page could show
@@ -121,10 +119,10 @@ def read_regular_file(path: Path) -> bytes:
             raise OSError(errno.ELOOP, "it is a link") from None
         raise
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a file")
-        if found.st_size > MAX_RECORD_BYTES:
+        if status.st_size > MAX_RECORD_BYTES:
             raise OSError(errno.EFBIG, "it is too large")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
@@ -134,11 +132,16 @@ def read_regular_file(path: Path) -> bytes:
 
 def quarantine(path: Path) -> Path:
     """Rename what is damaged to an unused ``<name>.damaged``; the new path."""
-    target, number = path.with_name(f"{path.name}.damaged"), 1
-    while os.path.lexists(target):
+    return path.replace(unused_path(path.with_name(f"{path.name}.damaged")))
+
+
+def unused_path(path: Path) -> Path:
+    """``path`` if nothing is there, else the first of ``<path>-2``, ``<path>-3`` and so on where nothing is."""
+    number, unused = 1, path
+    while os.path.lexists(unused):
         number += 1
-        target = path.with_name(f"{path.name}.damaged-{number}")
-    return path.replace(target)
+        unused = path.with_name(f"{path.name}-{number}")
+    return unused
 
 
 def clear_path(path: Path) -> None:

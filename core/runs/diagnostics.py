@@ -1,4 +1,4 @@
-"""An examination: what the network of a finished run looks like inside, where it errs, and what its file consists of."""
+"""The record of a run's diagnostics: what its network looks like inside, where it errs, and what its file consists of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import binascii
 import math
 import operator
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -27,8 +26,8 @@ from core.runs.record import EXACT, AtLeastOne, Count, Percent, read_record
 from core.spec.errors import InputError
 
 BINS = 41  # of a histogram of weights; odd, so that one lies around zero
-MAX_MISTAKES = 18  # pictures kept
-MAX_CLASSES = 100  # of a confusion matrix that is kept: more would make a file of megabytes
+MAX_MISTAKES = 18  # pictures in the record
+MAX_CLASSES = 100  # of a confusion matrix: more would make a file of megabytes
 SIDE = 32  # pixels of a picture
 # Parts of a compressed file: the weights, where among the zeros they belong, BatchNorm, the last layer's bias, and names.
 PARTS = ("values", "positions", "norm", "bias", "header")
@@ -135,8 +134,8 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, config=EXACT)
 class Diagnostics:
-    """What was found out about the network of one run. ``model`` and ``dense``: the SHA-256 of the file of this network and
-    of the dense one, ``data``: the fingerprint of the data set. By class: how many test ``pictures`` there are, and how
+    """What there is to say about one run's network. ``model`` and ``dense``: the SHA-256 of the file of this network and of
+    the dense one, ``data``: the fingerprint of the data set. By class: how many test ``pictures`` there are, and how
     many of them this network and the dense one get right; ``confusion``: of the pictures of a class (row) how many were
     taken for which (column), empty beyond MAX_CLASSES. ``lost`` and ``gained``: pictures that only the dense network gets
     right, and only this one; ``mistakes``: those lost, of a dense run those it gets wrong, the most confident first.
@@ -198,19 +197,14 @@ class Diagnostics:
 _DIAGNOSTICS = TypeAdapter(Diagnostics)
 
 
-def diagnostics_path(folder: RunFolder) -> Path:
-    """Where the examination of the run in ``folder`` is kept."""
-    return folder.path / "examination.json"
-
-
-def write_diagnostics(folder: RunFolder, found: Diagnostics) -> None:
-    """Keep ``found`` in the run's folder; OSError if the disk refuses."""
-    write_json(diagnostics_path(folder), with_checksum(_DIAGNOSTICS.dump_python(found, mode="json")))
+def write_diagnostics(folder: RunFolder, diagnostics: Diagnostics) -> None:
+    """Write ``diagnostics`` into the run's folder; OSError if the disk refuses."""
+    write_json(folder.diagnostics_path, with_checksum(_DIAGNOSTICS.dump_python(diagnostics, mode="json")))
 
 
 def read_diagnostics(folder: RunFolder) -> Diagnostics | None:
-    """What is kept in the run's folder, None if nothing; InputError if it is damaged or another run's."""
+    """Those in the run's folder, None if there are none; InputError if it is damaged or another run's."""
     try:
-        return read_record(diagnostics_path(folder), _DIAGNOSTICS, _MAX_FILE_BYTES)
+        return read_record(folder.diagnostics_path, _DIAGNOSTICS, _MAX_FILE_BYTES)
     except FileNotFoundError:
         return None

@@ -16,8 +16,13 @@ POLL_SECONDS = 1.0
 # Phases of a run in which it trains or measures, as progress and events name them.
 PHASES = {"train": N_("Training"), "finetune": N_("Fine-tuning"), "measure": N_("Measuring")}
 PREPARE = "prepare"  # the phase before: the data set is being loaded
-STARTED_OVER = {
-    "origin_changed": N_("the pictures, the dense network or the program are not those it began with"),
+STARTED_OVER = {"origin_changed": N_("the pictures, the dense network or the program are not those it began with")}
+# Fields of sentences that are called otherwise in the journal.
+_FIELDS = {
+    "accuracy": "test_accuracy",
+    "speed": "images_per_second",
+    "sparsity": "reached_sparsity",
+    "size": "model_size_mb",
 }
 _BARE = {"queued": N_("queued"), "cancelled": N_("cancelled")}
 
@@ -118,36 +123,26 @@ def event_message(event: Mapping[str, Any]) -> Message:
 
 
 def _event_message(event: Mapping[str, Any]) -> Message:
+    fields = {**event, **{field: event.get(name) for field, name in _FIELDS.items()}}
     match event["type"]:
         case "epoch":
+            fields["phase"] = _training_phase(event["phase"])
             return Message(
                 "{phase}, epoch {epoch}/{epochs}: loss {loss:.3f}, test accuracy {accuracy:.2f} %, {speed:,.0f} "
                 "images/s",
-                phase=_training_phase(event["phase"]),
-                epoch=event["epoch"],
-                epochs=event["epochs"],
-                loss=event["loss"],
-                accuracy=event["test_accuracy"],
-                speed=event["images_per_second"],
+                **fields,
             )
         case "pruned":
             return Message(
                 "pruned to sparsity {sparsity:.4f}, {size:.3f} MB; test accuracy {accuracy:.2f} % before fine-tuning",
-                sparsity=event["reached_sparsity"],
-                size=event["model_size_mb"],
-                accuracy=event["test_accuracy"],
+                **fields,
             )
         case "started":
-            return Message(
-                "started on {hardware} (attempt {attempt}, threads: {threads})",
-                hardware=event["hardware"],
-                attempt=event["attempt"],
-                threads=event["threads"],
-            )
+            return Message("started on {hardware} (attempt {attempt}, threads: {threads})", **fields)
         case "done":
-            return Message("done, test accuracy {accuracy:.2f} %", accuracy=event["test_accuracy"])
+            return Message("done, test accuracy {accuracy:.2f} %", **fields)
         case "resumed":
-            return Message("goes on after epoch {epoch}", epoch=event["epoch"])
+            return Message("goes on after epoch {epoch}", **fields)
         case "started_over":
             return Message("starts over: {reason}", reason=_started_over_reason(event["reason"]))
         case "checkpoint_damaged":

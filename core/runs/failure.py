@@ -31,16 +31,14 @@ class RunFailure:
 
     def to_json(self) -> dict[str, Any]:
         """The fields of its event."""
-        known = {"code": self.code.value, "message": self.message.to_json()}
-        return known if self.smaller_batch is None else {**known, "smaller_batch": self.smaller_batch}
+        fields = {"code": self.code.value, "message": self.message.to_json()}
+        return fields if self.smaller_batch is None else {**fields, "smaller_batch": self.smaller_batch}
 
     @classmethod
     def from_events(cls, events: Sequence[Mapping[str, Any]]) -> RunFailure:
-        """The failure that ``events`` end with. What cannot be read of it is left out.
-
-        Journals of version 1 hold a sentence in English instead of code and message. There a run that was never started
-        since it was queued can only have failed for its dense run.
-        """
+        """The failure that ``events`` end with. What cannot be read of it is left out. Journals of version 1 hold a
+        sentence in English instead of code and message. There a run that was never started since it was queued can only
+        have failed for its dense run."""
         event = events[-1]
         batch = event.get("smaller_batch")
         smaller = batch if type(batch) is int and batch >= 2 else None

@@ -13,38 +13,42 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from core.i18n import Message
-from core.runs.atomic_io import (
-    append_line,
-    quarantine,
-    read_lines,
-    sha256,
-    with_checksum,
-    write_json,
-)
+from core.i18n import N_, Message
+from core.runs.atomic_io import append_line, quarantine, read_lines, sha256, with_checksum, write_json
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.lease import Holder, holder
 from core.runs.record import read_object, read_record
 from core.runs.result import RESULT, RunResult
-from core.spec.errors import InputError, invalid_value, os_reason
+from core.spec.errors import InputError, invalid_value
 from core.spec.spec import RunSpec
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,120}")
 
 
 class State(StrEnum):
     """The state of a run, as a person sees it."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-    FAILED = "failed"
-    DONE = "done"
+    QUEUED = N_("queued")
+    RUNNING = N_("running")
+    CANCELLING = N_("cancelling")
+    CANCELLED = N_("cancelled")
+    INTERRUPTED = N_("interrupted")
+    FAILED = N_("failed")
+    DONE = N_("done")
 
 
 UNFINISHED = frozenset({State.QUEUED, State.RUNNING, State.CANCELLING, State.INTERRUPTED})
+
+
+class _Child:
+    """The path of what is called ``name`` in the folder that it is an attribute of."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, folder: Home | RunFolder, owner: type) -> Path:
+        return folder.path / self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +56,15 @@ class Home:
     """The folder that holds ``checkpoints/``, ``cache/`` and ``data/``."""
 
     path: Path
+    checkpoints = _Child("checkpoints")
+    cache = _Child("cache")
+    data = _Child("data")
+    trash = _Child("trash")  # deleted runs
 
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def cache(self) -> Path:
-        return self.path / "cache"
-
-    @property
-    def data(self) -> Path:
-        return self.path / "data"
+    @classmethod
+    def default(cls) -> Home:
+        """The home that PRUNESCOPE_HOME names, else the repository."""
+        return cls(Path(os.environ.get("PRUNESCOPE_HOME") or REPOSITORY).expanduser().absolute())
 
     def prepare(self) -> Home:
         """Make the folders; InputError with the reason if they cannot be written."""
@@ -78,7 +79,7 @@ class Home:
                     "{folder} cannot be written ({reason}): choose a folder of your own with --home or "
                     "PRUNESCOPE_HOME.",
                     folder=folder,
-                    reason=os_reason(error),
+                    reason=error,
                 ) from None
         return self
 
@@ -96,16 +97,12 @@ class Home:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise InputError(
-                "{path} cannot be read ({reason}).", path=self.checkpoints, reason=os_reason(error)
-            ) from None
+            raise InputError("{path} cannot be read ({reason}).", path=self.checkpoints, reason=error) from None
         return [RunFolder(self.checkpoints / name) for name in names]
 
     def create(self, spec: RunSpec) -> RunFolder:
-        """The folder of ``spec``'s run, made if it is not there yet; a damaged ``spec.json`` is mended.
-
-        InputError if the disk refuses.
-        """
+        """The folder of ``spec``'s run, made if it is not there yet; a damaged ``spec.json`` is mended. InputError if the
+        disk refuses."""
         folder = self.run(spec.run_id)
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
@@ -114,9 +111,7 @@ class Home:
             except InputError:  # missing or damaged
                 write_json(folder.spec_path, spec.to_json())
         except OSError as error:
-            raise InputError(
-                "{path} cannot be written ({reason}).", path=folder.path, reason=os_reason(error)
-            ) from None
+            raise InputError("{path} cannot be written ({reason}).", path=folder.path, reason=error) from None
         return folder
 
 
@@ -125,38 +120,19 @@ class RunFolder:
     """One run's folder. Reading never fails on a damaged file in another way than InputError."""
 
     path: Path
+    spec_path = _Child("spec.json")
+    result_path = _Child("result.json")
+    events_path = _Child("events.jsonl")
+    model_path = _Child("model.safetensors")
+    log_path = _Child("log.txt")
+    diagnostics_path = _Child("examination.json")
+    sensitivity_path = _Child("sensitivity.json")
+    _progress_path = _Child("progress.json")
+    _cancel_path = _Child("cancel")
 
     @property
     def run_id(self) -> str:
         return self.path.name
-
-    @property
-    def spec_path(self) -> Path:
-        return self.path / "spec.json"
-
-    @property
-    def result_path(self) -> Path:
-        return self.path / "result.json"
-
-    @property
-    def events_path(self) -> Path:
-        return self.path / "events.jsonl"
-
-    @property
-    def model_path(self) -> Path:
-        return self.path / "model.safetensors"
-
-    @property
-    def log_path(self) -> Path:
-        return self.path / "log.txt"
-
-    @property
-    def _progress_path(self) -> Path:
-        return self.path / "progress.json"
-
-    @property
-    def _cancel_path(self) -> Path:
-        return self.path / "cancel"
 
     @cached_property
     def spec(self) -> RunSpec:
@@ -182,24 +158,22 @@ class RunFolder:
 
     def check_model(self) -> str:
         """The SHA-256 of the network's file; InputError if it is missing or another one than the result was measured on."""
+        file = self.model_path.name
         try:
-            found = sha256(self.model_path)
+            digest = sha256(self.model_path)
         except OSError as error:
             raise InputError(
-                "{run}: {file} cannot be read ({reason}).",
-                run=self.run_id,
-                file=self.model_path.name,
-                reason=os_reason(error),
+                "{run}: {file} cannot be read ({reason}).", run=self.run_id, file=file, reason=error
             ) from None
         result = self.result()
-        if result is not None and result.model_sha256 not in (None, found):
+        if result is not None and result.model_sha256 not in (None, digest):
             raise InputError(
                 "{run}: {file} was altered or is that of another run: put the file back, or delete the run and launch "
                 "it again.",
                 run=self.run_id,
-                file=self.model_path.name,
+                file=file,
             )
-        return found
+        return digest
 
     def commit(self, result: RunResult) -> None:
         """Write the result: from here on the run is done."""

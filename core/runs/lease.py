@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -80,17 +79,15 @@ def _holder(folder: Path, attempt: int) -> Holder | None:
 
 
 class Lease:
-    """The right to execute the run in ``folder``; a context manager that releases it at its end.
-
-    Raises LeaseHeldError when entered while another owner is alive.
-    """
+    """The right to execute the run in ``folder``; a context manager that releases it at its end. Raises LeaseHeldError
+    when entered while another owner is alive."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.attempt = 0
         self._file = -1  # of the attempt, wherever the folder is moved meanwhile
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._send_heartbeats, name=f"heartbeat {folder.name}", daemon=True)
 
     def __enter__(self) -> Lease:
         latest = latest_attempt(self.folder)
@@ -98,23 +95,18 @@ class Lease:
         if owner is not None and owner.alive:
             raise LeaseHeldError(f"{self.folder.name} is being executed by process {owner.pid} on {owner.host}.")
         # The next number after the one just read: two processes that read the same try to create the same file.
-        attempt = latest + 1
+        self.attempt = latest + 1
         try:
             # Linked into place whole: an attempt without its owner is never visible.
-            self._file = _create(_attempt_path(self.folder, attempt), identity())
+            self._file = _create(_attempt_path(self.folder, self.attempt), identity())
         except FileExistsError:
             raise LeaseHeldError(f"{self.folder.name} was just started by another process.") from None
-        self.attempt = attempt
-        self._thread = threading.Thread(target=self._send_heartbeats, name=f"heartbeat {self.folder.name}", daemon=True)
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.join()
         path = _attempt_path(self.folder, self.attempt)
         try:
             write_json(path, with_checksum({**identity(), "released": True}))
@@ -181,9 +173,9 @@ def is_alive(process: dict[str, Any]) -> bool | None:
     if process.get("machine") != _machine():
         return None
     try:
-        found = psutil.Process(process["pid"])
-        same = abs(_start_time(found) - process["born"]) <= 1
-        return bool(same and found.status() != psutil.STATUS_ZOMBIE)
+        current = psutil.Process(process["pid"])
+        same = abs(_start_time(current) - process["born"]) <= 1
+        return bool(same and current.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
     except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):

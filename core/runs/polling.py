@@ -18,10 +18,8 @@ _PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 10.0, 2.0
 
 
 class ThrottledReader(Generic[T]):
-    """The value that ``read`` returned last. One thread at a time calls it, after a pause; the others get the last value.
-
-    ``read`` returns the value and the number of folders that it read. Its errors reach the caller.
-    """
+    """The value that ``read`` returned last. One thread at a time calls it, after a pause; the others get the last
+    value. ``read`` returns the value and the number of folders that it read. Its errors reach the caller."""
 
     def __init__(self, read: Callable[[], tuple[T, int]]) -> None:
         self._read = read
@@ -42,10 +40,9 @@ class ThrottledReader(Generic[T]):
                 return self._last[0]  # another thread has read it meanwhile
             began = time.monotonic()
             value, count = self._read()
-            took = time.monotonic() - began
+            ended = time.monotonic()
             self._last = [value]
-            pause = min(_PAUSE_FACTOR * took, _MAX_PAUSE_SECONDS) if count >= MANY else 0.0
-            self._next = began + took + pause
+            self._next = ended + (min(_PAUSE_FACTOR * (ended - began), _MAX_PAUSE_SECONDS) if count >= MANY else 0.0)
             return value
         finally:
             self._lock.release()

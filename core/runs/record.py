@@ -18,7 +18,7 @@ from pydantic import (
 
 from core.i18n import Message
 from core.runs.atomic_io import MAX_RECORD_BYTES, parse_object, read_regular_file
-from core.spec.errors import InputError, os_reason
+from core.spec.errors import InputError
 
 
 class OfRun(Protocol):
@@ -70,9 +70,7 @@ def read_object(path: Path, max_bytes: int = MAX_RECORD_BYTES) -> dict[str, Any]
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise InputError(
-            "{run}: {file} cannot be read ({reason}).", run=run, file=file, reason=os_reason(error)
-        ) from None
+        raise InputError("{run}: {file} cannot be read ({reason}).", run=run, file=file, reason=error) from None
     except ValueError as error:  # InputError is one
         raise _damaged(path, error) from None
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import AllowInfNan, TypeAdapter
 
 from core.runs.record import (
     Amount,
@@ -27,7 +28,6 @@ from core.runs.record import (
     Share,
     Sparsity,
 )
-from core.spec.method import Scalar
 
 
 class Environment(Record):
@@ -117,7 +117,7 @@ class RunResult(Record):
     model_size_mb: Positive
     model_sha256: Digest | None = None
     inference_latency_ms: Positive
-    settings: Mapping[str, Scalar] = {}
+    settings: Mapping[str, str | int | Annotated[float, AllowInfNan(False)] | bool] = {}
     data: str | None = None
     preset: str | None = None
     schedule: TrainingSchedule | None = None

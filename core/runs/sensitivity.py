@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 
 from pydantic import TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
@@ -73,19 +72,14 @@ def one_shot_methods() -> list[Method]:
     ]
 
 
-def sensitivity_path(folder: RunFolder) -> Path:
-    """Where the curves of the dense run in ``folder`` are kept."""
-    return folder.path / "sensitivity.json"
-
-
-def write_sensitivity(folder: RunFolder, found: Sensitivity) -> None:
-    """Keep ``found`` in the dense run's folder."""
-    write_json(sensitivity_path(folder), _SENSITIVITY.dump_python(found, mode="json"))
+def write_sensitivity(folder: RunFolder, sensitivity: Sensitivity) -> None:
+    """Write ``sensitivity`` into the dense run's folder; OSError if the disk refuses."""
+    write_json(folder.sensitivity_path, _SENSITIVITY.dump_python(sensitivity, mode="json"))
 
 
 def read_sensitivity(folder: RunFolder) -> Sensitivity | None:
-    """What is kept in the dense run's folder; None if there is nothing, or it is damaged or another run's."""
+    """That in the dense run's folder; None if there is nothing, or it is damaged or another run's."""
     try:
-        return read_record(sensitivity_path(folder), _SENSITIVITY)
+        return read_record(folder.sensitivity_path, _SENSITIVITY)
     except (FileNotFoundError, InputError):
         return None

@@ -57,10 +57,8 @@ class Statuses:
 
     def read(self) -> list[RunStatus]:
         """Every run: the recipe that was launched last first, within a recipe in the order of launching, so that a run
-        keeps its place until something new is launched. InputError if the home cannot be read.
-
-        Where there are hundreds of runs it may be a moment old, two seconds at most.
-        """
+        keeps its place until something new is launched. InputError if the home cannot be read. Where there are hundreds
+        of runs it may be a moment old, two seconds at most."""
         return list(self._reader.get())
 
     def unfinished(self, finished: Container[str]) -> list[RunStatus]:
@@ -74,9 +72,9 @@ class Statuses:
         self._reader.invalidate()
 
     def _read(self) -> tuple[list[RunStatus], int]:
-        seen = {folder.run_id: self._read_one(folder) for folder in self.home.runs()}
-        self._known = seen
-        return _sort([status for _, status in seen.values()]), len(seen)
+        entries = {folder.run_id: self._read_one(folder) for folder in self.home.runs()}
+        self._known = entries
+        return _sort([status for _, status in entries.values()]), len(entries)
 
     def _read_one(self, folder: RunFolder) -> tuple[Signature, RunStatus]:
         files = signature(folder.path, _FILES)
@@ -111,11 +109,9 @@ def group_failures(runs: Iterable[RunStatus]) -> list[FailureGroup]:
 
 
 def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
-    """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures. A pruned run has one more, its
-    accuracy right after the last cut: phase ``pruned``, at epoch 0 if it was cut before the first.
-
-    Where a killed run did an epoch again, the later one counts. Garbled events are passed over.
-    """
+    """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures. A pruned run has one
+    more, its accuracy right after the last cut: phase ``pruned``, at epoch 0 if it was cut before the first. Where a
+    killed run did an epoch again, the later one counts. Garbled events are passed over."""
     rows: dict[tuple[str, str, float], dict[str, Any]] = {}
     for folder in folders:
         for event in folder.events():
@@ -195,9 +191,9 @@ def _epoch_fraction(event: dict[str, Any]) -> float:
 
 
 def _created(folder: RunFolder, events: list[dict[str, Any]]) -> float:
-    noted = finite(events[0].get("t")) if events else None
-    if noted is not None and 0 < noted < MAX_TIME:
-        return noted
+    first = finite(events[0].get("t")) if events else None
+    if first is not None and 0 < first < MAX_TIME:
+        return first
     try:
         return modified(folder.path)
     except OSError:

@@ -7,21 +7,15 @@ from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 
+from core.runs.atomic_io import unused_path
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.lease import Lease, LeaseHeldError
 from core.spec.errors import InputError
 
 
-def trash_path(home: Home) -> Path:
-    """The folder of deleted runs."""
-    return home.path / "trash"
-
-
 def move_to_trash(home: Home, run_ids: Collection[str]) -> list[Path]:
-    """Move the runs there, all or none; their new paths.
-
-    InputError for one that is not there or not ended, and for a dense run without which others could not be compared.
-    """
+    """Move the runs there, all or none; their new paths. InputError for one that is not there or not ended, and for a
+    dense run without which others could not be compared."""
     folders = [home.run(run_id) for run_id in run_ids]
     for folder in folders:
         if not folder.path.is_dir():
@@ -36,9 +30,9 @@ def move_to_trash(home: Home, run_ids: Collection[str]) -> list[Path]:
                 leases.enter_context(Lease(folder.path))  # nobody may start it while it moves
             except LeaseHeldError:
                 raise InputError("{run} has just been started: cancel it first.", run=folder.run_id) from None
-        trash_path(home).mkdir(exist_ok=True)
+        home.trash.mkdir(exist_ok=True)
         for folder in folders:
-            target = _unused_path(trash_path(home) / f"{folder.run_id}-{time.strftime('%Y%m%d-%H%M%S')}")
+            target = unused_path(home.trash / f"{folder.run_id}-{time.strftime('%Y%m%d-%H%M%S')}")
             moved.append(folder.path.rename(target))
     return moved
 
@@ -54,11 +48,3 @@ def _check_dependants(home: Home, folders: Collection[RunFolder]) -> None:
             continue
         if dense in deleted and other.state() not in (State.FAILED, State.CANCELLED):
             raise InputError("{run} starts from {dense}: delete both, or keep both.", run=other.run_id, dense=dense)
-
-
-def _unused_path(path: Path) -> Path:
-    count, free = 1, path
-    while free.exists():
-        count += 1
-        free = path.with_name(f"{path.name}-{count}")
-    return free

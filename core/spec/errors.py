@@ -9,25 +9,24 @@ from core.i18n import N_, Message
 
 
 class InputError(ValueError):
-    """Input from outside that is not accepted: one sentence that says what is.
-
-    ``InputError("{path} is missing.", path=path)``: ``str`` is English, ``message.localized()`` the reader's language.
-    """
+    """Input from outside that is not accepted, as ``InputError("{path} is missing.", path=path)``: one sentence that says
+    what is. ``str`` is English, ``message.localized()`` the reader's language. An OSError as a field shows its reason."""
 
     def __init__(self, template: str | Message, /, **fields: object) -> None:
-        self.message = template if isinstance(template, Message) else Message(template, **fields)
+        shown = {name: os_reason(value) if isinstance(value, OSError) else value for name, value in fields.items()}
+        self.message = template if isinstance(template, Message) else Message(template, **shown)
         super().__init__(str(self.message))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.message,)
 
 
-def invalid_value(field: str, value: object, accepted: Message) -> InputError:
+def invalid_value(field: str | Message, value: object, accepted: Message) -> InputError:
     """The error for ``field = value``, cut short so that hostile input cannot flood a terminal or a page."""
     try:
         shown = " ".join(repr(value).split())
     except ValueError:  # Python does not print whole numbers of thousands of digits
-        shown = f"a {type(value).__name__} too long to print"
+        shown = "..."
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return InputError(
@@ -42,11 +41,10 @@ def first_line(error: BaseException) -> str:
 
 def os_reason(error: OSError) -> Message:
     """Why the system refused, without the path."""
-    if error.errno in _KNOWN:
-        return Message(_KNOWN[error.errno])
-    return (
-        error.message if isinstance(error, OperationError) else Message.literal(error.strerror or type(error).__name__)
-    )
+    if isinstance(error, OperationError):
+        return error.message
+    known = _KNOWN.get(error.errno or 0)
+    return Message(known) if known else Message.literal(error.strerror or type(error).__name__)
 
 
 class OperationError(OSError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from core.i18n import Message
 from core.spec.errors import InputError
@@ -22,13 +21,11 @@ def study_runs(
     seeds: Sequence[int],
     settings: Mapping[str, Mapping[str, Scalar]] | None = None,
 ) -> list[RunSpec]:
-    """Every run of the study, dense runs first, each once.
-
-    Sparsity 0.0 stands for the dense run, whatever the method. ``settings`` are given per method. InputError for a
-    value that is not accepted, for an empty choice and for more than 2,000 runs.
-    """
-    given = ((Message("methods"), methods), (Message("sparsities"), sparsities), (Message("seeds"), seeds))
-    for name, chosen in given:
+    """Every run of the study, dense runs first, each once. Sparsity 0.0 stands for the dense run, whatever the method.
+    ``settings`` are given per method. InputError for a value that is not accepted, for an empty choice and for more
+    than 2,000 runs."""
+    choices = ((Message("methods"), methods), (Message("sparsities"), sparsities), (Message("seeds"), seeds))
+    for name, chosen in choices:
         if not chosen:
             raise InputError("{choice} is empty: choose at least one.", choice=name)
     size = len(methods) * len(sparsities) * len(seeds)
@@ -48,19 +45,15 @@ def study_runs(
 
 def with_batch_size(specs: Iterable[RunSpec], batch_size: int) -> list[RunSpec]:
     """``specs``, as runs of a recipe of their own, with another batch size for all training."""
-    changed = []
-    for spec in specs:
-        recipe = spec.recipe
+
+    def change(recipe: Recipe) -> Recipe:
         finetune = recipe.finetune and replace(recipe.finetune, batch_size=batch_size)
-        train = replace(recipe.train, batch_size=batch_size)
-        changed.append(replace(spec, recipe=replace(recipe, train=train, finetune=finetune)))
-    return changed
+        return replace(recipe, train=replace(recipe.train, batch_size=batch_size), finetune=finetune)
+
+    return [replace(spec, recipe=change(spec.recipe)) for spec in specs]
 
 
 def with_dense(specs: Iterable[RunSpec]) -> list[RunSpec]:
     """``specs`` and every dense run that one of them starts from: dense ones first, each run once."""
-    chosen: dict[Any, RunSpec] = {}
     specs = list(specs)
-    for spec in (*(spec.dense for spec in specs), *specs):
-        chosen.setdefault(spec.run_id, spec)
-    return list(chosen.values())
+    return list(dict.fromkeys((*(spec.dense for spec in specs), *specs)))

@@ -88,22 +88,19 @@ class Method:
     def complete(self, given: Mapping[str, Any]) -> tuple[tuple[str, Scalar], ...]:
         """Every setting with its checked value, in the registry's order; InputError for one that does not exist."""
         known = {setting.name: setting for setting in self.settings}
-        for name in given:
-            if name not in known:
-                accepted = ", ".join(known)
-                raise invalid_value(
-                    f"setting of {self.name}",
-                    name,
-                    Message.literal(accepted) if known else Message("none: this method has no settings"),
-                )
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            accepted = Message.literal(", ".join(known)) if known else Message("none: this method has no settings")
+            raise invalid_value(Message("setting of {method}", method=self.name), unknown[0], accepted)
         complete = {name: setting.check(given.get(name, setting.default)) for name, setting in known.items()}
         for name, setting in known.items():
             # One run must have one identity: a setting that has no effect cannot have another value.
             if complete[name] != setting.default and not setting.matters(complete):
                 assert setting.only_with is not None
                 needed = "{}={}".format(*setting.only_with)
-                accepted_value = Message("{default} unless {needed}", default=setting.default, needed=needed)
-                raise invalid_value(f"{name} of {self.name}", complete[name], accepted_value)
+                accepted = Message("{default} unless {needed}", default=setting.default, needed=needed)
+                field = Message("{setting} of {method}", setting=name, method=self.name)
+                raise invalid_value(field, complete[name], accepted)
         return tuple(complete.items())
 
     def setting(self, name: str) -> Setting:

@@ -9,25 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.i18n import N_, Message
-from core.spec.errors import invalid_value
+from core.i18n import N_
 from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
+from core.spec.validate import check_choice
 
 DENSE = "dense"
-
-
 # Dense runs keep their weights at the start of these epochs, so that a ticket can be rewound to them.
 REWIND_EPOCHS = (0, 1, 2, 4, 8)
 
+# What several entries share: citations, and settings with their options.
 _LOTTERY_TICKET = (
     "J. Frankle, M. Carbin. The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks. ICLR 2019."
 )
-_ONE_SHOT, _ITERATIVE = Option(N_("one-shot")), Option(N_("iterative"))
-_GRADUAL = Option(N_("gradual"), citation="M. Zhu, S. Gupta. To prune, or not to prune. 2017.")
-_SCHEDULE_HELP = N_(
-    "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. gradual: a little "
-    "every few steps during the first half of the training."
+_LR_REWINDING = (
+    "A. Renda, J. Frankle, M. Carbin. Comparing Rewinding and Fine-tuning in Neural Network Pruning. ICLR 2020."
 )
+_ERK = "U. Evci et al. Rigging the Lottery: Making All Tickets Winners. ICML 2020."
+_LAMP = "J. Lee et al. Layer-adaptive Sparsity for the Magnitude-based Pruning. ICLR 2021."
+_FILTERS = "H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf. Pruning Filters for Efficient ConvNets. ICLR 2017."
+_RETHINKING = "Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell. Rethinking the Value of Network Pruning. ICLR 2019."
+_SLIMMING = "Z. Liu et al. Learning Efficient Convolutional Networks through Network Slimming. ICCV 2017."
+_TAYLOR = "P. Molchanov et al. Importance Estimation for Neural Network Pruning. CVPR 2019."
+_ONE_SHOT, _ITERATIVE = Option(N_("one-shot")), Option(N_("iterative"))
 _ROUNDS = Setting(
     name="rounds",
     label=N_("Rounds"),
@@ -46,16 +49,18 @@ _RETRAINING = Setting(
         "again (Renda et al., ICLR 2020)."
     ),
     default="fine-tuning",
-    options=(
-        Option(N_("fine-tuning")),
-        Option(
-            N_("lr-rewinding"),
-            citation=(
-                "A. Renda, J. Frankle, M. Carbin. Comparing Rewinding and Fine-tuning in Neural Network Pruning. ICLR 2020."
-            ),
-        ),
-    ),
+    options=(Option(N_("fine-tuning")), Option(N_("lr-rewinding"), citation=_LR_REWINDING)),
 )
+
+
+def _schedule(help_text: str, *options: Option) -> Setting:
+    return Setting("schedule", N_("Pruning schedule"), N_("schedule"), help_text, "one-shot", options)
+
+
+def _allocation(help_text: str, *options: Option) -> Setting:
+    default = options[0].value
+    return Setting("allocation", N_("Spread over layers"), N_("allocation"), help_text, default, options)
+
 
 _ENTRIES = (
     Method(
@@ -69,38 +74,25 @@ _ENTRIES = (
             "NIPS 2015.",
         ),
         settings=(
-            Setting(
-                name="allocation",
-                label=N_("Spread over layers"),
-                short=N_("allocation"),
-                help=N_(
+            _allocation(
+                N_(
                     "global: all weights compete. uniform: every layer loses the same share. erk: layers with few "
                     "weights keep more of them (Evci et al., 2020). lamp: weights compete after scaling by what is "
                     "larger in their layer (Lee et al., 2021)."
                 ),
-                default="global",
-                options=(
-                    Option(N_("global"), "core.engine.pruning.allocation:global_masks"),
-                    Option(N_("uniform"), "core.engine.pruning.allocation:uniform_masks"),
-                    Option(
-                        "erk",
-                        "core.engine.pruning.allocation:erk_masks",
-                        "U. Evci et al. Rigging the Lottery: Making All Tickets Winners. ICML 2020.",
-                    ),
-                    Option(
-                        "lamp",
-                        "core.engine.pruning.allocation:lamp_masks",
-                        "J. Lee et al. Layer-adaptive Sparsity for the Magnitude-based Pruning. ICLR 2021.",
-                    ),
-                ),
+                Option(N_("global"), "core.engine.pruning.allocation:global_masks"),
+                Option(N_("uniform"), "core.engine.pruning.allocation:uniform_masks"),
+                Option("erk", "core.engine.pruning.allocation:erk_masks", _ERK),
+                Option("lamp", "core.engine.pruning.allocation:lamp_masks", _LAMP),
             ),
-            Setting(
-                name="schedule",
-                label=N_("Pruning schedule"),
-                short=N_("schedule"),
-                help=_SCHEDULE_HELP,
-                default="one-shot",
-                options=(_ONE_SHOT, _ITERATIVE, _GRADUAL),
+            _schedule(
+                N_(
+                    "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. gradual: a "
+                    "little every few steps during the first half of the training."
+                ),
+                _ONE_SHOT,
+                _ITERATIVE,
+                Option(N_("gradual"), citation="M. Zhu, S. Gupta. To prune, or not to prune. 2017."),
             ),
             _ROUNDS,
             _RETRAINING,
@@ -114,9 +106,7 @@ _ENTRIES = (
         ),
         kind="structured",
         source="Li et al., ICLR 2017",
-        citations=(
-            "H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf. Pruning Filters for Efficient ConvNets. ICLR 2017.",
-        ),
+        citations=(_FILTERS,),
         settings=(
             Setting(
                 name="criterion",
@@ -130,32 +120,18 @@ _ENTRIES = (
                 options=(
                     Option("l1", "core.engine.pruning.channel_importance:l1"),
                     Option("l2", "core.engine.pruning.channel_importance:l2"),
-                    Option(
-                        "bn_scale",
-                        "core.engine.pruning.channel_importance:bn_scale",
-                        "Z. Liu et al. Learning Efficient Convolutional Networks through Network Slimming. ICCV 2017.",
-                    ),
-                    Option(
-                        "taylor",
-                        "core.engine.pruning.channel_importance:taylor",
-                        "P. Molchanov et al. Importance Estimation for Neural Network Pruning. CVPR 2019.",
-                    ),
+                    Option("bn_scale", "core.engine.pruning.channel_importance:bn_scale", _SLIMMING),
+                    Option("taylor", "core.engine.pruning.channel_importance:taylor", _TAYLOR),
                 ),
             ),
-            Setting(
-                name="allocation",
-                label=N_("Spread over layers"),
-                short=N_("allocation"),
-                help=N_(
+            _allocation(
+                N_(
                     "uniform: every layer loses the same share of filters. global: filters compete over all layers. "
                     "cost: they compete by importance for what they cost in computation and weights."
                 ),
-                default="uniform",
-                options=(
-                    Option(N_("uniform"), "core.engine.pruning.channel_allocation:uniform_rank"),
-                    Option(N_("global"), "core.engine.pruning.channel_allocation:global_rank"),
-                    Option(N_("cost"), "core.engine.pruning.channel_allocation:cost_rank"),
-                ),
+                Option(N_("uniform"), "core.engine.pruning.channel_allocation:uniform_rank"),
+                Option(N_("global"), "core.engine.pruning.channel_allocation:global_rank"),
+                Option(N_("cost"), "core.engine.pruning.channel_allocation:cost_rank"),
             ),
             Setting(
                 name="round_to",
@@ -198,16 +174,12 @@ _ENTRIES = (
                 default=0,
                 options=tuple(map(Option, REWIND_EPOCHS)),
             ),
-            Setting(
-                name="schedule",
-                label=N_("Pruning schedule"),
-                short=N_("schedule"),
-                help=N_(
-                    "one-shot: all at once. iterative: in rounds of pruning, rewinding and training that share the "
-                    "epochs."
+            _schedule(
+                N_(
+                    "one-shot: all at once. iterative: in rounds of pruning, rewinding and training that share the epochs."
                 ),
-                default="one-shot",
-                options=(_ONE_SHOT, _ITERATIVE),
+                _ONE_SHOT,
+                _ITERATIVE,
             ),
             _ROUNDS,
         ),
@@ -267,9 +239,7 @@ _ENTRIES = (
         ),
         kind="structured",
         source="Liu et al., ICLR 2019",
-        citations=(
-            "Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell. Rethinking the Value of Network Pruning. ICLR 2019.",
-        ),
+        citations=(_RETHINKING,),
         restarts=True,
         group="baseline",
         baseline_of=("structured",),
@@ -297,9 +267,7 @@ def default_methods() -> tuple[str, ...]:
 
 def find_method(name: Any) -> Method:
     """The method called ``name``, else InputError with the names there are."""
-    if not isinstance(name, str) or name not in METHODS:
-        raise invalid_value("method", name, Message("one of {choices}", choices=", ".join(METHODS)))
-    return METHODS[name]
+    return METHODS[check_choice("method", name, METHODS)]
 
 
 def prune_function(name: Any) -> Callable[..., Any]:
@@ -315,15 +283,18 @@ def setting_function(method: str, setting: str, value: Any) -> Callable[..., Any
 
 def changed_settings(name: str, settings: Mapping[str, Scalar]) -> list[tuple[Setting, Scalar]]:
     """Those of ``settings`` of the method called ``name`` that are not the default."""
-    known = {setting.name: setting for setting in METHODS[name].settings} if name != DENSE else {}
+    known = {setting.name: setting for setting in METHODS[name].settings} if name in METHODS else {}
     return [(known[key], value) for key, value in settings.items() if key in known and known[key].default != value]
 
 
-def variant_label(name: str, settings: Mapping[str, Scalar]) -> str:
-    """What results call a method with these settings, in English: its label, and each setting that is not the default."""
+def method_label(name: str) -> str:
+    """The English label of a method, also of DENSE; the name itself of an unknown one."""
     if name == DENSE:
-        return "Dense"
-    if name not in METHODS:
-        return name
+        return N_("Dense")
+    return METHODS[name].label if name in METHODS else name
+
+
+def variant_label(name: str, settings: Mapping[str, Scalar]) -> str:
+    """The English label of a method with these settings: its own, and each setting that is not the default."""
     changed = [f"{setting.short} {value}" for setting, value in changed_settings(name, settings)]
-    return METHODS[name].label + (f" ({', '.join(changed)})" if changed else "")
+    return method_label(name) + (f" ({', '.join(changed)})" if changed else "")

@@ -1,6 +1,6 @@
 """The registry of networks, as data: what there is to say about each, and where it is built.
 
-A new network is one file ``core/engine/networks/<name>.py`` and one entry here.
+How to add one: docs/architecture.md.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 from core.i18n import N_, Message
 from core.spec.errors import invalid_value
 from core.spec.spec import FOLDER_PREFIX, Recipe, Schedule, check_data_name
+from core.spec.validate import check_choice
 
 SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.95)
 SEEDS = (42, 123, 456)
@@ -24,44 +25,28 @@ class Preset:
     summary: str
 
 
-def _preset(name: str, data: str, width: int, epochs: tuple[int, int], summary: str, *, batch: int = 128) -> Preset:
-    train = Schedule(epochs=epochs[0], lr=0.1, batch_size=batch)
-    finetune = Schedule(epochs=epochs[1], lr=0.01, batch_size=batch)
+def _preset(summary: str, name: str, data: str, width: int, epochs: tuple[int, int], *, batch: int = 128) -> Preset:
+    train, finetune = Schedule(epochs[0], 0.1, batch), Schedule(epochs[1], 0.01, batch)
     return Preset(Recipe(name, data, width, train, finetune), summary)
 
 
-PRESETS: Mapping[str, Preset] = {
-    preset.recipe.preset: preset
-    for preset in (
-        # Half the usual batch: on so few pictures the number of steps counts, and three epochs do what five would.
-        _preset(
-            "demo",
-            "synthetic",
-            8,
-            (3, 1),
-            N_("Drawn pictures, a thin network: a few minutes on any computer."),
-            batch=64,
-        ),
-        _preset(
-            "quick", "cifar10", 16, (12, 4), N_("A thin network and few epochs: a first impression of real pictures.")
-        ),
-        _preset(
-            "standard",
-            "cifar10",
-            64,
-            (80, 40),
-            N_("The full ResNet-18, long enough for results to trust. Wants a GPU."),
-        ),
-        _preset("paper", "cifar10", 64, (200, 100), N_("The schedule of the original experiment. Wants a GPU.")),
-    )
-}
+_ENTRIES = (
+    # Half the usual batch: on so few pictures the number of steps counts, and three epochs do what five would.
+    _preset(
+        N_("Drawn pictures, a thin network: a few minutes on any computer."), "demo", "synthetic", 8, (3, 1), batch=64
+    ),
+    _preset(N_("A thin network and few epochs: a first impression of real pictures."), "quick", "cifar10", 16, (12, 4)),
+    _preset(
+        N_("The full ResNet-18, long enough for results to trust. Wants a GPU."), "standard", "cifar10", 64, (80, 40)
+    ),
+    _preset(N_("The schedule of the original experiment. Wants a GPU."), "paper", "cifar10", 64, (200, 100)),
+)
+PRESETS: Mapping[str, Preset] = {preset.recipe.preset: preset for preset in _ENTRIES}
 
 
 def find_preset(name: Any) -> Preset:
     """The preset called ``name``, else InputError with the names there are."""
-    if not isinstance(name, str) or name not in PRESETS:
-        raise invalid_value("preset", name, Message("one of {choices}", choices=", ".join(PRESETS)))
-    return PRESETS[name]
+    return PRESETS[check_choice("preset", name, PRESETS)]
 
 
 def build_recipe(
@@ -79,13 +64,8 @@ def build_recipe(
     batch = {} if batch_size is None else {"batch_size": batch_size}
     train = replace(recipe.train, **batch, **({} if epochs is None else {"epochs": epochs}))
     finetune = replace(recipe.finetune, **batch, **({} if finetune_epochs is None else {"epochs": finetune_epochs}))
-    return replace(
-        recipe,
-        data=recipe.data if data is None else resolve_data(data),
-        width=recipe.width if width is None else width,
-        train=train,
-        finetune=finetune,
-    )
+    data, width = recipe.data if data is None else resolve_data(data), recipe.width if width is None else width
+    return replace(recipe, data=data, width=width, train=train, finetune=finetune)
 
 
 def resolve_data(data: str) -> str:

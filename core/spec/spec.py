@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from core.i18n import Message
+from core.i18n import N_, Message
 from core.spec.errors import invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import DENSE, METHODS, find_method, variant_label
@@ -40,11 +41,9 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that runs of one comparison share: data, network and schedules.
-
-    ``data``: cifar10, synthetic or folder:PATH. ``width``: channels of the first stage (64 is ResNet-18).
-    ``precision``: auto is bf16 autocast on CUDA and fp32 elsewhere. ``finetune`` is None for a dense run alone.
-    """
+    """All that runs of one comparison share: data, network and schedules. ``data``: cifar10, synthetic or folder:PATH.
+    ``width``: channels of the first stage (64 is ResNet-18). ``precision``: auto is bf16 autocast on CUDA and fp32
+    elsewhere. ``finetune`` is None for a dense run alone."""
 
     preset: str
     data: str
@@ -67,13 +66,19 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """The recipe in a few words."""
-        data = self.data
+        """The recipe in a few words, in English."""
+        return self.describe()
+
+    def describe(self, fill_in: Callable[..., str] = str.format) -> str:
+        """The recipe in a few words; ``fill_in`` makes text of a template and its fields, as i18n.t does."""
+        data, batch = self.data, self.train.batch_size
         if data.startswith(FOLDER_PREFIX):
-            data = "folder " + data.rstrip("/").rsplit("/", 1)[-1]
+            data = fill_in(N_("folder {name}"), name=data.rstrip("/").rsplit("/", 1)[-1])
+        elif data == "synthetic":
+            data = fill_in(N_("synthetic"))
         epochs = f"{self.train.epochs}" + (f"+{self.finetune.epochs}" if self.finetune else "")
-        batch = "" if self.train.batch_size == 128 else f" · batch {self.train.batch_size}"
-        return f"{self.preset} · {data} · width {self.width} · {epochs} epochs{batch}"
+        parts = [self.preset, data, fill_in(N_("width {n}"), n=self.width), fill_in(N_("{n} epochs"), n=epochs)]
+        return " · ".join(parts if batch == 128 else [*parts, fill_in(N_("batch {n}"), n=batch)])
 
     @classmethod
     def from_json(cls, data: Any) -> Recipe:
@@ -100,24 +105,22 @@ class RunSpec:
         object.__setattr__(self, "sparsity", check_float("sparsity", self.sparsity, 0, 1, below_high=True))
         if self.method == DENSE:
             if self.sparsity:
-                raise invalid_value("sparsity of a dense run", self.sparsity, Message("0"))
+                raise invalid_value(Message("sparsity of a dense run"), self.sparsity, Message("0"))
             if self.settings:
-                raise invalid_value("settings of a dense run", dict(self.settings), Message("none"))
+                raise invalid_value(Message("settings of a dense run"), dict(self.settings), Message("none"))
             object.__setattr__(self, "recipe", replace(self.recipe, finetune=None))
             return
         method = find_method(self.method)
         object.__setattr__(self, "settings", method.complete(dict(self.settings)))
         if self.recipe.finetune is None:
             raise invalid_value("finetune", None, Message("a schedule: a pruned run needs one"))
-        rewind = dict(self.settings).get("rewind_epoch", 0)
-        if isinstance(rewind, int) and rewind > self.recipe.train.epochs:
-            raise invalid_value(
-                "rewind_epoch",
-                rewind,
-                Message("an epoch of the dense run, which has {epochs}", epochs=self.recipe.train.epochs),
-            )
-        rounds, epochs = dict(self.settings).get("rounds"), self.recipe.finetune.epochs
-        if dict(self.settings).get("schedule") == "iterative" and isinstance(rounds, int) and rounds > epochs:
+        settings: dict[str, Any] = dict(self.settings)
+        rewind, epochs = settings.get("rewind_epoch", 0), self.recipe.train.epochs
+        if rewind > epochs:
+            accepted = Message("an epoch of the dense run, which has {epochs}", epochs=epochs)
+            raise invalid_value("rewind_epoch", rewind, accepted)
+        rounds, epochs = settings.get("rounds", 0), self.recipe.finetune.epochs
+        if settings.get("schedule") == "iterative" and rounds > epochs:
             raise invalid_value("rounds", rounds, Message("at most {epochs}, the epochs of retraining", epochs=epochs))
 
     @property
@@ -145,7 +148,7 @@ class RunSpec:
 
     @property
     def label(self) -> str:
-        """The run in a few words, for people; unique within a recipe."""
+        """The run in a few words, in English; unique within a recipe."""
         sparsity = "" if self.is_dense else f" {self.sparsity:g}"
         return f"{self.variant}{sparsity}, seed {self.seed}"
 

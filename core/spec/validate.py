@@ -19,14 +19,14 @@ def check_int(field: str, value: Any, low: int, high: int) -> int:
 
 def check_float(field: str, value: Any, low: float, high: float, *, below_high: bool = False) -> float:
     """``value`` as a finite float in [low, high], or [low, high) with ``below_high``."""
-    found = finite(value)
-    if found is None or not low <= found <= high or (below_high and found == high):
+    number = finite(value)
+    if number is None or not low <= number <= high or (below_high and number == high):
         if below_high:
             accepted = Message("a number from {low:g} below {high:g}", low=low, high=high)
         else:
             accepted = Message("a number from {low:g} to {high:g}", low=low, high=high)
         raise invalid_value(field, value, accepted)
-    return found + 0.0  # -0.0 is 0.0, or one spec would have two ids
+    return number + 0.0  # -0.0 is 0.0, or one spec would have two ids
 
 
 def finite(value: object) -> float | None:
@@ -34,10 +34,10 @@ def finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        found = float(value)
+        number = float(value)
     except OverflowError:  # a whole number of hundreds of digits, which JSON may hold
         return None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None
 
 
 def check_choice(field: str, value: Any, choices: Collection[Any]) -> Any:
@@ -53,5 +53,7 @@ def check_keys(field: str, value: Any, accepted: Collection[str]) -> dict[str, A
     if not isinstance(value, dict):
         raise invalid_value(field, value, Message("an object with the keys {choices}", choices=", ".join(accepted)))
     if set(value) != set(accepted):
-        raise invalid_value(f"the keys of {field}", sorted(map(str, value)), Message.literal(", ".join(accepted)))
+        raise invalid_value(
+            Message("the keys of {field}", field=field), sorted(map(str, value)), Message.literal(", ".join(accepted))
+        )
     return value

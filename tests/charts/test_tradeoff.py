@@ -8,17 +8,8 @@ import pandas as pd
 import pytest
 
 from core.charts.slider import slider_data, with_slider
-from core.charts.tradeoff import (
-    ACCURACY,
-    BATCH_LATENCY,
-    LATENCY,
-    MACS,
-    RATIO,
-    SIZE,
-    draws_every_run,
-    styles,
-    tradeoff_chart,
-)
+from core.charts.styles import assign_styles
+from core.charts.tradeoff import ACCURACY, BATCH_LATENCY, LATENCY, MACS, RATIO, SIZE, draws_every_run, tradeoff_chart
 from core.results.frame import Results, study_frame
 from core.results.statistics import interpolate, summarise
 from core.runs.folder import Home
@@ -58,8 +49,8 @@ def layers_of(chart):
 
 def draw(study, panel=ACCURACY, shown=None, **options):
     summary = summarise(study)
-    looks = styles(summary)
-    return tradeoff_chart(panel, study, summary, {name: looks[name] for name in shown or looks}, **options)
+    assigned = assign_styles(summary)
+    return tradeoff_chart(panel, study, summary, {name: assigned[name] for name in shown or assigned}, **options)
 
 
 def test_every_seed_is_a_point_with_its_numbers(study):
@@ -67,8 +58,8 @@ def test_every_seed_is_a_point_with_its_numbers(study):
     data, encoding = points
     assert len(data) == len(study)
     assert sorted(data["mean"]) == sorted(study["test_accuracy"])
-    told = {tooltip["field"] for tooltip in encoding["tooltip"]}
-    assert told >= {"seed", "reached_sparsity", "test_accuracy", "model_size_mb", "inference_latency_ms"}
+    fields = {tooltip["field"] for tooltip in encoding["tooltip"]}
+    assert fields >= {"seed", "reached_sparsity", "test_accuracy", "model_size_mb", "inference_latency_ms"}
     assert (data["x"] - data["sparsity"]).abs().max() < 0.01
 
 
@@ -99,7 +90,7 @@ def test_dense_is_a_line_of_its_own(study):
 
 def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
     summary = summarise(study)
-    looks = styles(summary)
+    assigned = assign_styles(summary)
     marked = interpolate(summary, 0.7)
     spec = draw(study).to_dict()
     before = json.dumps(spec)
@@ -108,10 +99,10 @@ def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
         ("rule", "slider"),
         ("point", "rings"),
     ]
-    data = slider_data(ACCURACY, marked, looks, 0.7)
+    data = slider_data(ACCURACY, marked, assigned, 0.7)
     assert data["slider"] == [{"x": 0.7}]
     assert [ring["mean"] for ring in data["rings"]] == list(marked["test_accuracy"])
-    assert [ring["color"] for ring in data["rings"]] == [looks[variant].color for variant in marked["variant"]]
+    assert [ring["color"] for ring in data["rings"]] == [assigned[variant].color for variant in marked["variant"]]
     assert {ring["origin"] for ring in data["rings"]} == {"interpolated"}
     assert json.dumps(spec) == before
 
@@ -125,14 +116,14 @@ def test_a_move_of_the_slider_leaves_the_chart_as_it_is(study):
         for channel in layer["encoding"].values()
         for entry in (channel if isinstance(channel, list) else [channel])
     }
-    data = slider_data(ACCURACY, interpolate(summarise(study), 0.9), styles(summarise(study)), 0.9)
+    data = slider_data(ACCURACY, interpolate(summarise(study), 0.9), assign_styles(summarise(study)), 0.9)
     assert fields == {name for rows in data.values() for row in rows for name in row}
 
 
 def test_a_value_that_is_missing_gets_no_ring(study):
     marked = interpolate(summarise(study), 0.7)
     marked.loc[0, "test_accuracy"] = float("nan")
-    data = slider_data(ACCURACY, marked, styles(summarise(study)), 0.7)
+    data = slider_data(ACCURACY, marked, assign_styles(summarise(study)), 0.7)
     assert len(data["rings"]) == len(marked) - 1
     json.dumps(data, allow_nan=False)
 
@@ -147,15 +138,15 @@ def test_against_a_ratio_dense_stands_at_one_on_a_logarithmic_axis_and_the_slide
     assert sorted(points["x"]) == sorted(study["size_ratio"])
     assert "slider" not in [layer["data"]["name"] for layer in with_slider(spec, ACCURACY, RATIO)["layer"]]
     marked = interpolate(summary, 0.7)
-    data = slider_data(ACCURACY, marked, styles(summary), 0.7, RATIO)
+    data = slider_data(ACCURACY, marked, assign_styles(summary), 0.7, RATIO)
     assert list(data) == ["rings"]
     assert [ring["x"] for ring in data["rings"]] == list(marked["size_ratio"])
 
 
 def test_of_too_many_runs_the_range_is_drawn_with_the_means(study, monkeypatch):
-    assert draws_every_run(study, styles(summarise(study)))
+    assert draws_every_run(study, assign_styles(summarise(study)))
     monkeypatch.setattr("core.charts.tradeoff.MAX_POINTS", 5)
-    assert not draws_every_run(study, styles(summarise(study)))
+    assert not draws_every_run(study, assign_styles(summarise(study)))
     spec = draw(study, select="run").to_dict()
     assert "params" not in spec  # a mean is no run that could be opened
     (means,) = (data for mark, data, _ in layers_of(spec) if mark == "point")
@@ -175,7 +166,7 @@ def test_a_click_finds_the_run_of_a_point(study):
 
 
 def test_hiding_a_method_changes_no_other(study):
-    def look(chart):
+    def style(chart):
         *_, (_, _, encoding) = layers_of(chart)
         return {
             name: (color, shape)
@@ -187,16 +178,16 @@ def test_hiding_a_method_changes_no_other(study):
             )
         }
 
-    everything = look(draw(study))
-    part = look(draw(study, shown=["Structured (allocation global)"]))
+    everything = style(draw(study))
+    part = style(draw(study, shown=["Structured (allocation global)"]))
     assert part.items() < everything.items()
     assert len({color for name, (color, _) in everything.items() if "(" not in name}) == 3
     assert len({shape for name, (_, shape) in everything.items() if name in ("Magnitude", "Structured")}) == 2
 
 
 def test_variants_of_a_method_share_its_colour_and_differ_otherwise(study):
-    looks = styles(summarise(study))
-    plain, special = looks["Structured"], looks["Structured (allocation global)"]
+    assigned = assign_styles(summarise(study))
+    plain, special = assigned["Structured"], assigned["Structured (allocation global)"]
     assert (plain.color, plain.shape) == (special.color, special.shape)
     assert plain.dash != special.dash
     assert plain.filled != special.filled
@@ -255,6 +246,6 @@ def test_the_slider_stands_above_the_curve_before_finetuning(study, before):
 def test_every_method_has_a_colour_and_a_shape_of_its_own():
     rows = [{"method": name, "variant": variant_label(name, {}), "settings": ()} for name in METHODS]
     summary = pd.DataFrame(rows)
-    looks = styles(summary).values()
-    assert len({look.color for look in looks}) == len({look.shape for look in looks}) == len(METHODS)
-    assert len({look.glyph for look in looks}) == len(METHODS)
+    assigned = assign_styles(summary).values()
+    assert len({style.color for style in assigned}) == len({style.shape for style in assigned}) == len(METHODS)
+    assert len({style.glyph for style in assigned}) == len(METHODS)

@@ -1,7 +1,5 @@
 """The optimised network computes what the network does."""
 
-from dataclasses import asdict
-
 import pytest
 import torch
 
@@ -79,6 +77,5 @@ def test_latencies_of_both_come_from_the_same_turns(model):
     networks = {"dense": model, "small": structured_prune_filters(model, 0.9)}
     for found in time_deployed(networks, 4, seconds=0.01).values():
         assert found.optimised is not None
-        assert asdict(found.optimised).keys() == asdict(found.eager).keys()
         assert found.optimised.batch == found.eager.batch == 4
         assert found.note in (FUSED, FOLDED)

@@ -15,7 +15,7 @@ from core.engine.data import load_dataset
 from core.engine.diagnose import diagnose, diagnose_run
 from core.engine.execute import execute
 from core.engine.pruning.base import prunable
-from core.runs.diagnostics import BINS, diagnostics_path, read_diagnostics
+from core.runs.diagnostics import BINS, read_diagnostics
 from core.runs.folder import Home, State
 from core.runs.result import Origin, RunResult
 from core.spec.errors import InputError
@@ -161,14 +161,14 @@ def test_a_dense_run_shows_what_it_gets_wrong_itself(dense):
 
 def test_computing_it_later_finds_the_same_and_only_once(dense, run):
     folder = run("taylor")
-    first = diagnostics_path(folder).read_bytes()
+    first = folder.diagnostics_path.read_bytes()
     assert not diagnose_run(folder.path)
     for damage in (b"{", None):
-        diagnostics_path(folder).unlink()
+        folder.diagnostics_path.unlink()
         if damage:
-            diagnostics_path(folder).write_bytes(damage)
+            folder.diagnostics_path.write_bytes(damage)
         assert diagnose_run(folder.path)
-        assert diagnostics_path(folder).read_bytes() == first
+        assert folder.diagnostics_path.read_bytes() == first
         assert not diagnose_run(folder.path)
 
 
@@ -189,7 +189,7 @@ def test_diagnostics_of_another_network_are_made_anew(dense):
 
 def test_what_it_cannot_be_computed_without_is_named(home, dense, run):
     folder = run("magnitude")
-    diagnostics_path(folder).unlink()
+    folder.diagnostics_path.unlink()
     result = folder.result()
     folder.commit(result.model_copy(update={"origin": Origin(data="another")}))
     with pytest.raises(InputError, match="have changed"):
@@ -232,11 +232,11 @@ def test_the_command_examines_every_run_and_names_those_it_cannot(home, dense, r
         if other.run_id not in (dense.run_id, folder.run_id):
             shutil.rmtree(other.path)
         else:
-            diagnostics_path(other).unlink()
+            other.diagnostics_path.unlink()
     folder.model_path.write_bytes(b"altered")
     assert main(["examine", "--home", str(home.path)]) == 1
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == [str(diagnostics_path(dense))]
+    assert printed.out.splitlines() == [str(dense.diagnostics_path)]
     assert "was altered" in printed.err
     assert printed.err.count("\n") == 1
     assert main(["examine", dense.run_id, "--home", str(home.path)]) == 0

@@ -1,6 +1,7 @@
 """Whole runs on a handful of pictures: dense, every method, resuming, cancelling, failing."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -162,9 +163,13 @@ def test_an_overtaken_attempt_commits_nothing(home, recipe, monkeypatch):
         (torch.OutOfMemoryError("CUDA out of memory"), "smaller one, such as 8"),
         (MemoryError(), "Out of memory"),
         (OSError(28, "No space left on device"), "disk is full"),
+        (
+            InputError("The loss became {loss}: choose a larger batch size.", loss=math.nan),
+            "The loss became nan: choose",
+        ),
         (ValueError("first line\nsecond line"), "Unexpected ValueError: first line (details in log.txt)"),
     ],
-    ids=["GPU memory", "memory", "disk", "unexpected"],
+    ids=["GPU memory", "memory", "disk", "no number", "unexpected"],
 )
 def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, monkeypatch, error, says):
     folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))

@@ -13,7 +13,7 @@ from core.engine.pruning.base import Context
 from core.engine.sensitivity import measure_sensitivity
 from core.runs.folder import Home
 from core.runs.result import Origin
-from core.runs.sensitivity import read_sensitivity, sensitivity_path
+from core.runs.sensitivity import read_sensitivity
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.spec import Recipe, RunSpec, Schedule
@@ -97,7 +97,7 @@ def test_a_computation_in_slices_measures_each_point_once_and_repeating_it_none(
     assert measure_sensitivity(folder.path)
     assert len(measured) == POINTS
     assert measure_sensitivity(folder.path)
-    sensitivity_path(folder).write_text("{")
+    folder.sensitivity_path.write_text("{")
     assert measure_sensitivity(folder.path)
     assert read_sensitivity(folder) is not None
     assert len(measured) == POINTS
@@ -118,7 +118,7 @@ def test_a_damaged_cache_is_measured_anew(folder, measured, tmp_path):
     for path in (tmp_path / "cache" / "sensitivity").rglob("*"):
         if path.is_file():
             path.write_bytes(b"damaged")
-    sensitivity_path(folder).unlink()
+    folder.sensitivity_path.unlink()
     measure_sensitivity(folder.path)
     assert read_sensitivity(folder) == before
     assert len(measured) == 2 * POINTS

@@ -37,7 +37,7 @@ from core.runs import lease as lease_module
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.lease import STALE_SECONDS, Lease
 from core.runs.result import RunResult
-from core.runs.trash import move_to_trash, trash_path
+from core.runs.trash import move_to_trash
 from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.spec import RunSpec
@@ -277,7 +277,7 @@ class Lifecycle(RuleBasedStateMachine):
                 assert self._states() == before
                 return
         assert not any(before[run_id] in (State.QUEUED, State.RUNNING, State.CANCELLING) for run_id in ids)
-        assert {path.parent for path in moved} == {trash_path(self.home)}
+        assert {path.parent for path in moved} == {self.home.trash}
         for run_id, path in zip(ids, moved, strict=True):
             if run_id in self.results:
                 assert (path / "result.json").read_bytes() == self.results.pop(run_id)

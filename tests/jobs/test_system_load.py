@@ -33,6 +33,5 @@ def test_a_tool_that_fails_is_as_if_there_were_no_gpu(monkeypatch, error):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(load.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     monkeypatch.setattr(load.subprocess, "run", fail)
     assert load.measure_load().gpus == ()

@@ -8,13 +8,13 @@ import pytest
 
 from core.jobs import task
 from core.jobs.task import MAX_STARTS_WITHOUT_PROGRESS, run_task
-from core.runs.folder import Home, State
+from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease
 from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times
 
 
 @pytest.fixture(autouse=True)
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task, "POLL_SECONDS", 0.02)
 
 
@@ -115,3 +115,21 @@ def test_a_run_that_another_process_has_is_waited_for_and_taken_over_if_that_end
         assert [event["type"] for event in folder.events()] == []
     thread.join(10)
     assert ended == ["done"]
+
+
+def test_a_pruned_run_that_is_queued_again_as_its_old_task_starts_is_left_to_its_new_one(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home.create(pruned(1))
+    folder.append("cancelled")
+    state = RunFolder.state
+
+    def enqueue_after_reading(self: RunFolder) -> State:
+        before = state(self)
+        if before == State.CANCELLED:
+            self.enqueue()
+        return before
+
+    monkeypatch.setattr(RunFolder, "state", enqueue_after_reading)
+    assert run_task(str(folder.path), EXECUTOR) == "cancelled"
+    assert not times(folder, "started")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from core.charts.tradeoff import styles
+from core.charts.styles import assign_styles
 from core.report.figures import figures
 from core.results.frame import Results, study_frame
 from core.results.pareto import pareto_front
@@ -128,5 +128,5 @@ def test_a_long_caption_is_cut(study):
 def test_every_method_can_be_told_apart():
     """Colour, shape and dash together are a method's own."""
     rows = pd.DataFrame([{"method": m.name, "variant": m.label, "settings": ()} for m in METHODS.values()])
-    looks = styles(rows).values()
+    looks = assign_styles(rows).values()
     assert len({(look.color, look.shape, look.dash, look.filled) for look in looks}) == len(METHODS)

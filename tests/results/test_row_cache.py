@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from core.results import frame as results
-from core.results import row_cache as kept
+from core.results import row_cache
 from core.results.frame import Results
 from core.runs.folder import Home
 from core.spec.grid import study_runs
@@ -90,7 +90,7 @@ def without_a_column(text: str) -> str:
 )
 def test_a_damaged_copy_is_not_used_and_made_anew(home, damage):
     expected, every = reads_of(home)
-    path = home.cache / kept.NAME
+    path = home.cache / row_cache.NAME
     path.write_text(damage(path.read_text()))
     frame, count = reads_of(home)
     assert count == every
@@ -100,26 +100,26 @@ def test_a_damaged_copy_is_not_used_and_made_anew(home, damage):
 
 def test_rows_made_by_another_version_are_made_anew(home, monkeypatch):
     _, every = reads_of(home)
-    monkeypatch.setattr(kept, "_version", lambda: "another")
+    monkeypatch.setattr(row_cache, "_version", lambda: "another")
     assert reads_of(home)[1] == every
 
 
 def test_only_the_code_that_makes_rows_decides_on_the_version(monkeypatch, tmp_path):
-    root = Path(kept.__file__).parents[1]
-    for name in kept.MADE_BY:
+    root = Path(row_cache.__file__).parents[1]
+    for name in row_cache.MADE_BY:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((root / name).read_bytes())
-    monkeypatch.setattr(kept, "_CORE", tmp_path)
-    before = kept._version.__wrapped__()
-    assert before == kept._version()
+    monkeypatch.setattr(row_cache, "_CORE", tmp_path)
+    before = row_cache._version.__wrapped__()
+    assert before == row_cache._version()
     (tmp_path / "runs" / "trash.py").write_text("changed")
-    assert kept._version.__wrapped__() == before
+    assert row_cache._version.__wrapped__() == before
     (tmp_path / "results" / "metrics.py").write_text("changed")
-    assert kept._version.__wrapped__() != before
+    assert row_cache._version.__wrapped__() != before
 
 
 def test_a_folder_that_cannot_be_written_only_costs_time(home):
-    (home.cache / kept.NAME).mkdir()
+    (home.cache / row_cache.NAME).mkdir()
     frame, count = reads_of(home)
     assert len(frame) == count > 2
     assert reads_of(home)[1] == count

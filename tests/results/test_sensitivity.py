@@ -14,7 +14,6 @@ from core.runs.sensitivity import (
     Sensitivity,
     one_shot_methods,
     read_sensitivity,
-    sensitivity_path,
     write_sensitivity,
 )
 from core.spec.methods import METHODS
@@ -83,16 +82,16 @@ def test_what_is_written_is_read(home):
 )
 def test_damaged_curves_count_as_none(home, damage):
     folder = keep(home, 1, magnitude(90.0, 80.0, 10.0))
-    data = json.loads(sensitivity_path(folder).read_text())
+    data = json.loads(folder.sensitivity_path.read_text())
     damage(data)
-    sensitivity_path(folder).write_text(json.dumps(data))
+    folder.sensitivity_path.write_text(json.dumps(data))
     assert read_sensitivity(folder) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
 def test_a_garbled_file_counts_as_none(home, content):
     folder = keep(home, 1, magnitude(90.0, 80.0, 10.0))
-    sensitivity_path(folder).write_bytes(content)
+    folder.sensitivity_path.write_bytes(content)
     assert read_sensitivity(folder) is None
     assert sensitivity_frame(home, [folder.run_id]).empty
     assert accuracy_at(mean_curves(sensitivity_frame(home, [folder.run_id])), 0.5) == {}

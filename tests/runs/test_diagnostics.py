@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from core.runs.diagnostics import MAX_MISTAKES, diagnostics_path, read_diagnostics
+from core.runs.diagnostics import MAX_MISTAKES, read_diagnostics
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.presets import build_recipe
@@ -22,10 +22,10 @@ def folder(tmp_path):
 
 def change(folder, damage):
     """Apply ``damage`` to the data on disk, unsealed: as one who knows what is checked would do it."""
-    data = json.loads(diagnostics_path(folder).read_text())
+    data = json.loads(folder.diagnostics_path.read_text())
     del data["record_sha256"]
     damage(data)
-    diagnostics_path(folder).write_text(json.dumps(data))
+    folder.diagnostics_path.write_text(json.dumps(data))
 
 
 def test_what_is_written_is_read(folder):
@@ -59,8 +59,8 @@ def test_another_runs_is_refused(folder):
 
 def test_a_changed_byte_is_found_by_the_seal(folder):
     keep_examination(folder)
-    text = diagnostics_path(folder).read_text()
-    diagnostics_path(folder).write_text(text.replace('"lost": 6', '"lost": 5'))
+    text = folder.diagnostics_path.read_text()
+    folder.diagnostics_path.write_text(text.replace('"lost": 6', '"lost": 5'))
     with pytest.raises(InputError, match="altered"):
         read_diagnostics(folder)
 
@@ -117,13 +117,13 @@ def test_what_does_not_fit_is_refused_in_a_sentence(folder, damage):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b" " * (5 << 20) + b"{}"])
 def test_a_garbled_file_is_refused_in_a_sentence(folder, content):
-    diagnostics_path(folder).write_bytes(content)
+    folder.diagnostics_path.write_bytes(content)
     with pytest.raises(InputError, match="damaged"):
         read_diagnostics(folder)
 
 
 def test_a_link_is_not_followed(folder, tmp_path):
     (tmp_path / "elsewhere").write_text("{}")
-    diagnostics_path(folder).symlink_to(tmp_path / "elsewhere")
+    folder.diagnostics_path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="cannot be read"):
         read_diagnostics(folder)

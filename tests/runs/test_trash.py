@@ -8,7 +8,7 @@ import pytest
 
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease
-from core.runs.trash import move_to_trash, trash_path
+from core.runs.trash import move_to_trash
 from core.spec.errors import InputError
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
@@ -34,7 +34,7 @@ def test_a_deleted_run_is_gone_and_moving_it_back_undoes_it(home: Home) -> None:
     result = home.run(PRUNED.run_id).result()
     (moved,) = move_to_trash(home, [PRUNED.run_id])
     assert ids(home) == {DENSE.run_id}
-    assert moved.parent == trash_path(home)
+    assert moved.parent == home.trash
     moved.rename(home.run(PRUNED.run_id).path)
     assert home.run(PRUNED.run_id).state() == State.DONE
     assert home.run(PRUNED.run_id).result() == result
@@ -44,7 +44,7 @@ def test_a_run_may_be_made_and_deleted_again(home: Home) -> None:
     for _ in range(3):
         move_to_trash(home, [PRUNED.run_id])
         write_result(home, PRUNED)
-    assert len(list(trash_path(home).iterdir())) == 3
+    assert len(list(home.trash.iterdir())) == 3
 
 
 def test_a_dense_run_goes_only_with_those_that_need_it(home: Home) -> None:

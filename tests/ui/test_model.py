@@ -8,7 +8,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import command
-from core.runs.diagnostics import diagnostics_path
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.presets import build_recipe
@@ -150,7 +149,7 @@ def test_without_the_dense_run_the_examination_still_knows_its_accuracy(folders)
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"run_id": 1}', b"\xff" * 100])
 def test_a_damaged_examination_is_a_sentence_and_the_rest_goes_on(folders, content):
-    diagnostics_path(folders[1]).write_bytes(content)
+    folders[1].diagnostics_path.write_bytes(content)
     app = open_page(run=PRUNED.run_id)
     assert "examination.json is damaged" in app.error[0].value.replace("\\", "")
     assert len(app.metric) == 6
@@ -166,7 +165,7 @@ def test_an_examination_of_an_earlier_network_is_not_shown(folders):
 
 
 def test_a_run_that_was_never_examined_is_examined_on_request(folders, monkeypatch):
-    diagnostics_path(folders[1]).unlink()
+    folders[1].diagnostics_path.unlink()
     app = open_page(run=PRUNED.run_id)
     assert "was not examined yet" in text(app)
     monkeypatch.setattr(command, "_run", lambda name, folder, *options: keep_examination(folder))
@@ -178,7 +177,7 @@ def test_why_it_cannot_be_examined_is_a_sentence(folders, monkeypatch):
     def fail(*arguments):
         raise InputError("The pictures have changed: put them back.")
 
-    diagnostics_path(folders[1]).unlink()
+    folders[1].diagnostics_path.unlink()
     app = open_page(run=PRUNED.run_id)
     monkeypatch.setattr(command, "_run", fail)
     run(app.button(key="examine").click())
@@ -284,7 +283,7 @@ def test_a_damaged_spec_says_so(folders):
 
 def test_the_error_of_a_command_is_shown_in_the_language_of_the_page(folders):
     """The command runs in another process, which knows no language; the network's file is damaged."""
-    diagnostics_path(folders[1]).unlink()
+    folders[1].diagnostics_path.unlink()
     app = open_page(run=PRUNED.run_id, lang="ko")
     app = run(app.button(key="examine").click())
     assert "model.safetensors" in text(app)

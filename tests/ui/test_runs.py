@@ -190,7 +190,7 @@ def test_two_runs_that_are_called_the_same_have_a_column_each(open_page, home, s
     table = app.dataframe[0].value
     app = select_rows(app, *table.index[table["method"] == "Magnitude"])
     columns = json.loads(app.dataframe[1].proto.columns)
-    names = [columns[side]["label"] for side in ("one", "other")]
+    names = [columns[side]["label"] for side in ("first", "second")]
     assert len(set(names)) == 2
     assert all(name.startswith(PRUNED.label) for name in names)
 

@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.charts import tradeoff as charts
+from core.charts.styles import DENSE_STYLE, Style
 from core.i18n import t, tn
 from core.report import tables
 from core.results.metrics import METRICS
 from core.spec.methods import DENSE
 from ui.compare.table import number_column
+from ui.shared.components import colored, times
 from ui.shared.url import link
 
 MAX_CARDS, MAX_CARDS_PER_ROW = 8, 4
@@ -32,7 +33,7 @@ def before_help() -> str:
 def show_cards(
     summary: pd.DataFrame,
     marked: pd.DataFrame,
-    shown: Mapping[str, charts.Style],
+    shown: Mapping[str, Style],
     sparsity: float,
     before: Mapping[str, float],
 ) -> None:
@@ -41,14 +42,13 @@ def show_cards(
     if not dense.empty:
         show_dense(dense.iloc[0])
     at = {row["variant"]: row for _, row in marked.iterrows()}
-    names = list(shown)
-    if not names:
+    cards, more = list(shown)[:MAX_CARDS], list(shown)[MAX_CARDS:]
+    if not cards:
         st.info(t("Only dense runs so far: launch a pruning method, and its cards appear here."))
         return
-    cards, more = names[:MAX_CARDS], names[MAX_CARDS:]
-    in_a_row = math.ceil(len(cards) / math.ceil(len(cards) / MAX_CARDS_PER_ROW))
-    for start in range(0, len(cards), in_a_row):
-        for column, variant in zip(st.columns(in_a_row), cards[start : start + in_a_row], strict=False):
+    per_row = math.ceil(len(cards) / math.ceil(len(cards) / MAX_CARDS_PER_ROW))
+    for start in range(0, len(cards), per_row):
+        for column, variant in zip(st.columns(per_row), cards[start : start + per_row], strict=False):
             with column.container(border=True, height="stretch"):
                 if variant in at:
                     show_card(shown[variant], at[variant])
@@ -62,40 +62,37 @@ def show_cards(
             show_table(more, shown, at)
 
 
-def show_table(variants: list[str], shown: Mapping[str, charts.Style], at: Mapping[str, pd.Series[Any]]) -> None:
+def show_table(variants: list[str], shown: Mapping[str, Style], at: Mapping[str, pd.Series[Any]]) -> None:
     """What cards would show, a row a variant."""
-    metrics = [METRICS[name] for name in TABLE]
     rows = []
     for variant in variants:
-        found = at.get(variant)
         row = {"variant": f"{shown[variant].glyph} {shown[variant].name}", "origin": t("no data")}
-        if found is not None:
-            row["origin"] = seeds(found["n"]) if found["measured"] else t("interpolated")
-            row |= {name: found[name] / METRICS[name].unit for name in TABLE}
+        if (values := at.get(variant)) is not None:
+            row["origin"] = seeds(values["n"]) if values["measured"] else t("interpolated")
+            row |= {name: values[name] / METRICS[name].unit for name in TABLE}
         rows.append(row)
     config: dict[str, Any] = {"variant": t("Method"), "origin": t("Value")}
-    config |= {metric.name: number_column(metric) for metric in metrics}
+    config |= {name: number_column(METRICS[name]) for name in TABLE}
     st.dataframe(pd.DataFrame(rows, columns=list(config)), hide_index=True, column_config=config, placeholder="—")
 
 
 def show_dense(dense: pd.Series[Any]) -> None:
     batch = dense["batch_latency_ms"]
     accuracy = tables.with_interval(dense["test_accuracy"], dense["test_accuracy_ci"])
-    known = not math.isnan(dense["test_accuracy_ci"])
     parts = [
-        t("accuracy {accuracy} % (95 % interval of the mean)", accuracy=accuracy)
-        if known
-        else t("accuracy {accuracy} %", accuracy=accuracy),
+        t("accuracy {accuracy} %", accuracy=accuracy)
+        if math.isnan(dense["test_accuracy_ci"])
+        else t("accuracy {accuracy} % (95 % interval of the mean)", accuracy=accuracy),
         f"{dense['model_size_mb']:.3g} MB",
         t("{ms:.3g} ms per image", ms=dense["inference_latency_ms"])
         + ("" if math.isnan(batch) else " " + t("({ms:.3g} ms in a large batch)", ms=batch)),
         seeds(dense["n"]),
     ]
-    st.markdown(f"{swatch(charts.DENSE_STYLE)} **{t('Dense, the network before pruning:')}** {' · '.join(parts)}")
+    st.markdown(f"{swatch(DENSE_STYLE)} **{t('Dense, the network before pruning:')}** {' · '.join(parts)}")
 
 
-def show_card(look: charts.Style, at: pd.Series[Any]) -> None:
-    st.markdown(f"{swatch(look)} **{look.name}** {origin(at)}")
+def show_card(style: Style, at: pd.Series[Any]) -> None:
+    st.markdown(f"{swatch(style)} **{style.name}** {origin(at)}")
     change, interval = at["accuracy_change"], at["test_accuracy_ci"]
     with st.container(horizontal=True):
         st.metric(
@@ -124,34 +121,20 @@ def origin(at: pd.Series[Any]) -> str:
     return f":gray-badge[{seeds(at['n']) if at['n'] > 1 else t('1 seed, no interval')}]"
 
 
-def show_not_measured(look: charts.Style, measured: pd.Series[Any], sparsity: float) -> None:
-    st.markdown(f"{swatch(look)} **{look.name}**")
-    st.markdown(
-        t(
-            "No data at {sparsity:g}. Measured from {low:g} to {high:g}.",
-            sparsity=sparsity,
-            low=measured.min(),
-            high=measured.max(),
-        )
-    )
-    link(
-        "launch",
-        t("Open Launch with sparsity {sparsity:g}", sparsity=sparsity),
-        icon=":material/rocket_launch:",
-        sparsities=[f"{sparsity:g}"],
-    )
+def show_not_measured(style: Style, measured: pd.Series[Any], sparsity: float) -> None:
+    st.markdown(f"{swatch(style)} **{style.name}**")
+    low, high = measured.min(), measured.max()
+    st.markdown(t("No data at {sparsity:g}. Measured from {low:g} to {high:g}.", sparsity=sparsity, low=low, high=high))
+    label = t("Open Launch with sparsity {sparsity:g}", sparsity=sparsity)
+    link("launch", label, icon=":material/rocket_launch:", sparsities=[f"{sparsity:g}"])
 
 
-def swatch(look: charts.Style) -> str:
-    return f':color[{look.glyph}]{{foreground="{look.color}"}}'
+def swatch(style: Style) -> str:
+    return colored(style.glyph, style.color)
 
 
 def seeds(n: int) -> str:
     return tn("1 seed", "{n} seeds", n)
-
-
-def times(ratio: float) -> str:
-    return "—" if math.isnan(ratio) else f"{ratio:.2f}×"
 
 
 def times_smaller(ratio: float) -> str:

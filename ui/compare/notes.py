@@ -55,7 +55,7 @@ def show_dead_layers(runs: pd.DataFrame) -> None:
     ]
     more = len(runs) - len(named)
     if more:
-        named.append("- " + (tn("1 more run has such layers.", "{n} more runs have such layers.", more)))
+        named.append("- " + tn("1 more run has such layers.", "{n} more runs have such layers.", more))
     st.warning(
         t("Nothing gets through some layers any more: the accuracy of these runs says little about the method.")
         + "\n\n"
@@ -78,9 +78,9 @@ def _describe_layer(layer: str) -> str:
     block, _, module = rest.partition(".")
     number = module.removeprefix("conv")
     if layer.startswith("layer") and stage.isdecimal() and block.isdecimal():
-        place = {"stage": stage, "block": int(block) + 1}
+        n = int(block) + 1
         if module == "downsample.0":
-            return t("the shortcut in stage {stage}, block {block}", **place)
+            return t("the shortcut in stage {stage}, block {block}", stage=stage, block=n)
         if module.startswith("conv") and number.isdecimal():
-            return t("convolution {number} in stage {stage}, block {block}", number=number, **place)
+            return t("convolution {number} in stage {stage}, block {block}", number=number, stage=stage, block=n)
     return {"conv1": t("the first convolution"), "fc": t("the last, linear layer")}.get(layer, escape_markdown(layer))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from core.charts import tradeoff as charts
+from core.charts.styles import Style
 from core.i18n import t, tn
 from core.labels import state_name
 from core.results.sensitivity import accuracy_at
@@ -16,16 +16,16 @@ from core.runs.folder import State
 from ui.compare.cards import show_cards
 from ui.compare.notes import show_dead_layers, show_provenance
 from ui.compare.recommendation import show_recommendation
-from ui.compare.study_view import DEFAULT_SPARSITY, MANY_VARIANTS, StudyView, load_study_view
+from ui.compare.study_view import MANY_VARIANTS, StudyView, load_study_view
 from ui.compare.table import show_table
 from ui.compare.tradeoff import open_clicked_run, show_charts
-from ui.shared.components import page_head, toggle
+from ui.shared.components import page_head, pills, toggle
 from ui.shared.errors import show_errors
 from ui.shared.services import reconcile_in_background, results, statuses
 from ui.shared.study_picker import find_studies, select_study, show_sample_banner
-from ui.shared.url import link, read_bound_number, read_choices, write, write_if_chosen
+from ui.shared.url import link, read_bound_number, write
 
-MAX_SPARSITY = 0.99
+DEFAULT_SPARSITY, MAX_SPARSITY = 0.9, 0.99
 REFRESH_SECONDS = 5
 LAST_STUDY = "study shown last"
 
@@ -61,7 +61,7 @@ def show_comparison(view: StudyView) -> None:
 
 @st.fragment
 @show_errors
-def show_at_sparsity(view: StudyView, shown: Mapping[str, charts.Style]) -> None:
+def show_at_sparsity(view: StudyView, shown: Mapping[str, Style]) -> None:
     """The slider, and all that follows it."""
     open_clicked_run()
     sparsity = select_sparsity()
@@ -122,23 +122,16 @@ def reset_accuracy_target(recipe: str) -> None:
         write(accuracy=None)
 
 
-def select_methods(view: StudyView) -> dict[str, charts.Style]:
+def select_methods(view: StudyView) -> dict[str, Style]:
     """The styles of the variants to show; nothing selected shows all, or the main ones of many."""
     many = len(view.styles) > MANY_VARIANTS
     names = {variant: style.name for variant, style in view.styles.items()}
-    read_choices("methods", names)
-    selected: list[str] = st.pills(
-        t("Show only"),
-        list(names),
-        selection_mode="multi",
-        format_func=names.__getitem__,
-        key="methods",
-        wrap=not many,
-        help=t("Choose one method or several. Nothing chosen shows the main ones.")
+    explanation = (
+        t("Choose one method or several. Nothing chosen shows the main ones.")
         if many
-        else t("Choose one method or several. Nothing chosen shows all."),
+        else t("Choose one method or several. Nothing chosen shows all.")
     )
-    write_if_chosen(methods=(selected, []))
+    selected = pills(t("Show only"), "methods", names, wrap=not many, help=explanation)
     if not selected:
         show_all = not many or toggle(st.container(), t("All {n} variants", n=len(view.styles)), "all", False)
         selected = list(view.styles) if show_all else view.main_variants()

@@ -10,15 +10,16 @@ import streamlit as st
 
 from core.charts import tradeoff as charts
 from core.charts.pareto import CHOICE, TARGET
+from core.charts.styles import Style, with_dense
 from core.i18n import t
 from core.labels import measured_name, variant_name
 from core.report import tables
 from core.results.pareto import Candidate, Recommendation
 from core.spec.methods import DENSE
-from ui.compare.cards import seeds, swatch, times, times_smaller
+from ui.compare.cards import seeds, swatch, times_smaller
 from ui.compare.study_view import StudyView
 from ui.compare.tradeoff import open_clicked_run, show_chart
-from ui.shared.components import select
+from ui.shared.components import select, times
 from ui.shared.errors import show_errors
 from ui.shared.url import link, read_number, write_if_chosen
 
@@ -27,7 +28,7 @@ PANELS = {"small": charts.SIZE, "batch": charts.BATCH_LATENCY, "one": charts.LAT
 
 @st.fragment
 @show_errors
-def show_recommendation(view: StudyView, shown: Mapping[str, charts.Style]) -> None:
+def show_recommendation(view: StudyView, shown: Mapping[str, Style]) -> None:
     """The goal and the accuracy target, and the network for them, among the variants shown and dense."""
     open_clicked_run()
     st.subheader(t("Which network to take?"), anchor=False)
@@ -38,14 +39,14 @@ def show_recommendation(view: StudyView, shown: Mapping[str, charts.Style]) -> N
         if recommendation is None:
             st.info(t("No run has been measured for this."))
             return
-        show_choice(recommendation, goal, target, charts.with_dense(shown))
+        show_choice(recommendation, goal, target, with_dense(shown))
     with right:
         show_pareto(view, shown, PANELS[goal], target, recommendation)
 
 
 def show_pareto(
     view: StudyView,
-    shown: Mapping[str, charts.Style],
+    shown: Mapping[str, Style],
     panel: charts.Panel,
     target: float,
     recommendation: Recommendation,
@@ -94,7 +95,7 @@ def select_target(view: StudyView) -> tuple[str, float]:
     return goal, target
 
 
-def show_choice(recommendation: Recommendation, goal: str, target: float, styles: Mapping[str, charts.Style]) -> None:
+def show_choice(recommendation: Recommendation, goal: str, target: float, styles: Mapping[str, Style]) -> None:
     """The recommended network, with what there is to doubt about it."""
     run, mean = recommendation.choice.run, recommendation.choice.mean
     with st.container(border=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +13,7 @@ import streamlit as st
 from core.charts import tradeoff as charts
 from core.charts.pareto import pareto_chart, with_recommendation
 from core.charts.slider import with_slider
+from core.charts.styles import Style, assign_styles, select_variants
 from core.i18n import current_language
 from core.report import tables
 from core.results.frame import content_key, study_frame
@@ -21,11 +22,12 @@ from core.results.sensitivity import mean_curves, sensitivity_frame
 from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.runs.polling import signature
-from core.spec.methods import DENSE, METHODS, variant_label
+from core.spec.methods import METHODS, variant_label
 
 MANY_VARIANTS = 8  # of more, only the main ones are shown until others are selected
-DEFAULT_SPARSITY = 0.9
 RUN = "run"  # the selection into which a click on a point puts the run
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class StudyView:
     key: tuple[Any, ...]
     runs: pd.DataFrame
     summary: pd.DataFrame
-    styles: Mapping[str, charts.Style]
+    styles: Mapping[str, Style]
     before: pd.DataFrame  # accuracy before fine-tuning, as mean_curves gives it, of those variants that have a curve
     dead: pd.DataFrame  # the runs with layers that lost all their weights
 
@@ -55,46 +57,41 @@ class StudyView:
         return ([name for name in self.styles if name in main] or list(self.styles))[:MANY_VARIANTS]
 
     def tradeoff(
-        self, panel: charts.Panel, shown: Mapping[str, charts.Style], axis: charts.Axis, with_before: bool
+        self, panel: charts.Panel, shown: Mapping[str, Style], axis: charts.Axis, with_before: bool
     ) -> Drawing:
         """The chart with places for the slider's line and rings: building it takes far longer than all the rest."""
 
-        def build() -> dict[str, Any]:
+        def build() -> Drawing:
             before = self.before if with_before else None
             chart = charts.tradeoff_chart(
                 panel, self.runs, self.summary, shown, axis=axis, before=before, height=270, select=RUN
             )
-            return with_slider(chart.to_dict(validate=False), panel, axis)
+            return _drawing(with_slider(chart.to_dict(validate=False), panel, axis))
 
-        return _cached_drawing((*self.key, panel.metric, axis.column, with_before, *shown), build)
+        return _cached((*self.key, "tradeoff", panel.metric, axis.column, with_before, *shown), build)
 
-    def pareto(self, cost: charts.Panel, shown: Mapping[str, charts.Style]) -> Drawing:
+    def pareto(self, cost: charts.Panel, shown: Mapping[str, Style]) -> Drawing:
         """Accuracy against ``cost``, with places for the accuracy target and the recommended network."""
 
-        def build() -> dict[str, Any]:
+        def build() -> Drawing:
             chart = pareto_chart(self.summary, shown, cost, runs=self.runs, select=RUN).properties(height=330)
-            return with_recommendation(chart.to_dict(validate=False), cost)
+            return _drawing(with_recommendation(chart.to_dict(validate=False), cost))
 
-        return _cached_drawing((*self.key, "pareto", cost.metric, *shown), build)
+        return _cached((*self.key, "pareto", cost.metric, *shown), build)
 
-    def recommend(self, cost: str, target: float, shown: Mapping[str, charts.Style]) -> Recommendation | None:
+    def recommend(self, cost: str, target: float, shown: Mapping[str, Style]) -> Recommendation | None:
         """The run with the lowest ``cost`` of those accurate enough, among the variants shown and dense."""
 
         def build() -> Recommendation | None:
-            variants = list(charts.with_dense(shown))
-            runs, summary = (part[part["variant"].isin(variants)] for part in (self.runs, self.summary))
+            runs, summary = (select_variants(rows, shown) for rows in (self.runs, self.summary))
             return recommend(runs, summary, cost, target)
 
-        return _cached_recommendation((*self.key, cost, target, *shown), build)
+        return _cached((*self.key, "recommend", cost, target, *shown), build)
 
     def table(self, shown: Sequence[str]) -> pd.DataFrame:
         """The efficiency table of the variants shown and dense."""
-
-        def build() -> pd.DataFrame:
-            rows = self.runs["variant"].isin(shown) | (self.runs["method"] == DENSE)
-            return tables.efficiency_table(self.runs[rows])
-
-        return _cached_table((*self.key, *shown), build)
+        rows = select_variants(self.runs, shown)
+        return _cached((*self.key, "table", *shown), lambda: tables.efficiency_table(rows))
 
 
 def load_study_view(home: Home, frame: pd.DataFrame, recipe: str) -> StudyView:
@@ -112,23 +109,16 @@ def _study_view(key: tuple[Any, ...], _frame: pd.DataFrame) -> StudyView:
     path, recipe, *_ = key
     runs = study_frame(_frame, recipe)
     summary = summarise(runs)
-    styles = charts.styles(summary)
+    styles = assign_styles(summary)
     before = mean_curves(sensitivity_frame(Home(path), runs["dense_id"].unique()))
     dead = runs[runs["dead_layers"] != ""]
     return StudyView(key, runs, summary, styles, before[before["variant"].isin(list(styles))], dead)
 
 
-@st.cache_resource(show_spinner=False, max_entries=200)
-def _cached_drawing(key: tuple[Any, ...], _build: Callable[[], dict[str, Any]]) -> Drawing:
-    spec = _build()
+@st.cache_resource(show_spinner=False, max_entries=400)
+def _cached(key: tuple[Any, ...], _build: Callable[[], T]) -> T:
+    return _build()
+
+
+def _drawing(spec: dict[str, Any]) -> Drawing:
     return Drawing(spec, {name: pa.Table.from_pylist(rows) for name, rows in spec.pop("datasets", {}).items()})
-
-
-@st.cache_resource(show_spinner=False, max_entries=500)
-def _cached_recommendation(key: tuple[Any, ...], _build: Callable[[], Recommendation | None]) -> Recommendation | None:
-    return _build()
-
-
-@st.cache_resource(show_spinner=False, max_entries=100)
-def _cached_table(key: tuple[Any, ...], _build: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    return _build()

@@ -7,15 +7,13 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
 from core.labels import short_variant_name, variant_names
 from core.report import tables
 from core.results.frame import columns
 from core.results.metrics import METRICS, Metric, table_metrics
-from ui.shared.components import method_column
-from ui.shared.url import read_choice, write_if_chosen
+from ui.shared.components import download_button, method_column, select
 
 # What fits a window beside each other; the rest is a click away, and in the files.
 VIEWS: Mapping[str, Sequence[str]] = {
@@ -30,7 +28,10 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
     head.subheader(t("Efficiency table"), anchor=False, width="content")
     views = {view: _with_values(table, map(METRICS.__getitem__, names)) for view, names in VIEWS.items()}
     views["all"] = _with_values(table, table_metrics())
-    metrics = views[choose_view(head, [view for view, shown in views.items() if shown])]
+    labels = {"results": t("Results"), "latency": t("Latency"), "optimised": t("Optimised"), "all": t("All columns")}
+    offered = {view: label for view, label in labels.items() if views[view]}
+    options = {"label_visibility": "collapsed", "width": "content"}
+    metrics = views[select(head.segmented_control, t("Columns"), "columns", offered, "results", **options)]
     names = table["method"].map(variant_names(runs, short_variant_name))
     config = {
         "method": method_column(names),
@@ -39,48 +40,11 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
     }
     for metric in metrics:
         config |= metric_columns(metric)
-    st.dataframe(
-        table.assign(method=names)[list(config)],
-        hide_index=True,
-        column_config=config,
-        placeholder="—",
-        height="content",
-    )
+    shown = table.assign(method=names)[list(config)]
+    st.dataframe(shown, hide_index=True, column_config=config, placeholder="—", height="content")
     with st.container(horizontal=True):
-        st.download_button(
-            t("Download CSV"),
-            data=lambda: tables.to_csv(table),
-            file_name="efficiency_table.csv",
-            mime="text/csv",
-            on_click="ignore",
-            icon=":material/download:",
-            type="primary",
-        )
-        st.download_button(
-            t("All runs as CSV"),
-            data=lambda: tables.to_csv(runs[columns()]),
-            file_name="all_runs.csv",
-            mime="text/csv",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-
-
-def choose_view(place: DeltaGenerator, offered: Sequence[str]) -> str:
-    """Which columns are shown: one of ``offered``, which are keys of VIEWS."""
-    words = {"results": t("Results"), "latency": t("Latency"), "optimised": t("Optimised"), "all": t("All columns")}
-    read_choice("columns", offered, "results")
-    view = place.segmented_control(
-        t("Columns"),
-        offered,
-        format_func=words.__getitem__,
-        required=True,
-        key="columns",
-        label_visibility="collapsed",
-        width="content",
-    )
-    write_if_chosen(columns=(view, "results"))
-    return str(view)
+        download_button(t("Download CSV"), "efficiency_table.csv", lambda: tables.to_csv(table), primary=True)
+        download_button(t("All runs as CSV"), "all_runs.csv", lambda: tables.to_csv(runs[columns()]))
 
 
 def _with_values(table: pd.DataFrame, metrics: Iterable[Metric]) -> list[Metric]:
@@ -90,12 +54,12 @@ def _with_values(table: pd.DataFrame, metrics: Iterable[Metric]) -> list[Metric]
 
 def metric_columns(metric: Metric) -> dict[str, Any]:
     """How the efficiency table shows ``metric`` and, if there is one, the interval of its mean."""
-    columns = {metric.column: number_column(metric)}
-    if metric.interval:
-        columns[metric.interval.column] = st.column_config.NumberColumn(
-            t(metric.interval.label), format=f"%.{metric.digits}f", help=t(metric.interval.help)
+    config = {metric.column: number_column(metric)}
+    if interval := metric.interval:
+        config[interval.column] = st.column_config.NumberColumn(
+            t(interval.label), format=f"%.{metric.digits}f", help=t(interval.help)
         )
-    return columns
+    return config
 
 
 def number_column(metric: Metric) -> Any:

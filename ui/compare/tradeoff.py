@@ -1,4 +1,4 @@
-"""The charts of the Compare page that follow the slider, and the way from a point to its run."""
+"""The charts of the Compare page that follow the slider; a click on a point opens its run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.charts import tradeoff as charts
 from core.charts.slider import slider_data
+from core.charts.styles import Style, with_dense
 from core.i18n import t
 from core.spec.methods import METHODS
 from ui.compare.cards import before_help, swatch
@@ -23,10 +24,10 @@ AXES = {"sparsity": charts.SPARSITY, "ratio": charts.RATIO}
 CLICKED_RUN, CLICKS = "clicked run", "clicks on runs"  # in the session state
 
 
-def show_charts(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, charts.Style], sparsity: float) -> None:
+def show_charts(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, Style], sparsity: float) -> None:
     st.subheader(t("Trade-off"), anchor=False)
     axis, latency, before = select_view(view, shown)
-    styles = charts.with_dense(shown).values()
+    styles = with_dense(shown).values()
     st.markdown("&ensp; ".join(f"{swatch(style)}&nbsp;{style.name.replace(' ', '&nbsp;')}" for style in styles))
     panels = (charts.ACCURACY, charts.SIZE, latency, charts.MACS)
     rows = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
@@ -38,7 +39,7 @@ def show_charts(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, chart
     st.caption(" ".join(chart_notes(view, shown, axis, before)))
 
 
-def select_view(view: StudyView, shown: Mapping[str, charts.Style]) -> tuple[charts.Axis, charts.Panel, bool]:
+def select_view(view: StudyView, shown: Mapping[str, Style]) -> tuple[charts.Axis, charts.Panel, bool]:
     """What the charts are drawn against, whose latency, and whether with the curves before fine-tuning."""
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     with row:
@@ -72,10 +73,10 @@ def show_chart(
         return
     # A new key after each run that was opened: what was clicked then is not selected any more.
     key = f"chart {key} {st.session_state.get(CLICKS, 0)}"
-    column.vega_lite_chart(spec, key=key, alt=alt, selection_mode=RUN, on_select=lambda: remember_click(key))
+    column.vega_lite_chart(spec, key=key, alt=alt, selection_mode=RUN, on_select=lambda: store_clicked_run(key))
 
 
-def remember_click(key: str) -> None:
+def store_clicked_run(key: str) -> None:
     points = st.session_state[key].selection.get(RUN) or []
     if points and isinstance(points[0].get("run_id"), str):
         st.session_state[CLICKED_RUN] = points[0]["run_id"]
@@ -89,7 +90,7 @@ def open_clicked_run() -> None:
         go("model", run=run_id)
 
 
-def chart_notes(view: StudyView, shown: Mapping[str, charts.Style], axis: charts.Axis, before: bool) -> list[str]:
+def chart_notes(view: StudyView, shown: Mapping[str, Style], axis: charts.Axis, before: bool) -> list[str]:
     """What the charts show and what they do not."""
     if charts.draws_every_run(view.runs, shown):
         notes = [

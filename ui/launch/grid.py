@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
-from core.labels import value_name
+from core.labels import method_name, value_name
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.method import Method, Scalar
@@ -16,9 +17,8 @@ from core.spec.methods import METHODS, default_methods
 from core.spec.presets import SEEDS, SPARSITIES
 from core.spec.spec import MAX_SEED, Recipe, RunSpec
 from core.spec.validate import check_float, check_int
-from ui.shared.url import read_choice, read_choices, read_texts, write, write_if_chosen
-
-DEFAULT_SPARSITIES, DEFAULT_SEEDS = ["0.5", "0.9"], [str(SEEDS[0])]
+from ui.shared.components import pills
+from ui.shared.url import read_choice, read_texts, write, write_if_chosen
 
 
 @dataclass(frozen=True)
@@ -39,25 +39,12 @@ class RunsChoice:
 def select_runs() -> RunsChoice:
     methods = select_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in default_methods()])
     left, right = st.columns(2, gap="medium")
-    read_texts("sparsities", DEFAULT_SPARSITIES)
-    read_texts("seeds", DEFAULT_SEEDS)
-    sparsities = left.multiselect(
-        t("Sparsities"),
-        options([f"{value:g}" for value in SPARSITIES if value], "sparsities"),
-        accept_new_options=True,
-        key="sparsities",
-        persist_state="session",
-        help=t("The share of the weights to remove. Type any other from 0 to 0.99, with up to two decimals."),
-    )
-    seeds = right.multiselect(
-        t("Seeds"),
-        options([str(seed) for seed in SEEDS], "seeds"),
-        accept_new_options=True,
-        key="seeds",
-        persist_state="session",
-        help=t("Each seed is a training of its own. Two or more give a 95 % interval."),
-    )
-    write_if_chosen(sparsities=(sparsities, DEFAULT_SPARSITIES), seeds=(seeds, DEFAULT_SEEDS))
+    presets = [f"{value:g}" for value in SPARSITIES if value]
+    explanation = t("The share of the weights to remove. Type any other from 0 to 0.99, with up to two decimals.")
+    sparsities = select_texts(left, t("Sparsities"), "sparsities", presets, ["0.5", "0.9"], help=explanation)
+    presets = [str(seed) for seed in SEEDS]
+    explanation = t("Each seed is a training of its own. Two or more give a 95 % interval.")
+    seeds = select_texts(right, t("Seeds"), "seeds", presets, presets[:1], help=explanation)
     groups = {"baseline": t("Baselines, there to be beaten"), "before training": t("Pruned before training")}
     with st.expander(t("Baselines and pruning before training"), icon=":material/science:"):
         for group, label in groups.items():
@@ -68,24 +55,27 @@ def select_runs() -> RunsChoice:
 
 def select_methods(label: str, key: str, names: list[str]) -> list[str]:
     """Some of ``names``: at first all that a study compares by default."""
+    labels = {name: method_name(name) for name in names}
     default = [name for name in names if name in default_methods()]
-    read_choices(key, names, default)
-    selected: list[str] = st.pills(
+    explanation = "  \n".join(f"**{labels[name]}**: {t(METHODS[name].summary)}" for name in names)
+    return pills(label, key, labels, default, persist_state="session", help=explanation)
+
+
+def select_texts(
+    place: DeltaGenerator, label: str, name: str, presets: list[str], default: list[str], *, help: str
+) -> list[str]:
+    """Some of ``presets``, of what else is typed, and of what came with a link."""
+    read_texts(name, default)
+    selected: list[str] = place.multiselect(
         label,
-        names,
-        selection_mode="multi",
-        format_func=lambda name: t(METHODS[name].label),
-        key=key,
+        list(dict.fromkeys([*presets, *st.session_state[name]])),
+        accept_new_options=True,
+        key=name,
         persist_state="session",
-        help="  \n".join(f"**{t(METHODS[name].label)}**: {t(METHODS[name].summary)}" for name in names),
+        help=help,
     )
-    write_if_chosen(**{key: (selected, default)})
+    write_if_chosen(**{name: (selected, default)})
     return selected
-
-
-def options(presets: list[str], name: str) -> list[str]:
-    """``presets`` and what else was typed into the widget called ``name``, or came with a link."""
-    return list(dict.fromkeys([*presets, *st.session_state[name]]))
 
 
 def select_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
@@ -94,7 +84,7 @@ def select_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
     if adjustable:
         with st.expander(t("Settings of the methods"), icon=":material/settings:"):
             for method in adjustable:
-                st.markdown(f"**{t(method.label)}**")
+                st.markdown(f"**{method_name(method.name)}**")
                 selected[method.name] = select_settings_of(method)
     return selected
 
@@ -127,12 +117,12 @@ def parse_sparsity(text: str) -> float:
         value = float(text.replace(",", "."))
     except ValueError:
         raise InputError(
-            t("Sparsity {text} is not a number: give one from 0 to below 1, such as 0.8.", text=repr(text[:40]))
+            "Sparsity {text} is not a number: give one from 0 to below 1, such as 0.8.", text=repr(text[:40])
         ) from None
     value = check_float("sparsity", value, 0, 1, below_high=True)
     if round(value, 2) != value:  # the slider of the Compare page could not be put there
         raise InputError(
-            t("Sparsity {text} has more than two decimals: give one such as 0.87, at most 0.99.", text=text[:40])
+            "Sparsity {text} has more than two decimals: give one such as 0.87, at most 0.99.", text=text[:40]
         )
     return value
 
@@ -142,6 +132,6 @@ def parse_seed(text: str) -> int:
         value = int(text)
     except ValueError:
         raise InputError(
-            t("Seed {text} is not a whole number: give one from 0 up, such as 7.", text=repr(text[:40]))
+            "Seed {text} is not a whole number: give one from 0 up, such as 7.", text=repr(text[:40])
         ) from None
     return check_int("seed", value, 0, MAX_SEED)

@@ -44,7 +44,7 @@ def current_state(spec: RunSpec) -> State | None:
 
 
 def show_launch(specs: Sequence[RunSpec], states: Mapping[str, State | None], expected: Estimate) -> None:
-    """The button, or the way to the runs that are there already."""
+    """The button, or links to the runs where they all exist already."""
     if all(state == State.DONE for state in states.values()):
         st.success(t("All of these runs are done."), icon=":material/check_circle:")
         link("compare", t("Compare them"), icon=":material/stacked_line_chart:")

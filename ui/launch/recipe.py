@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -19,7 +19,7 @@ LAST_PRESET = "preset shown last"
 
 @dataclass(frozen=True)
 class RecipeChoice:
-    """What is selected and not checked yet."""
+    """What is selected and not checked yet: the arguments of build_recipe."""
 
     preset: str
     data: str
@@ -31,15 +31,8 @@ class RecipeChoice:
     def build(self) -> Recipe:
         """InputError for what is not accepted."""
         if self.data == FOLDER_PREFIX:
-            raise InputError(t("Give the folder that holds train/ and test/."))
-        return build_recipe(
-            self.preset,
-            data=self.data,
-            width=self.width,
-            epochs=self.epochs,
-            finetune_epochs=self.finetune_epochs,
-            batch_size=self.batch_size,
-        )
+            raise InputError("Give the folder that holds train/ and test/.")
+        return build_recipe(**asdict(self))
 
 
 @dataclass(frozen=True)
@@ -139,11 +132,9 @@ def select_number(place: DeltaGenerator, number: Number, preset: str) -> int:
     """For each preset its own number. A link's holds for the preset that it comes with."""
     key = f"{number.name} {preset}"
     if key not in st.session_state:
-        is_first_run = st.session_state.get(LAST_PRESET) is None
-        default = number.default
-        st.session_state[key] = (
-            round(read_number(number.name, number.low, number.high, default)) if is_first_run else default
-        )
+        st.session_state[key] = number.default
+        if LAST_PRESET not in st.session_state:
+            st.session_state[key] = round(read_number(number.name, number.low, number.high, number.default))
     value = place.number_input(
         number.label, number.low, number.high, step=number.step, key=key, persist_state="session", help=number.help
     )

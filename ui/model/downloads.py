@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from core.i18n import t
-from core.jobs.command import FORMS, export_path, make_export
+from core.jobs.command import EXPORT_FORMATS, export_path, make_export
 from core.results.sample import is_sample
 from core.runs.folder import RunFolder
 from ui.model import snippets
-from ui.shared.errors import USER_ERRORS, describe, show_error
+from ui.shared.components import download_button
+from ui.shared.errors import show_errors
 from ui.shared.services import home
 from ui.shared.url import link
 
@@ -69,35 +69,20 @@ def _show_title(title: str, explanation: str) -> None:
         st.caption(explanation)
 
 
+@show_errors
 def _show_export(folder: RunFolder, form: str) -> None:
     """The network in another form, which is made on request: that needs a process of its own and some seconds."""
     path = export_path(home(), folder, form)
     if path.is_file():
-        _download_button(path, f"{folder.run_id}.{FORMS[form].ending}")
+        _download_button(path, f"{folder.run_id}.{EXPORT_FORMATS[form].ending}")
         return
     if st.button(t("Make the file"), key=f"make {form}", icon=":material/settings:"):
-        try:
-            with st.spinner(t("Making the file …")):
-                make_export(home(), folder, form)
-        except USER_ERRORS as error:
-            show_error(describe(error))
-            return
+        with st.spinner(t("Making the file …")):
+            make_export(home(), folder, form)
         st.rerun()
 
 
 def _download_button(path: Path, name: str, *, primary: bool = False) -> None:
-    data: Callable[[], bytes] = path.read_bytes
-    st.download_button(
-        t("Download, {size}", size=_size(path.stat().st_size)),
-        data=data,
-        file_name=name,
-        mime="application/octet-stream",
-        key=f"download {name}",
-        on_click="ignore",
-        icon=":material/download:",
-        type="primary" if primary else "secondary",
-    )
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.3g} MB" if size >= 1e5 else f"{size / 1e3:.3g} kB"
+    size = path.stat().st_size
+    text = f"{size / 1e6:.3g} MB" if size >= 1e5 else f"{size / 1e3:.3g} kB"
+    download_button(t("Download, {size}", size=text), name, path.read_bytes, primary=primary)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -18,15 +17,15 @@ from core.report.markdown import escape_markdown
 from core.results.sample import SAMPLE, is_sample
 from core.runs.diagnostics import Diagnostics, read_diagnostics
 from core.runs.failure import RunFailure
-from core.runs.folder import UNFINISHED, Home, RunFolder, State
+from core.runs.folder import UNFINISHED, RunFolder, State
 from core.runs.result import RunResult
-from core.runs.status import RunStatus, Statuses
+from core.runs.status import RunStatus
 from core.spec.errors import InputError
 from core.spec.spec import RunSpec
 from ui.model.downloads import show_downloads
 from ui.model.sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
-from ui.shared.components import page_head, select, show_empty_state
-from ui.shared.errors import USER_ERRORS, describe, show_error, show_errors
+from ui.shared.components import page_head, select, show_empty_state, times
+from ui.shared.errors import describe, show_error, show_errors
 from ui.shared.services import home, reconcile_in_background, statuses
 from ui.shared.url import link
 
@@ -44,7 +43,7 @@ SECTIONS: Mapping[str, Callable[[RunSpec, Diagnostics], None]] = {
 
 def page() -> None:
     head = page_head(t("Model"))
-    own, sample = statuses().read(), _sample_statuses(SAMPLE.path).read()
+    own, sample = statuses().read(), statuses(SAMPLE).read()
     if not own and not sample:
         show_empty_state(
             t("No network yet"),
@@ -150,71 +149,59 @@ def dense_result(folder: RunFolder) -> RunResult | None:
         return None
 
 
-def show_cards(spec: RunSpec, result: RunResult, dense: RunResult | None, found: Diagnostics | None) -> None:
+def show_cards(spec: RunSpec, result: RunResult, dense: RunResult | None, diagnostics: Diagnostics | None) -> None:
     """What the network costs and keeps, against the dense one."""
+    change, smaller = (math.nan, math.nan) if spec.is_dense else compare_with_dense(result, dense, diagnostics)
+    gone, fewer = result.filter_ratio or 0.0, result.mac_ratio or 0.0
+    row = st.container(horizontal=True)
 
-    def card(label: str, value: str, delta: str | None = None, *, color: Any = "off", show_errors: str) -> None:
-        arrow: Any = "off" if color == "off" else "auto"
-        st.metric(
-            label,
-            value,
-            delta,
-            delta_color=color,
-            delta_arrow=arrow,
-            help=show_errors,
-            border=True,
-            width="stretch",
-            height="stretch",
-        )
+    def card(
+        label: str, value: str, help: str, delta: str | None = None, color: Literal["normal", "off"] = "off"
+    ) -> None:
+        arrow: Literal["auto", "off"] = "off" if color == "off" else "auto"
+        row.metric(label, value, delta, color, help=help, delta_arrow=arrow, border=True, height="stretch")
 
-    change = smaller = math.nan
+    card(
+        t("Accuracy"),
+        f"{result.test_accuracy:.2f} %",
+        t("On the test pictures, and against the dense run that this one started from."),
+        None if math.isnan(change) else t("{change:+.2f} points", change=change),
+        "normal" if abs(change) >= 0.005 else "off",
+    )
+    card(
+        t("Size"),
+        f"{result.model_size_mb:.3g} MB",
+        t("The compressed file, and against that of the dense network."),
+        t("{ratio:.1f}× smaller", ratio=smaller) if smaller >= 1 else None,
+    )
+    card(
+        t("Sparsity"),
+        f"{100 * result.reached_sparsity:.2f} %",
+        t("The share of the weights that is really gone."),
+        t("{share:.0f} % of filters gone", share=100 * gone) if gone else None,
+    )
+    card(
+        t("MACs"),
+        f"{result.macs / 1e6:,.1f} M",
+        t("Multiply-accumulate operations for one picture, zeros included."),
+        t("{ratio:.1f}× fewer", ratio=fewer) if fewer > 1 and not spec.is_dense else None,
+    )
+    single = t("Measured in turns with the dense network, one picture at a time.")
+    card(t("Speed-up, 1 image"), times(result.speedup), single)
+    batch = t("Measured in turns with the dense network, many pictures at once.")
+    card(t("Speed-up, batch"), times(result.batch_speedup), batch)
+
+
+def compare_with_dense(
+    result: RunResult, dense: RunResult | None, diagnostics: Diagnostics | None
+) -> tuple[float, float]:
+    """The change of accuracy (points), and how many times smaller the file is; NaN if nothing of the dense one is left."""
     if dense is not None:
-        change, smaller = result.test_accuracy - dense.test_accuracy, dense.model_size_mb / result.model_size_mb
-    elif found is not None:
-        change = result.test_accuracy - 100 * sum(found.dense_correct) / sum(found.pictures)
-        smaller = found.dense_size / 1e6 / result.model_size_mb
-    filters, fewer = result.filter_ratio, result.mac_ratio
-    against = not spec.is_dense
-    with st.container(horizontal=True):
-        card(
-            t("Accuracy"),
-            f"{result.test_accuracy:.2f} %",
-            t("{change:+.2f} points", change=change) if against and not math.isnan(change) else None,
-            color="normal" if abs(change) >= 0.005 else "off",
-            show_errors=t("On the test pictures, and against the dense run that this one started from."),
-        )
-        card(
-            t("Size"),
-            f"{result.model_size_mb:.3g} MB",
-            t("{ratio:.1f}× smaller", ratio=smaller) if against and smaller >= 1 else None,
-            show_errors=t("The compressed file, and against that of the dense network."),
-        )
-        card(
-            t("Sparsity"),
-            f"{100 * result.reached_sparsity:.2f} %",
-            t("{share:.0f} % of filters gone", share=100 * filters) if filters else None,
-            show_errors=t("The share of the weights that is really gone."),
-        )
-        card(
-            t("MACs"),
-            f"{result.macs / 1e6:,.1f} M",
-            t("{ratio:.1f}× fewer", ratio=fewer) if against and fewer and fewer > 1 else None,
-            show_errors=t("Multiply-accumulate operations for one picture, zeros included."),
-        )
-        card(
-            t("Speed-up, 1 image"),
-            ratio(result.speedup),
-            show_errors=t("Measured in turns with the dense network, one picture at a time."),
-        )
-        card(
-            t("Speed-up, batch"),
-            ratio(result.batch_speedup),
-            show_errors=t("Measured in turns with the dense network, many pictures at once."),
-        )
-
-
-def ratio(value: float | None) -> str:
-    return "—" if value is None else f"{value:.2f}×"
+        return result.test_accuracy - dense.test_accuracy, dense.model_size_mb / result.model_size_mb
+    if diagnostics is None:
+        return math.nan, math.nan
+    accuracy = 100 * sum(diagnostics.dense_correct) / sum(diagnostics.pictures)
+    return result.test_accuracy - accuracy, diagnostics.dense_size / 1e6 / result.model_size_mb
 
 
 def show_section(folder: RunFolder, diagnostics: Diagnostics | None) -> None:
@@ -239,21 +226,13 @@ def show_section(folder: RunFolder, diagnostics: Diagnostics | None) -> None:
         SECTIONS[section](folder.spec, diagnostics)
 
 
+@show_errors
 def show_examine_button(folder: RunFolder) -> None:
     if not folder.model_path.is_file():
         st.info(t("This network was never examined, and its file is not here any more."), icon=":material/search_off:")
         return
     st.info(t("This network was not examined yet. That takes some seconds."), icon=":material/search:")
     if st.button(t("Examine it now"), type="primary", key="examine"):
-        try:
-            with st.spinner(t("Examining the network …")):
-                examine(folder)
-        except USER_ERRORS as error:
-            show_error(describe(error))
-            return
+        with st.spinner(t("Examining the network …")):
+            examine(folder)
         st.rerun()
-
-
-@st.cache_resource(show_spinner=False)
-def _sample_statuses(path: Path) -> Statuses:
-    return Statuses(Home(path))

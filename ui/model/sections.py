@@ -7,9 +7,9 @@ import streamlit as st
 from core.charts import model as charts
 from core.i18n import t, tn
 from core.report.markdown import escape_markdown
-from core.runs.diagnostics import MAX_CLASSES, Diagnostics, Layer
+from core.runs.diagnostics import MAX_CLASSES, Diagnostics
 from core.spec.spec import RunSpec
-from ui.shared.components import select
+from ui.shared.components import colored, select
 
 PICTURE_WIDTH = 104
 
@@ -18,11 +18,11 @@ def show_layers(spec: RunSpec, diagnostics: Diagnostics) -> None:
     left, right = st.columns([5, 6], gap="medium")
     with left:
         st.subheader(t("How much of each layer is left"), anchor=False)
-        st.altair_chart(
-            charts.density_chart(diagnostics), key="density", alt=t("Weights left of each layer, in percent")
-        )
+        chart = charts.density_chart(diagnostics)
+        st.altair_chart(chart, key="density", alt=t("Weights left of each layer, in percent"))
         if not spec.is_dense:
-            most, least = _extremes(diagnostics)
+            ranked = sorted(diagnostics.layers, key=lambda layer: layer.density)
+            least, most = ranked[0], ranked[-1]
             sentence = t(
                 "From the picture (top) to the classes (bottom). Most is left of {most}, least of {least}.",
                 most=f"`{most.name}` ({100 * most.density:.3g} %)",
@@ -31,31 +31,24 @@ def show_layers(spec: RunSpec, diagnostics: Diagnostics) -> None:
             st.markdown(f":small[{sentence}]")
     with right:
         st.subheader(t("Shapes before and after"), anchor=False)
-        table = charts.layer_table(diagnostics)
+        table, column = charts.layer_table(diagnostics), st.column_config
         name, before, after, weights, share = table.columns
-        st.dataframe(
-            table,
-            hide_index=True,
-            height="content",
-            column_config={
-                name: st.column_config.TextColumn(pinned=True),
-                before: st.column_config.TextColumn(help=t("Filters × channels × height × width.")),
-                after: st.column_config.TextColumn(
-                    help=t("Unstructured pruning keeps the shape and sets weights to zero.")
-                ),
-                weights: st.column_config.NumberColumn(format="localized"),
-                share: st.column_config.NumberColumn(format="%.2f"),
-            },
-        )
+        config = {
+            name: column.TextColumn(pinned=True),
+            before: column.TextColumn(help=t("Filters × channels × height × width.")),
+            after: column.TextColumn(help=t("Unstructured pruning keeps the shape and sets weights to zero.")),
+            weights: column.NumberColumn(format="localized"),
+            share: column.NumberColumn(format="%.2f"),
+        }
+        st.dataframe(table, hide_index=True, height="content", column_config=config)
 
 
 def show_filters(spec: RunSpec, diagnostics: Diagnostics) -> None:
     left, right = st.columns([5, 6], gap="medium")
     with left:
         st.subheader(t("Filters left in each layer"), anchor=False)
-        st.altair_chart(
-            charts.filter_chart(diagnostics), key="filters left", alt=t("Filters left of each layer, in percent")
-        )
+        chart = charts.filter_chart(diagnostics)
+        st.altair_chart(chart, key="filters left", alt=t("Filters left of each layer, in percent"))
         st.caption(t("A filter counts as left as long as one of its weights is not zero."))
     with right:
         st.subheader(t("Which filters went"), anchor=False)
@@ -65,14 +58,13 @@ def show_filters(spec: RunSpec, diagnostics: Diagnostics) -> None:
             )
             st.info(sentence, icon=":material/restart_alt:")
             return
-        st.altair_chart(
-            charts.filter_map(diagnostics), key="filter map", alt=t("Every filter of each layer: gone or left")
-        )
+        cells = charts.filter_map(diagnostics)
+        st.altair_chart(cells, key="filter map", alt=t("Every filter of each layer: gone or left"))
         sentence = t(
             "One cell for each filter of the dense network: {gone} gone, {left} left, the fainter the fewer of its "
             "weights.",
-            gone=_dot("■", charts.GONE),
-            left=_dot("■", charts.LEFT),
+            gone=colored("■", charts.GONE),
+            left=colored("■", charts.LEFT),
         )
         st.markdown(f":small[{sentence}]")
 
@@ -85,17 +77,18 @@ def show_weights(spec: RunSpec, diagnostics: Diagnostics) -> None:
     options = {"label_visibility": "collapsed", "width": 240}
     name = select(head.selectbox, t("Layer"), "layer", {name: name for name in layers}, largest.name, **options)
     layer = layers[name]
-    total = layer.zeros + sum(layer.counts)
-    if not sum(layer.counts):
+    left = sum(layer.counts)
+    if not left:
         st.info(
-            tn("The only weight of this layer is zero.", "All {n:,} weights of this layer are zero.", total),
+            tn("The only weight of this layer is zero.", "All {n:,} weights of this layer are zero.", layer.zeros),
             icon=":material/block:",
         )
         return
-    st.altair_chart(charts.weight_chart(layer), key="weights", alt=t("How many weights have which value"))
+    chart = charts.weight_chart(layer)
+    st.altair_chart(chart, key="weights", alt=t("How many weights have which value"))
     sentence = t(
         "{left} weights of {shape} that are not zero; {zeros} more are zero. The largest is {limit}.",
-        left=f"{sum(layer.counts):,}",
+        left=f"{left:,}",
         shape=charts.shape_text(layer.shape),
         zeros=f"{layer.zeros:,}",
         limit=f"±{layer.limit:.3g}",
@@ -115,9 +108,9 @@ def show_classes(spec: RunSpec, diagnostics: Diagnostics) -> None:
             sentence = t(
                 "{dense} dense network, {better} {worse} this one, with the change in points; the largest loss is on "
                 "top.",
-                dense=_dot("●", charts.GREY),
-                better=_dot("◆", charts.LEFT),
-                worse=_dot("◆", charts.GONE),
+                dense=colored("●", charts.GREY),
+                better=colored("◆", charts.LEFT),
+                worse=colored("◆", charts.GONE),
             )
             st.markdown(f":small[{sentence}]")
         if len(classes) > len(shown):
@@ -127,13 +120,12 @@ def show_classes(spec: RunSpec, diagnostics: Diagnostics) -> None:
         if not diagnostics.confusion:
             st.info(t("There is no such table for more than {n} classes.", n=MAX_CLASSES), icon=":material/grid_off:")
             return
-        st.altair_chart(
-            charts.confusion_chart(diagnostics), key="confusion", alt=t("Confusion matrix of the test pictures")
-        )
+        matrix = charts.confusion_chart(diagnostics)
+        st.altair_chart(matrix, key="confusion", alt=t("Confusion matrix of the test pictures"))
         sentence = t(
             "A row for each class: {right} right, {wrong} taken for another. Point at a cell for its numbers.",
-            right=_dot("■", charts.LEFT),
-            wrong=_dot("■", charts.GONE),
+            right=colored("■", charts.LEFT),
+            wrong=colored("■", charts.GONE),
         )
         st.markdown(f":small[{sentence}]")
 
@@ -160,32 +152,23 @@ def show_mistakes(spec: RunSpec, diagnostics: Diagnostics) -> None:
     with st.container(horizontal=True, gap="small"):
         for mistake in diagnostics.mistakes:
             truth, predicted = diagnostics.classes[mistake.truth], diagnostics.classes[mistake.predicted]
+            name = t(
+                "Test picture {n}: {truth}, taken for {predicted}", n=mistake.index, truth=truth, predicted=predicted
+            )
             with st.container(width=PICTURE_WIDTH, gap="small"):
-                st.image(
-                    mistake.picture,
-                    width=PICTURE_WIDTH,
-                    alt=t(
-                        "Test picture {n}: {truth}, taken for {predicted}",
-                        n=mistake.index,
-                        truth=truth,
-                        predicted=predicted,
-                    ),
-                )
-                words = f"{escape_markdown(truth)}  \n→ **{escape_markdown(predicted)}** {mistake.confidence:.0f} %"
-                st.caption(words)
-    sentence = t(
-        "Class → what it is taken for, and with what confidence; the most confident mistakes, with fewer colours."
+                st.image(mistake.picture, width=PICTURE_WIDTH, alt=name)
+                st.caption(f"{escape_markdown(truth)}  \n→ **{escape_markdown(predicted)}** {mistake.confidence:.0f} %")
+    st.caption(
+        t("Class → what it is taken for, and with what confidence; the most confident mistakes, with fewer colours.")
     )
-    st.caption(sentence)
 
 
 def show_size(spec: RunSpec, diagnostics: Diagnostics) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader(t("What the file takes"), anchor=False)
-        st.altair_chart(
-            charts.size_chart(diagnostics), key="sizes", alt=t("Size of the network's file and of the dense one")
-        )
+        chart = charts.size_chart(diagnostics)
+        st.altair_chart(chart, key="sizes", alt=t("Size of the network's file and of the dense one"))
         sentence = t(
             "Plain weights are what `torch.save` writes. The compressed file is {ratio}× smaller than the plain "
             "weights of the dense network.",
@@ -194,17 +177,7 @@ def show_size(spec: RunSpec, diagnostics: Diagnostics) -> None:
         st.markdown(f":small[{sentence}]")
     with right:
         st.subheader(t("What it consists of"), anchor=False)
-        parts = charts.size_table(diagnostics)
-        for (_, row), color in zip(parts.iterrows(), charts.part_colors(), strict=True):
+        for _, row in charts.size_table(diagnostics).iterrows():
             with st.container(horizontal=True, horizontal_alignment="distribute"):
-                st.markdown(f"{_dot('■', color)} {row['part']}", width="content")
+                st.markdown(f"{colored('■', row['color'])} {row['part']}", width="content")
                 st.markdown(f"{row['bytes']:,} B :gray[({row['share']:.1f} %)]", width="content")
-
-
-def _extremes(diagnostics: Diagnostics) -> tuple[Layer, Layer]:
-    ranked = sorted(diagnostics.layers, key=lambda layer: layer.density)
-    return ranked[-1], ranked[0]
-
-
-def _dot(glyph: str, color: str) -> str:
-    return f':color[{glyph}]{{foreground="{color}"}}'

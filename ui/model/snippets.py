@@ -1,4 +1,4 @@
-"""Code to load a network that was taken away, to copy and run beside its file."""
+"""Code that loads a downloaded network, to copy and run beside its file."""
 
 from __future__ import annotations
 

@@ -77,8 +77,8 @@ def study_files(home: Home, recipe: str, runs: pd.DataFrame) -> StudyFiles:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _study_files(path: Path, recipe: str, content: int) -> StudyFiles:
     study = find_study(Home(path), recipe)
-    drawn = {language: figure_specs(study, language) for language in map(figure_language, LANGUAGES)}
-    reports = {language: study_report(study, language, drawn) for language in LANGUAGES}
+    figures = {language: figure_specs(study, language) for language in map(figure_language, LANGUAGES)}
+    reports = {language: study_report(study, language, figures) for language in LANGUAGES}
     runs = study.frame[columns()]
     return StudyFiles(
         name=study.name,
@@ -93,7 +93,7 @@ def _study_files(path: Path, recipe: str, content: int) -> StudyFiles:
         },
         specs={
             figure_file(name, language): json.dumps(spec)
-            for language, specs in drawn.items()
+            for language, specs in figures.items()
             for name, spec in specs.items()
         },
     )

@@ -1,14 +1,13 @@
-"""Report: what a study found, in words, figures and tables, to read here and to take along."""
+"""Report: what a study found, in words, figures and tables, to read here and to download."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.i18n import current_language, t, tn
+from core.i18n import LANGUAGES, current_language, t, tn, use_language
 from core.report.build import localized_table
 from core.report.export import figure_language, report_name
 from core.report.markdown import escape_markdown
@@ -17,38 +16,25 @@ from core.report.rasterize import FORMATS
 from core.results.frame import study_frame
 from ui.report.files import ALL_RUNS, StudyFiles, study_files
 from ui.report.render import render_report, render_table
-from ui.shared.components import page_head, show_empty_state
+from ui.shared.components import download_button, page_head, select, show_empty_state
 from ui.shared.errors import USER_ERRORS, describe, show_error
 from ui.shared.study_picker import find_studies, select_study, show_sample_banner
-from ui.shared.url import read_choice, write_if_chosen
-
-PARTS = ("report", "figures", "tables")
-REPORTS = {"en": "Report (English)", "ko": "보고서 (한국어)"}  # languages are called by their own names
-MIME = {
-    "csv": "text/csv",
-    "json": "application/json",
-    "md": "text/markdown",
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "tex": "application/x-tex",
-    "zip": "application/zip",
-}
 
 
 def page() -> None:
     head = page_head(t("Report"))
-    found = find_studies()
-    if not found.labels:
+    studies = find_studies()
+    if not studies.labels:
         show_empty_state(
             t("There is nothing to report yet"),
             t("Launch a study. When its first runs are done, their tables, figures and a report are here."),
         )
         return
-    key = select_study(found, head)
+    key = select_study(studies, head)
     with st.spinner(t("Reading the study…")):
-        files = study_files(found.home(key), key, study_frame(found.frame(key), key))
-    if found.is_sample(key):
-        show_sample_banner(key, alone=found.own.empty)
+        files = study_files(studies.home(key), key, study_frame(studies.frame(key), key))
+    if studies.is_sample(key):
+        show_sample_banner(key, alone=studies.own.empty)
     else:
         show_provenance(files)
     left, right = st.columns([2, 7], gap="medium")  # one above the other in a narrow window
@@ -60,22 +46,25 @@ def page() -> None:
 
 
 def show_provenance(files: StudyFiles) -> None:
-    synthetic = files.source.synthetic
-    drawn = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}] " if synthetic else ""
-    caption = " · ".join(files.source.caption()[1 if synthetic else 0 :])
-    runs = tn("1 run", "{n} runs", len(files.runs))
-    st.markdown(f":small[{drawn}:gray[{escape_markdown(caption)} · {runs}]]")
+    source, runs = files.source, tn("1 run", "{n} runs", len(files.runs))
+    badge = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}] " if source.synthetic else ""
+    st.markdown(f":small[{badge}:gray[{escape_markdown(source.summary())} · {runs}]]")
+
+
+def report_label(language: str) -> str:
+    """What to call the report in ``language``, in that language itself."""
+    with use_language(language):
+        return t("Report ({language})", language=LANGUAGES[language])
 
 
 def show_downloads(files: StudyFiles) -> None:
     """Every file of the study, and all of them in one."""
     with st.container(border=True):
-        offer(t("Everything as ZIP"), f"{files.name}.zip", files.archive, main=True)
+        download_button(t("Everything as ZIP"), f"{files.name}.zip", files.archive, primary=True)
         with st.container(horizontal=True, gap="small"):
-            for language, label in REPORTS.items():
-                offer_text(files, report_name(language), label)
-            for name, label in result_labels().items():
-                offer_text(files, name, label)
+            labels = {report_name(language): report_label(language) for language in LANGUAGES} | result_labels()
+            for name, label in labels.items():
+                download_button(label, name, files.texts[name].encode)
         st.caption(
             t(
                 "Every number comes from the records of the runs. Figures are drawn when you ask for them: the ZIP "
@@ -106,11 +95,7 @@ def result_labels() -> dict[str, str]:
 
 def show_part(files: StudyFiles) -> None:
     names = {"report": t("Report"), "figures": t("Figures"), "tables": t("Tables")}
-    read_choice("part", PARTS, PARTS[0])
-    part = st.segmented_control(
-        t("Show"), PARTS, format_func=names.__getitem__, required=True, key="part", label_visibility="collapsed"
-    )
-    write_if_chosen(part=(part, PARTS[0]))
+    part = select(st.segmented_control, t("Show"), "part", names, "report", label_visibility="collapsed")
     if part == "tables":
         show_tables(files)
     elif part == "figures":
@@ -134,7 +119,7 @@ def show_figures(files: StudyFiles) -> None:
             places.append((st.empty(), figure))
             with st.container(horizontal=True):
                 for kind in FORMATS:
-                    offer(kind.upper(), f"{figure.name}.{kind}", partial(files.figure, figure.name, kind))
+                    download_button(kind.upper(), f"{figure.name}.{kind}", partial(files.figure, figure.name, kind))
     for place, figure in places:
         render_figure(place, files, figure)
 
@@ -156,21 +141,3 @@ def show_tables(files: StudyFiles) -> None:
     render_table(localized_table(files.efficiency, files.source.names()))
     st.subheader(t("All runs"), anchor=False)
     st.dataframe(files.runs, hide_index=True, placeholder="—")
-
-
-def offer_text(files: StudyFiles, name: str, label: str) -> None:
-    offer(label, name, files.texts[name].encode)
-
-
-def offer(label: str, name: str, content: Callable[[], bytes], main: bool = False) -> None:
-    """A button for a file that is files when it is asked for."""
-    st.download_button(
-        label,
-        data=content,
-        file_name=name,
-        mime=MIME[name.rpartition(".")[2]],
-        key=f"download {name}",
-        on_click="ignore",
-        icon=":material/folder_zip:" if main else ":material/download:",
-        type="primary" if main else "secondary",
-    )

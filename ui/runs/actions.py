@@ -102,7 +102,7 @@ def show_failures(runs: Sequence[RunStatus]) -> None:
             "{n} runs, the first of them {run}: {reason}.",
             len(group.run_ids),
             run=first,
-            reason=group.failure.message.localized().rstrip("."),
+            reason=group.failure.message,
         )
         if group.dependants:
             text += " " + tn(

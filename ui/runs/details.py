@@ -55,13 +55,15 @@ def journal_line(event: Mapping[str, object]) -> str:
     return f"{time}  {event_message(event).localized()}"
 
 
-def show_differences(one: RunStatus, other: RunStatus) -> None:
-    if one.spec is None or other.spec is None:
+def show_differences(first: RunStatus, second: RunStatus) -> None:
+    if first.spec is None or second.spec is None:
         return
     with st.expander(t("What sets these two runs apart"), icon=":material/difference:", expanded=True):
-        names = [escape_markdown(name) for name in distinct_labels((one.spec, other.spec)).values()]
-        frame = pd.DataFrame(differences(one.spec, other.spec), columns=["field", "one", "other"])
-        st.dataframe(frame, hide_index=True, column_config={"field": t("Setting"), "one": names[0], "other": names[1]})
+        names = [escape_markdown(name) for name in distinct_labels((first.spec, second.spec)).values()]
+        frame = pd.DataFrame(differences(first.spec, second.spec), columns=["field", "first", "second"])
+        st.dataframe(
+            frame, hide_index=True, column_config={"field": t("Setting"), "first": names[0], "second": names[1]}
+        )
 
 
 def show_load() -> None:

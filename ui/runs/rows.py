@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,7 +87,7 @@ def group_row(runs: Sequence[RunStatus]) -> dict[str, Any]:
     first = run_row(runs[0])
     done = [run.test_accuracy for run in runs if run.state == State.DONE and run.test_accuracy is not None]
     sizes = [run.size_mb for run in runs if run.state == State.DONE and run.size_mb is not None]
-    counts = {state: sum(run.state == state for run in runs) for state in State}
+    counts = Counter(run.state for run in runs)
     spread = float(np.std(done, ddof=1)) if len(done) > 1 else float("nan")
     return {
         "method": first["method"],
@@ -94,7 +95,7 @@ def group_row(runs: Sequence[RunStatus]) -> dict[str, Any]:
         "done": len(done),
         "accuracy": float(np.mean(done)) if done else None,
         "interval": float(half_width(spread, len(done))) if len(done) > 1 else None,
-        "state": " ".join(f"{MARKS[state]} {count}" for state, count in counts.items() if count),
+        "state": " ".join(f"{MARKS[state]} {counts[state]}" for state in State if counts[state]),
         "progress": round(100 * sum(run.fraction for run in runs) / len(runs), 1),
         "size_mb": float(np.mean(sizes)) if sizes else None,
         "launched": max(datetime.fromtimestamp(run.created, UTC) for run in runs),
@@ -102,12 +103,11 @@ def group_row(runs: Sequence[RunStatus]) -> dict[str, Any]:
     }
 
 
-def differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
+def differences(first: RunSpec, second: RunSpec) -> list[tuple[str, str, str]]:
     """What differs between two runs: the field by its place in spec.json, and both values; "—" where there is none."""
-    left, right = _flat(one.to_json()), _flat(other.to_json())
-    names = [*left, *(name for name in right if name not in left)]
-    values = [(name, left.get(name, "—"), right.get(name, "—")) for name in names]
-    return [(name, mine, others) for name, mine, others in values if mine != others]
+    left, right = _flat(first.to_json()), _flat(second.to_json())
+    values = [(name, left.get(name, "—"), right.get(name, "—")) for name in left | right]
+    return [row for row in values if row[1] != row[2]]
 
 
 def _flat(data: Mapping[str, Any], place: str = "") -> dict[str, str]:

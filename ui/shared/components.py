@@ -3,7 +3,8 @@ and the column of methods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -11,8 +12,17 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import LANGUAGES, current_language, t
 from ui.shared.i18n import LANGUAGE, browser_language
-from ui.shared.url import link, read_choice, read_flag, write, write_if_chosen
+from ui.shared.url import link, read_choice, read_choices, read_flag, write, write_if_chosen
 
+MIME = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "md": "text/markdown",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "tex": "application/x-tex",
+    "zip": "application/zip",
+}
 MAX_METHOD_WIDTH = 200  # pixels: it never scrolls away, and in a narrow window others have to fit beside it
 
 
@@ -54,6 +64,15 @@ def select(
     return selected
 
 
+def pills(label: str, name: str, labels: Mapping[str, str], default: Iterable[str] = (), **options: Any) -> list[str]:
+    """Some of the keys of ``labels``, by pills that are in the address under ``name``."""
+    read_choices(name, labels, default)
+    options = {"selection_mode": "multi", "format_func": labels.__getitem__, "key": name, **options}
+    selected: list[str] = st.pills(label, list(labels), **options)
+    write_if_chosen(**{name: (selected, list(default))})
+    return selected
+
+
 def toggle(place: DeltaGenerator, label: str, name: str, default: bool, **options: Any) -> bool:
     """A toggle that is in the address under ``name``."""
     read_flag(name, default)
@@ -68,6 +87,30 @@ def show_empty_state(title: str, text: str) -> None:
         st.markdown("#### " + title)
         st.markdown(text)
         link("launch", t("Launch the first study"), icon=":material/rocket_launch:")
+
+
+def download_button(label: str, name: str, content: Callable[[], bytes | str], *, primary: bool = False) -> None:
+    """A button for the file ``name``, whose ``content`` is made when it is asked for."""
+    st.download_button(
+        label,
+        data=content,
+        file_name=name,
+        mime=MIME.get(name.rpartition(".")[2], "application/octet-stream"),
+        key=f"download {name}",
+        on_click="ignore",
+        icon=":material/folder_zip:" if name.endswith(".zip") else ":material/download:",
+        type="primary" if primary else "secondary",
+    )
+
+
+def colored(glyph: str, color: str) -> str:
+    """Markdown for ``glyph`` in ``color``."""
+    return f':color[{glyph}]{{foreground="{color}"}}'
+
+
+def times(ratio: float | None) -> str:
+    """``ratio`` with a multiplication sign, a dash if it was not measured."""
+    return "—" if ratio is None or math.isnan(ratio) else f"{ratio:.2f}×"
 
 
 def method_column(names: Collection[str]) -> Any:

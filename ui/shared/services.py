@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
@@ -17,22 +16,21 @@ from core.runs.status import Statuses
 from ui.shared.errors import USER_ERRORS, describe, show_error
 
 RECONCILE_SECONDS = 15.0
-_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def home() -> Home:
     """The home that PRUNESCOPE_HOME names, else the repository."""
-    return Home(Path(os.environ.get("PRUNESCOPE_HOME") or _REPOSITORY).expanduser().resolve())
+    return Home.default()
 
 
-def results() -> Results:
-    """The results under the home, shared by all sessions so that each file is read once."""
-    return _results(home().path)
+def results(place: Home | None = None) -> Results:
+    """The results under ``place``, else the home, shared by all sessions so that each file is read once."""
+    return _results((place or home()).path)
 
 
-def statuses() -> Statuses:
-    """The state of each run under the home, shared in the same way."""
-    return _statuses(home().path)
+def statuses(place: Home | None = None) -> Statuses:
+    """The state of each run under ``place``, else the home, shared in the same way."""
+    return _statuses((place or home()).path)
 
 
 def throughputs() -> list[Throughput]:

@@ -15,11 +15,11 @@ from core.labels import recipe_name
 from core.report.markdown import escape_markdown
 from core.report.provenance import Provenance
 from core.report.study import find_study
-from core.results.frame import Results, studies
+from core.results.frame import studies
 from core.results.sample import SAMPLE
 from core.runs.folder import Home
 from ui.shared.services import home, results
-from ui.shared.url import read_choice, write
+from ui.shared.url import link, read_choice, write
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Studies:
 
 def find_studies() -> Studies:
     """Every study that there is; without one of the home's own, the sample study alone."""
-    own, sample = results().frame(), _sample_results(SAMPLE.path).frame()
+    own, sample = results().frame(), results(SAMPLE).frame()
     labels = studies(own, recipe_name)
     for key, label in studies(sample, recipe_name).items():
         labels.setdefault(key, t("Sample study: {label}", label=label))
@@ -107,16 +107,7 @@ def show_sample_banner(recipe: str, alone: bool) -> None:
             )
         )
         if alone:
-            st.page_link(
-                "pages/launch.py",
-                label=t("**Launch a study of your own**"),
-                icon=":material/rocket_launch:",
-            )
-
-
-@st.cache_resource(show_spinner=False)
-def _sample_results(path: Path) -> Results:
-    return Results(Home(path))
+            link("launch", t("**Launch a study of your own**"), icon=":material/rocket_launch:")
 
 
 @st.cache_data(show_spinner=False)

@@ -1,7 +1,7 @@
 """What is chosen, in the address of the page: read, checked and written here and nowhere else.
 
-The address names what is in view, so that a reload, a copied link and the browser's way back restore it. Streamlit empties
-it at each switch of pages; what was chosen is kept for the browser session, and written again on the way back.
+The address names what is in view, so that a reload, a copied link and the browser's back button restore it. Streamlit
+empties it at each switch of pages; what was chosen stays in the browser session, and is written when the page opens again.
 
     chosen = read_choice("study", list(labels), default)       # a new address, else the last choice, else the default
     st.selectbox("Study", list(labels), key="study")           # a widget with the parameter's name as its key shows it
@@ -12,7 +12,7 @@ right: a page that refreshes itself may ask with the address from before the las
 
 Streamlit's own ``bind="query-params"`` is for sliders (``read_bound_number``), whose steps then leave no trail in the
 browser's history. For the rest it will not do: it writes the labels of options, which are translated, and "true" for "1";
-it says nothing of what it ignores; and it forgets what was chosen when the page is left.
+it does not report what it ignores; and it forgets what was chosen when the page is left.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PARAMETERS, _BOUND, _PAGE, _VISIT, _WENT_BACK = "address", "bound", "page in vi
 # What a page would write by itself if it was chosen before: in the link, it makes no second entry in the browser's history.
 _WRITTEN_BY_PAGE = {"model": ("section",)}
 # Before the name of a bound widget: its default in place of the page's. Streamlit takes the names of bound widgets out of
-# the address when a link is followed, so that the browser's way back would lead to the page's default.
+# the address when a link is followed, so that the browser's back button would lead to the page's default.
 _DEFAULT_PREFIX = "was."
 
 T = TypeVar("T")
@@ -119,8 +119,8 @@ def read_number(name: str, low: float, high: float, default: float) -> float:
 
 
 def read_bound_number(name: str, low: float, high: float, default: float) -> float:
-    """The default for a widget that is bound to ``name``: ``default``, but after the browser's way back from another page
-    what it showed last. One line on a number that the widget is about to ignore."""
+    """The default for a widget that is bound to ``name``: ``default``, but after going back from another page what it
+    showed last. One line on a number that the widget is about to ignore."""
     texts, latest = _texts_in_address(name), st.session_state.setdefault(_BOUND, {})
     try:
         if texts:
