@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from core.runs.result import Timing
 from core.spec.errors import first_line
 
 CALLS = 5  # of a network in a round
-PRECISION, MIN_ROUNDS, MAX_SECONDS = 0.03, 15, 30.0
+MAX_SECONDS = 10.0  # on each network until an interval is narrow
 RESAMPLES = 1_000
+OPTIMISED = " optimised"
+FORMS = {"eager": "", "optimised": OPTIMISED}
 
 Times = NDArray[np.float64]  # seconds of calls, [rounds, CALLS]
 Call = Callable[[], object]
@@ -30,11 +33,13 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class DeployedLatency:
-    """Timing of a network as it is and optimised; ``note`` says what was optimised, or why ``optimised`` is missing."""
+    """Latency of a network as it is and optimised; ``note`` says what was optimised, or why ``optimised`` is missing.
+    ``times``: the seconds of all calls by form, "eager" or "optimised"."""
 
     eager: Timing
     optimised: Timing | None
     note: str
+    times: Mapping[str, Times]
 
 
 @torch.no_grad()
@@ -48,45 +53,46 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
     """
     with threads(_threads_for(batch)):
         calls = {name: _timed_call(model.eval(), _random_images(model, batch)) for name, model in models.items()}
-        return _summaries(batch, time_interleaved(calls, _spent(seconds)))
+        times = time_interleaved(calls, _spent(seconds))
+        return {name: _timing(batch, spent) for name, spent in times.items()}
 
 
 @torch.no_grad()
-def time_deployed(models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0) -> dict[str, DeployedLatency]:
-    """Timing of each of ``models`` as it is and as :func:`optimise` makes it, all in turns as in :func:`time_latency`."""
-    with threads(_threads_for(batch)):
-        calls, notes = _deployed_calls(models, batch)
-        times = _summaries(batch, time_interleaved(calls, _spent(seconds)))
-    return {name: DeployedLatency(times[name], times.get(_optimised(name)), notes[name]) for name in models}
+def time_deployed(
+    models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0, precision: float = math.inf
+) -> dict[str, DeployedLatency]:
+    """Latency of each of ``models`` as it is and as :func:`optimise` makes it, all in turns as in :func:`time_latency`.
 
-
-@torch.no_grad()
-def time_speedups(
-    dense: ResNet, model: ResNet, batch: int, *, precision: float = PRECISION, seconds: float = MAX_SECONDS
-) -> tuple[dict[str, Speedup], dict[str, float]]:
-    """How much faster ``model`` is than ``dense``, both as they are ("eager") and optimised, with the latency of ``dense``
-    in ms per image.
-
-    All are timed in turns until each ratio's 95 % interval is no wider than ``precision`` either way, relative to it; after
-    ``seconds`` it stays as wide as it is.
+    With a ``precision``, timing goes on until the 95 % interval of each one's speed-up over the first of ``models`` is no
+    wider than that either way, relative to it, and at most until MAX_SECONDS were spent on each.
     """
     with threads(_threads_for(batch)):
-        calls, _ = _deployed_calls({"dense": dense, "model": model}, batch)
-        pairs = {"eager": ("dense", "model"), "optimised": (_optimised("dense"), _optimised("model"))}
-        pairs = {form: pair for form, pair in pairs.items() if calls.keys() >= {*pair}}
+        calls, notes = _deployed_calls(models, batch)
+        first, *others = models
 
         def precise(times: Mapping[str, Times]) -> bool:
-            rounds, spent = len(times["dense"]), sum(map(np.sum, times.values()))
-            if rounds < MIN_ROUNDS or rounds % 5:  # the bootstrap takes longer than a call
+            if not _spent(seconds)(times) or len(times[first]) % 5:  # the bootstrap takes longer than a call
                 return False
-            found = (speedup(times[one], times[other]) for one, other in pairs.values())
-            return spent > seconds or all(one.half_width <= precision * one.ratio for one in found)
+            pairs = [(suffix, name) for suffix in FORMS.values() for name in others if name + suffix in times]
+            found = (speedup(times[first + suffix], times[name + suffix]) for suffix, name in pairs)
+            return _spent(MAX_SECONDS)(times) or all(one.half_width <= precision * one.ratio for one in found)
 
-        times = time_interleaved(calls, precise)
-    return (
-        {form: speedup(times[one], times[other]) for form, (one, other) in pairs.items()},
-        {form: float(1e3 * np.median(times[one]) / batch) for form, (one, _) in pairs.items()},
-    )
+        times = time_interleaved(calls, _spent(seconds) if math.isinf(precision) else precise)
+        timings = {name: _timing(batch, spent) for name, spent in times.items()}
+    return {
+        name: DeployedLatency(
+            timings[name],
+            timings.get(name + OPTIMISED),
+            notes[name],
+            {form: times[name + suffix] for form, suffix in FORMS.items() if name + suffix in times},
+        )
+        for name in models
+    }
+
+
+def speedups(dense: DeployedLatency, other: DeployedLatency) -> dict[str, Speedup]:
+    """How much faster ``other`` is than ``dense``, timed in turns with it, in each form that both have."""
+    return {form: speedup(dense.times[form], times) for form, times in other.times.items() if form in dense.times}
 
 
 def speedup(dense: Times, other: Times) -> Speedup:
@@ -151,15 +157,11 @@ def _deployed_calls(models: Mapping[str, ResNet], batch: int) -> tuple[dict[str,
         calls[name] = _timed_call(model.eval(), images)
         try:
             deployed = optimise(model, images)
-            calls[_optimised(name)] = _timed_call(deployed.run, images)
+            calls[name + OPTIMISED] = _timed_call(deployed.run, images)
             notes[name] = deployed.note
         except RuntimeError as error:
             notes[name] = f"not optimised: {first_line(error)}"
     return calls, notes
-
-
-def _optimised(name: str) -> str:
-    return f"{name} optimised"
 
 
 def _seconds(call: Call) -> float:
@@ -173,11 +175,7 @@ def _spent(seconds: float) -> Callable[[Mapping[str, Times]], bool]:
     return lambda times: all(spent.sum() >= seconds and spent.size >= 10 for spent in times.values())
 
 
-def _summaries(batch: int, times: Mapping[str, Times]) -> dict[str, Timing]:
-    return {name: _summary(batch, spent) for name, spent in times.items()}
-
-
-def _summary(batch: int, spent: Times) -> Timing:
+def _timing(batch: int, spent: Times) -> Timing:
     q1, median, q3 = (1e3 * float(value) / batch for value in np.percentile(spent, (25, 50, 75)))
     rounded = {"median_ms": round(median, 5), "q1_ms": round(q1, 5), "q3_ms": round(q3, 5)}
     return Timing(batch=batch, threads=torch.get_num_threads(), **rounded, calls=spent.size)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from core.engine.device import choose_device, cores, environment, place, threads
-from core.engine.latency import large_batch, time_speedups
+from core.engine.latency import large_batch, speedups, time_deployed
 from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.runs.folder import UNFINISHED, Home, RunFolder
@@ -20,6 +20,7 @@ from core.runs.latencies import Latencies, Speedup, read_latencies, write_latenc
 from core.runs.result import Environment, LayerDensity
 from core.spec.errors import InputError
 
+PRECISION, MIN_SECONDS = 0.03, 0.4
 # The fields of RunResult for the speed-up and the dense network's latency, by the form of the network.
 SINGLE_FIELDS = {
     "eager": ("speedup", "inference_latency_ms"),
@@ -59,31 +60,34 @@ def measure(home: Home, recipe: str, say: Callable[[str], None] = lambda line: N
         Shape.of_weights({layer.name: layer.dense_shape for layer in layers}) for layers in shapes.values()
     )
     dense = place(ResNet(dense_shape), device)
-    speedups: dict[str, dict[str, Speedup]] = {}
+    ratios: dict[str, dict[str, Speedup]] = {}
     with MeasurementLock(home.cache).timing(), threads(cores()):
         noise, dense_ms = _time(dense, deepcopy(dense), device)
         for number, (digest, layers) in enumerate(shapes.items(), 1):
             shape = Shape.of_weights({layer.name: layer.shape for layer in layers})
             if shape != dense_shape:
-                speedups[digest], _ = _time(dense, place(ResNet(shape), device), device)
+                ratios[digest], _ = _time(dense, place(ResNet(shape), device), device)
             else:
-                speedups[digest] = noise
+                ratios[digest] = noise
             say(f"{number} of {len(shapes)} network shapes timed")
         surroundings = Environment(**environment(device, "fp32"))
-    latencies = Latencies(recipe, round(time.time(), 3), surroundings, large_batch(device), dense_ms, noise, speedups)
+    latencies = Latencies(recipe, round(time.time(), 3), surroundings, large_batch(device), dense_ms, noise, ratios)
     write_latencies(home, latencies)
     return latencies
 
 
 def _time(dense: ResNet, network: ResNet, device: torch.device) -> tuple[dict[str, Speedup], dict[str, float]]:
-    speedups: dict[str, Speedup] = {}
+    """The speed-ups of ``network``, and the latencies of ``dense``, by the fields of RunResult."""
+    ratios: dict[str, Speedup] = {}
     dense_ms: dict[str, float] = {}
     for batch, fields in ((1, SINGLE_FIELDS), (large_batch(device), BATCH_FIELDS)):
-        found, ms = time_speedups(dense, network, batch)
-        for form, one in found.items():
+        times = time_deployed({"dense": dense, "this": network}, batch, seconds=MIN_SECONDS, precision=PRECISION)
+        for form, ratio in speedups(times["dense"], times["this"]).items():
+            timing = times["dense"].eager if form == "eager" else times["dense"].optimised
+            assert timing is not None
             speedup, latency = fields[form]
-            speedups[speedup], dense_ms[latency] = one, ms[form]
-    return speedups, dense_ms
+            ratios[speedup], dense_ms[latency] = ratio, timing.median_ms
+    return ratios, dense_ms
 
 
 def _study(home: Home, recipe: str) -> list[RunFolder]:
