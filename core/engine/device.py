@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from core.engine.networks.resnet18 import ResNet
+from core.runs.failure import DeviceUnusableError
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of the C library's mallopt()
 
@@ -26,6 +27,28 @@ def choose_device() -> torch.device:
         return torch.device("cpu")
     torch.backends.cudnn.benchmark = True  # all batches have one shape: let it choose kernels by timing
     return torch.device("cuda")
+
+
+def device_usable() -> bool:
+    """Whether this process can go on using its GPU: after some CUDA errors every later call fails, too."""
+    if not torch.cuda.is_initialized():
+        return True
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return False
+    return True
+
+
+@contextmanager
+def recognise_unusable_device() -> Iterator[None]:
+    """Inside, an error after which the GPU cannot be used any more is a DeviceUnusableError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if device_usable():
+            raise
+        raise DeviceUnusableError from error
 
 
 def place(model: ResNet, device: torch.device) -> ResNet:

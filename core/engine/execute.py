@@ -14,7 +14,7 @@ import torch
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints
 from core.engine.context import Attempt, CancelledError, RunContext, raise_if_cancelled
-from core.engine.device import environment, keep_freed_memory
+from core.engine.device import device_usable, environment, keep_freed_memory
 from core.engine.diagnose import diagnose
 from core.engine.networks.resnet18 import ResNet, resnet18
 from core.engine.pruning import prune
@@ -25,7 +25,7 @@ from core.i18n import Message
 from core.runs.atomic_io import clear_path
 from core.runs.diagnostics import write_diagnostics
 from core.runs.events import PREPARE
-from core.runs.failure import FailureCode, RunFailure
+from core.runs.failure import DeviceUnusableError, FailureCode, RunFailure
 from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
 from core.runs.result import Environment, Origin, RunResult
@@ -38,32 +38,18 @@ def execute(path: Path) -> State:
     """Execute the run in the folder ``path`` and return the state that it ends in.
 
     A failure of the run is recorded in the folder: its code and message in the journal, the traceback in the log.
-    LeaseHeldError if another process is executing it; KeyboardInterrupt passes through, and the run can be resumed.
+    LeaseHeldError if another process is executing it; DeviceUnusableError if no other run should be executed in this
+    process; KeyboardInterrupt passes through, and the run can be resumed.
     """
     folder = RunFolder(path)
     if folder.state() == State.DONE:
         drop_checkpoints(path)  # a kill between the result and this leaves them behind
         return State.DONE
     with Lease(path) as lease:
-        try:
-            if folder.state() != State.DONE:  # somebody else may have finished it before the lease was ours
-                result = _run(folder, lease)
-                lease.check()
-                folder.commit(result)
-                folder.append("done", test_accuracy=result.test_accuracy)
-            drop_checkpoints(path)
-        except CancelledError:
-            folder.append("cancelled")
-            return State.CANCELLED
-        except LeaseLostError:
-            return State.INTERRUPTED  # the later attempt writes from here on
-        except Exception as error:
-            with suppress(OSError):
-                with folder.log_path.open("a") as log:
-                    log.write(traceback.format_exc())
-                folder.append("failed", **failure_of(error, folder).to_json())
-            return State.FAILED
-    return State.DONE
+        state = _execute(folder, lease)
+    if not device_usable():
+        raise DeviceUnusableError
+    return state
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -101,6 +87,28 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
         log=folder.log_path.name,
     )
     return RunFailure(FailureCode.UNEXPECTED, message)
+
+
+def _execute(folder: RunFolder, lease: Lease) -> State:
+    try:
+        if folder.state() != State.DONE:  # somebody else may have finished it before the lease was ours
+            result = _run(folder, lease)
+            lease.check()
+            folder.commit(result)
+            folder.append("done", test_accuracy=result.test_accuracy)
+        drop_checkpoints(folder.path)
+    except CancelledError:
+        folder.append("cancelled")
+        return State.CANCELLED
+    except LeaseLostError:
+        return State.INTERRUPTED  # the later attempt writes from here on
+    except Exception as error:
+        with suppress(OSError):
+            with folder.log_path.open("a") as log:
+                log.write(traceback.format_exc())
+            folder.append("failed", **failure_of(error, folder).to_json())
+        return State.FAILED
+    return State.DONE
 
 
 def _run(folder: RunFolder, lease: Lease) -> RunResult:

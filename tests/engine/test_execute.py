@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -14,8 +15,10 @@ from core.engine.counts import count
 from core.engine.execute import execute
 from core.engine.export import export
 from core.engine.networks.resnet18 import Shape
+from core.engine.sensitivity import measure_sensitivity
 from core.jobs.task import run_task
 from core.runs.atomic_io import sha256
+from core.runs.failure import DeviceUnusableError
 from core.runs.folder import Home, State
 from core.runs.lease import Lease, LeaseHeldError
 from core.spec.errors import InputError
@@ -185,6 +188,27 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
     assert failure.smaller_batch == expected
     folder.enqueue()
     assert execute(folder.path) == State.DONE
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_after_an_error_that_stays_the_process_is_not_used_again_and_the_run_has_failed(
+    home, recipe, monkeypatch, stays
+):
+    def fail(*_, **__):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
+    monkeypatch.setattr("core.engine.train.train_epoch", fail)
+    monkeypatch.setattr("core.engine.sensitivity.prune", fail)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", fail if stays else lambda *_: None)
+    with pytest.raises(DeviceUnusableError) if stays else nullcontext():
+        execute(folder.path)
+    assert "illegal memory access" in str(folder.describe()[1].message)
+    assert folder.holder() is None
+    with pytest.raises(DeviceUnusableError if stays else RuntimeError) as raised:
+        measure_sensitivity(home.run(folder.spec.dense.run_id).path)
+    assert isinstance(raised.value, DeviceUnusableError) == stays
 
 
 def test_a_pruned_run_without_its_dense_run_fails_with_advice(tmp_path, recipe):
