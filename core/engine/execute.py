@@ -33,6 +33,8 @@ from core.spec.errors import InputError, first_line
 from core.spec.methods import REWIND_EPOCHS
 from core.spec.training_plan import make_training_plan
 
+GPU_MEMORY_TEXTS = ("error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+
 
 def execute(path: Path) -> State:
     """Execute the run in the folder ``path`` and return the state that it ends in.
@@ -52,12 +54,19 @@ def execute(path: Path) -> State:
     return state
 
 
+def out_of_gpu_memory(error: Exception) -> bool:
+    """Whether ``error`` says that a GPU's memory was exhausted."""
+    # Only PyTorch's own allocator has an exception class: CUDA and its libraries, which allocate beside it, have texts.
+    return isinstance(error, torch.OutOfMemoryError) or _says(error, GPU_MEMORY_TEXTS)
+
+
 def out_of_memory(error: Exception) -> bool:
     """Whether ``error`` says that a GPU's or the computer's memory was exhausted."""
-    # PyTorch's CPU allocator has no exception class of its own.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
+    return isinstance(error, MemoryError) or _says(error, ("can't allocate memory",)) or out_of_gpu_memory(error)
+
+
+def _says(error: Exception, texts: tuple[str, ...]) -> bool:
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
 
 
 def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
@@ -73,7 +82,7 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
                 batch=batch,
                 smaller=max(2, batch // 2),
             )
-            if isinstance(error, torch.OutOfMemoryError)
+            if out_of_gpu_memory(error)
             else Message("Out of memory: close other programs, or choose a thinner network or a smaller batch size.")
         )
         return RunFailure(FailureCode.OUT_OF_MEMORY, message, smaller)

@@ -12,13 +12,13 @@ from core.engine import execute as execute_module
 from core.engine import load_model, resnet18, save_model
 from core.engine import train as train_module
 from core.engine.counts import count
-from core.engine.execute import execute
+from core.engine.execute import execute, failure_of
 from core.engine.export import export
 from core.engine.networks.resnet18 import Shape
 from core.engine.sensitivity import measure_sensitivity
 from core.jobs.task import run_task
 from core.runs.atomic_io import sha256
-from core.runs.failure import DeviceUnusableError
+from core.runs.failure import DeviceUnusableError, FailureCode
 from core.runs.folder import Home, State
 from core.runs.lease import Lease, LeaseHeldError
 from core.spec.errors import InputError
@@ -188,6 +188,21 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
     assert failure.smaller_batch == expected
     folder.enqueue()
     assert execute(folder.path) == State.DONE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`"),
+        RuntimeError("CUDA driver error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_whatever_says_that_the_gpus_memory_is_full_a_smaller_batch_is_offered(home, recipe, error):
+    failure = failure_of(error, home.create(RunSpec(recipe, "magnitude", 1, 0.5)))
+    assert (failure.code, failure.smaller_batch) == (FailureCode.OUT_OF_MEMORY, 8)
+    assert "Out of GPU memory at batch size 16" in str(failure.message)
 
 
 @pytest.mark.parametrize("stays", [True, False])
