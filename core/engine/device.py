@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from core.engine.cuda_graph import capture_failed
 from core.engine.networks.resnet18 import ResNet
 from core.runs.failure import DeviceUnusableError
 
@@ -30,7 +31,9 @@ def choose_device() -> torch.device:
 
 
 def device_usable() -> bool:
-    """Whether this process can go on using its GPU: after some CUDA errors every later call fails, too."""
+    """Whether this process can go on using its GPU: not after a failed capture, and after some errors no call succeeds."""
+    if capture_failed():
+        return False
     if not torch.cuda.is_initialized():
         return True
     try:
