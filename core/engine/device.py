@@ -94,13 +94,18 @@ def keep_freed_memory() -> None:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """``auto`` resolved for ``device``: bf16 autocast on CUDA, fp32 elsewhere (bf16 was measured slower there)."""
-    return precision if precision != "auto" else ("bf16" if device.type == "cuda" else "fp32")
+    """``auto`` resolved for ``device``: bf16 autocast on GPUs that compute in it, from NVIDIA's Ampere on; fp32 where it is
+    emulated, and on a CPU (bf16 was measured slower there)."""
+    if precision != "auto":
+        return precision
+    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if native else "fp32"
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
     """Hardware, versions, precision, threads and commit, to stand beside every number measured here."""
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{_cpu_name()}, {_cores()} cores"
+    on_gpu = device.type == "cuda"
+    hardware = torch.cuda.get_device_name(device) if on_gpu else f"{_cpu_name()}, {_cores()} cores"
     return {
         "hardware": hardware,
         "device": device.type,
@@ -111,6 +116,7 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "commit": _commit(),
+        **({"cudnn": str(torch.backends.cudnn.version()), "driver": _driver_version()} if on_gpu else {}),
     }
 
 
@@ -131,7 +137,17 @@ def _cpu_name() -> str:
 
 @cache
 def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    return _printed("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12")
+
+
+@cache
+def _driver_version() -> str:
+    """That of NVIDIA's driver, which all GPUs of a machine have in common."""
+    return _printed("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").partition("\n")[0]
+
+
+def _printed(*command: str) -> str:
+    """What ``command`` printed, "unknown" if it failed."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
