@@ -187,7 +187,7 @@ def _measure(attempt: Attempt, trained: Trained, *, dense: ResNet) -> RunResult:
     with context.measurement_lock.timing():
         result = build_result(context.spec, trained, dense, folder.model_path)
     with context.measurement_lock.training():
-        diagnostics = diagnose(context)
+        diagnostics = diagnose(context, trained.kept)
     attempt.lease.check()
     write_diagnostics(folder, diagnostics)
     return result

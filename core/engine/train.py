@@ -21,6 +21,7 @@ from core.engine.evaluate import Evaluation
 from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import Masks, Pruned
+from core.engine.pruning.shrink import Kept, all_channels, kept_of_both
 from core.engine.result import Trained, prune_summary
 from core.engine.step import EAGER, Step, steps_per_epoch
 from core.runs.atomic_io import clear_path
@@ -92,8 +93,8 @@ def train(
         )
     # After a crash between the last epoch and the result nothing is left to train.
     final = final or context.evaluate(state.model)
-    seen = plan.epochs * steps * min(plan.schedule.batch_size, len(images))
-    return Trained(state.model, final, state.before or final, state.seconds, seen / state.seconds, step_mode)
+    speed = plan.epochs * steps * min(plan.schedule.batch_size, len(images)) / state.seconds
+    return Trained(state.model, final, state.before or final, state.seconds, speed, step_mode, state.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,7 @@ def train_epoch(
 ) -> EpochStats:
     """One epoch (counted from 0) of ``plan``. Order and augmentation follow from (``seed``, ``stream`` + ``epoch``)
     alone, so that a resumed run sees what an uninterrupted one would have seen. ``on_step(number, steps)`` is called before
-    every step; it may change weights and masks in place, and raise to stop. Time is taken from ``clock``. InputError if the
-    loss is no longer a number.
+    every step; it may change weights and masks in place, and raise to stop. InputError if the loss is no longer a number.
     """
     began = clock()
     images, steps = step.images, step.per_epoch
@@ -165,6 +165,7 @@ class TrainingState:
         self.before: Evaluation | None = None  # right after the last cut
         self._pruned: ResNet | None = None  # a copy from right after the last cut, until it is evaluated
         self._step: Step | None = None
+        self.kept: Kept | None = all_channels(start.shape)  # those of ``start`` that are left; None where unknown
         self._begin_round(deepcopy(start), {})
 
     def start_epoch(self, epoch: int) -> None:
@@ -194,6 +195,7 @@ class TrainingState:
             "model": self.model.state_dict(),
             "shape": self.model.shape.groups,
             "masks": self.weight_masks.masks,
+            "kept": self.kept,
             "optimizer": self.optimizer.state_dict(),
             "seconds": self.seconds,
             "before": self.before and asdict(self.before),
@@ -206,7 +208,7 @@ class TrainingState:
         self._begin_round(model, state["masks"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done, self.seconds = epochs_done, float(state["seconds"])
-        self.before = state["before"] and Evaluation(**state["before"])
+        self.before, self.kept = state["before"] and Evaluation(**state["before"]), state.get("kept")
 
     def _begin_round(self, model: ResNet, masks: Masks) -> None:
         self.model = place(model, self._device)
@@ -221,6 +223,7 @@ class TrainingState:
             return
         assert self._prune is not None
         pruned = self._prune(self.model, sparsity, self.weight_masks.masks)
+        self.kept = self.kept if pruned.masks else kept_of_both(self.kept, pruned.kept)  # masks remove no channel
         if new_round:
             self._begin_round(pruned.model, pruned.masks)
         else:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -13,14 +12,12 @@ from core.engine import execute as execute_module
 from core.engine import load_model, resnet18, save_model
 from core.engine import train as train_module
 from core.engine.counts import count
-from core.engine.execute import execute, failure_of
+from core.engine.execute import execute
 from core.engine.export import export
 from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import Shape
-from core.engine.sensitivity import measure_sensitivity
 from core.jobs.task import run_task
 from core.runs.atomic_io import sha256
-from core.runs.failure import DeviceUnusableError, FailureCode
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease, LeaseHeldError
 from core.spec.errors import InputError
@@ -215,42 +212,6 @@ def test_a_failure_is_recorded_as_one_sentence_and_retry_mends_it(home, recipe, 
     assert failure.smaller_batch == expected
     folder.enqueue()
     assert execute(folder.path) == State.DONE
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.AcceleratorError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`"),
-        RuntimeError("CUDA driver error: out of memory"),
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
-        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
-    ],
-)
-def test_whatever_says_that_the_gpus_memory_is_full_a_smaller_batch_is_offered(home, recipe, error):
-    failure = failure_of(error, home.create(RunSpec(recipe, "magnitude", 1, 0.5)))
-    assert (failure.code, failure.smaller_batch) == (FailureCode.OUT_OF_MEMORY, 8)
-    assert "Out of GPU memory at batch size 16" in str(failure.message)
-
-
-@pytest.mark.parametrize("stays", [True, False])
-def test_after_an_error_that_stays_the_process_is_not_used_again_and_the_run_has_failed(
-    home, recipe, monkeypatch, stays
-):
-    def fail(*_, **__):
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
-
-    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.5))
-    monkeypatch.setattr("core.engine.train.train_epoch", fail)
-    monkeypatch.setattr("core.engine.sensitivity.prune", fail)
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.cuda, "synchronize", fail if stays else lambda *_: None)
-    with pytest.raises(DeviceUnusableError) if stays else nullcontext():
-        execute(folder.path)
-    assert "illegal memory access" in str(folder.describe()[1].message)
-    assert folder.holder() is None
-    with pytest.raises(DeviceUnusableError if stays else RuntimeError) as raised:
-        measure_sensitivity(home.run(folder.spec.dense.run_id).path)
-    assert isinstance(raised.value, DeviceUnusableError) == stays
 
 
 def test_a_pruned_run_without_its_dense_run_fails_with_advice(tmp_path, recipe):
