@@ -133,6 +133,7 @@ def test_pauses_for_a_measurement_are_no_training_time(home, recipe, monkeypatch
     for name in ("monotonic", "perf_counter"):
         real = getattr(time, name)
         monkeypatch.setattr(time, name, lambda real=real: real() + sum(pauses))
+    monkeypatch.setitem(train_module.train_epoch.__kwdefaults__, "clock", time.perf_counter)
     monkeypatch.setattr(MeasurementLock, "yield_to_measurement", pause)
     monkeypatch.setattr(RunFolder, "report_progress", report)
     assert execute(folder.path) == State.DONE
