@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
 
+import torch
 from torch import Tensor
 
 from core.engine.artifact import load_model
@@ -48,7 +49,10 @@ class RunContext:
 
     @cached_property
     def measurement_lock(self) -> MeasurementLock:
-        return MeasurementLock(self.home.cache)
+        if self.device.type != "cuda":
+            return MeasurementLock(self.home.cache)
+        uuid = str(torch.cuda.get_device_properties(self.device).uuid)
+        return MeasurementLock(self.home.cache, uuid, partial(torch.cuda.synchronize, self.device))
 
     @cached_property
     def data(self) -> Dataset:
@@ -123,13 +127,17 @@ class Attempt:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Inside, :meth:`poll` pauses while another run on this machine is being timed."""
+        """Inside, :meth:`poll` pauses while another run on this device is being timed."""
         with self.context.measurement_lock.training() as lock:
             self._training_lock = lock
             try:
                 yield
             finally:
                 self._training_lock = None
+
+    def clock(self) -> float:
+        """Seconds, of which only differences mean something; those of the pauses do not count."""
+        return time.monotonic() - self.context.measurement_lock.paused_seconds
 
     def poll(self, progress: Callable[[], dict[str, Any]]) -> None:
         """Once a second: end if cancelled or overtaken, yield to a run being timed, and report ``progress``.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from threading import Event
 
 import torch
 
 WARM_UP = 3  # calls before a capture: libraries choose their algorithms in them
 Work = Callable[[], object]
+
+_failed = Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ def warm_up(work: Work, device: torch.device) -> None:
     if device.type != "cuda":
         work()
         return
-    side = torch.cuda.Stream(device)
+    side = _side_stream(device)
     side.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(side):
         work()
@@ -36,7 +40,24 @@ def warm_up(work: Work, device: torch.device) -> None:
 
 def capture(work: Work) -> Replay:
     """The replay of ``work``, which was warmed up WARM_UP times; RuntimeError if it cannot be captured."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    try:
+        with torch.cuda.graph(graph):
+            work()
+    except RuntimeError as error:
+        _failed.set()
+        torch.cuda.set_stream(stream)  # where beginning or ending the capture fails, PyTorch stays on its stream
+        # The error of ending a capture hides the one in ``work`` that broke it.
+        raise (error.__context__ or error) from None
     return Replay(work, graph)
+
+
+def capture_failed() -> bool:
+    """Whether a capture has failed in this process, in which PyTorch's allocator may then still believe in it."""
+    return _failed.is_set()
+
+
+@cache
+def _side_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all warming up: PyTorch's allocator keeps freed memory for the stream that it was used on."""
+    return torch.cuda.Stream(device)

@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 
+from core.engine.cuda_graph import capture_failed
 from core.engine.networks.resnet18 import ResNet
+from core.runs.failure import DeviceUnusableError
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of the C library's mallopt()
 
@@ -26,6 +28,30 @@ def choose_device() -> torch.device:
         return torch.device("cpu")
     torch.backends.cudnn.benchmark = True  # all batches have one shape: let it choose kernels by timing
     return torch.device("cuda")
+
+
+def device_usable() -> bool:
+    """Whether this process can go on using its GPU: not after a failed capture, and after some errors no call succeeds."""
+    if capture_failed():
+        return False
+    if not torch.cuda.is_initialized():
+        return True
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return False
+    return True
+
+
+@contextmanager
+def recognise_unusable_device() -> Iterator[None]:
+    """Inside, an error after which the GPU cannot be used any more is a DeviceUnusableError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if device_usable():
+            raise
+        raise DeviceUnusableError from error
 
 
 def place(model: ResNet, device: torch.device) -> ResNet:
@@ -44,6 +70,17 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Inside, convolutions on CUDA compute with all 24 bits of float32: since Ampere they use 11 by default."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep freed memory instead of returning it to the system, where it can (glibc).
 
@@ -57,13 +94,18 @@ def keep_freed_memory() -> None:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """``auto`` resolved for ``device``: bf16 autocast on CUDA, fp32 elsewhere (bf16 was measured slower there)."""
-    return precision if precision != "auto" else ("bf16" if device.type == "cuda" else "fp32")
+    """``auto`` resolved for ``device``: bf16 autocast on GPUs that compute in it, from NVIDIA's Ampere on; fp32 where it is
+    emulated, and on a CPU (bf16 was measured slower there)."""
+    if precision != "auto":
+        return precision
+    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if native else "fp32"
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
     """Hardware, versions, precision, threads and commit, to stand beside every number measured here."""
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{_cpu_name()}, {cores()} cores"
+    on_gpu = device.type == "cuda"
+    hardware = torch.cuda.get_device_name(device) if on_gpu else f"{_cpu_name()}, {cores()} cores"
     return {
         "hardware": hardware,
         "device": device.type,
@@ -74,6 +116,7 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "commit": _commit(),
+        **({"cudnn": str(torch.backends.cudnn.version()), "driver": _driver_version()} if on_gpu else {}),
     }
 
 
@@ -95,7 +138,17 @@ def _cpu_name() -> str:
 
 @cache
 def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    return _printed("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12")
+
+
+@cache
+def _driver_version() -> str:
+    """That of NVIDIA's driver, which all GPUs of a machine have in common."""
+    return _printed("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").partition("\n")[0]
+
+
+def _printed(*command: str) -> str:
+    """What ``command`` printed, "unknown" if it failed."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -19,6 +19,7 @@ from core.engine.evaluate import predict
 from core.engine.networks.resnet18 import ResNet, conv_graph
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
+from core.engine.pruning.shrink import Kept, all_channels
 from core.runs.diagnostics import (
     BINS,
     MAX_CLASSES,
@@ -51,8 +52,9 @@ def diagnose_run(path: Path) -> bool:
     return True
 
 
-def diagnose(context: RunContext) -> Diagnostics:
-    """The diagnostics of the run's network file; InputError if that or its dense run's cannot be used."""
+def diagnose(context: RunContext, kept: Kept | None = None) -> Diagnostics:
+    """The diagnostics of the run's network file, whose training knows which channels it ``kept`` of the dense network, if
+    it has just ended; InputError if that file or its dense run's cannot be used."""
     folder, spec, data = context.folder, context.spec, context.data
     model = context.load(folder)
     dense = model if spec.is_dense else context.load(context.dense_folder)
@@ -76,7 +78,7 @@ def diagnose(context: RunContext) -> Diagnostics:
         lost=int(lost.sum()),
         gained=int((right & ~dense_right).sum()),
         mistakes=_mistakes(data.test, ~right if spec.is_dense else lost, predicted, confidence),
-        layers=_layers(model, dense, _kept_channels(context, model, dense)),
+        layers=_layers(model, dense, kept or _kept_channels(context, model, dense)),
         parts=part_sizes(folder.model_path, model.shape),
         plain_size=plain_size(model),
         dense_size=context.dense_folder.model_path.stat().st_size,
@@ -132,13 +134,12 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _kept_channels(context: RunContext, model: ResNet, dense: ResNet) -> Mapping[str, Tensor] | None:
-    """Which of the dense network's channels the network has, by group; None if its filters are none of them.
-
-    A run does not record them: pruning the dense network with the same settings gives the same ones again.
+    """Which of the dense network's channels the network of an earlier run has, by group; None if its filters are none of
+    them. Pruning the dense network with the same settings gives the same ones again.
     """
     spec = context.spec
     if spec.is_dense or METHODS[spec.method].kind == "unstructured":
-        return {group: torch.arange(channels) for group, channels in dense.shape.groups.items()}
+        return all_channels(dense.shape)
     if METHODS[spec.method].restarts:
         return None
     kept = prune(spec.method, dense, spec.sparsity, context.pruning_context(dict(spec.settings))).kept

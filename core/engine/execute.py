@@ -14,7 +14,7 @@ import torch
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints
 from core.engine.context import Attempt, CancelledError, RunContext, raise_if_cancelled
-from core.engine.device import environment, keep_freed_memory
+from core.engine.device import device_usable, environment, keep_freed_memory
 from core.engine.diagnose import diagnose
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning import prune
@@ -25,7 +25,7 @@ from core.i18n import Message
 from core.runs.atomic_io import clear_path
 from core.runs.diagnostics import write_diagnostics
 from core.runs.events import PREPARE
-from core.runs.failure import FailureCode, RunFailure
+from core.runs.failure import DeviceUnusableError, FailureCode, RunFailure
 from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
 from core.runs.result import Environment, Origin, RunResult
@@ -35,45 +35,40 @@ from core.spec.methods import REWIND_EPOCHS
 from core.spec.networks import NETWORKS, RESNET18
 from core.spec.training_plan import make_training_plan
 
+GPU_MEMORY_TEXTS = ("error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+
 
 def execute(path: Path) -> State:
     """Execute the run in the folder ``path`` and return the state that it ends in.
 
     A failure of the run is recorded in the folder: its code and message in the journal, the traceback in the log.
-    LeaseHeldError if another process is executing it; KeyboardInterrupt passes through, and the run can be resumed.
+    LeaseHeldError if another process is executing it; DeviceUnusableError if no other run should be executed in this
+    process; KeyboardInterrupt passes through, and the run can be resumed.
     """
     folder = RunFolder(path)
     if folder.state() == State.DONE:
         drop_checkpoints(path)  # a kill between the result and this leaves them behind
         return State.DONE
     with Lease(path) as lease:
-        try:
-            if folder.state() != State.DONE:  # somebody else may have finished it before the lease was ours
-                result = _run(folder, lease)
-                lease.check()
-                folder.commit(result)
-                folder.append("done", test_accuracy=result.test_accuracy)
-            drop_checkpoints(path)
-        except CancelledError:
-            folder.append("cancelled")
-            return State.CANCELLED
-        except LeaseLostError:
-            return State.INTERRUPTED  # the later attempt writes from here on
-        except Exception as error:
-            with suppress(OSError):
-                with folder.log_path.open("a") as log:
-                    log.write(traceback.format_exc())
-                folder.append("failed", **failure_of(error, folder).to_json())
-            return State.FAILED
-    return State.DONE
+        state = _execute(folder, lease)
+    if not device_usable():
+        raise DeviceUnusableError
+    return state
+
+
+def out_of_gpu_memory(error: Exception) -> bool:
+    """Whether ``error`` says that a GPU's memory was exhausted."""
+    # Only PyTorch's own allocator has an exception class: CUDA and its libraries, which allocate beside it, have texts.
+    return isinstance(error, torch.OutOfMemoryError) or _says(error, GPU_MEMORY_TEXTS)
 
 
 def out_of_memory(error: Exception) -> bool:
     """Whether ``error`` says that a GPU's or the computer's memory was exhausted."""
-    # PyTorch's CPU allocator has no exception class of its own.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
+    return isinstance(error, MemoryError) or _says(error, ("can't allocate memory",)) or out_of_gpu_memory(error)
+
+
+def _says(error: Exception, texts: tuple[str, ...]) -> bool:
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
 
 
 def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
@@ -84,7 +79,7 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
         batch = folder.spec.recipe.train.batch_size
         smaller = batch // 2 if batch >= 4 else None
         message = Message("Out of memory: close other programs, or choose a thinner network or a smaller batch size.")
-        if isinstance(error, torch.OutOfMemoryError) and smaller:
+        if out_of_gpu_memory(error) and smaller:
             message = Message(
                 "Out of GPU memory at batch size {batch}: choose a smaller one, such as {smaller}.",
                 batch=batch,
@@ -101,6 +96,28 @@ def failure_of(error: Exception, folder: RunFolder) -> RunFailure:
         log=folder.log_path.name,
     )
     return RunFailure(FailureCode.UNEXPECTED, message)
+
+
+def _execute(folder: RunFolder, lease: Lease) -> State:
+    try:
+        if folder.state() != State.DONE:  # somebody else may have finished it before the lease was ours
+            result = _run(folder, lease)
+            lease.check()
+            folder.commit(result)
+            folder.append("done", test_accuracy=result.test_accuracy)
+        drop_checkpoints(folder.path)
+    except CancelledError:
+        folder.append("cancelled")
+        return State.CANCELLED
+    except LeaseLostError:
+        return State.INTERRUPTED  # the later attempt writes from here on
+    except Exception as error:
+        with suppress(OSError):
+            with folder.log_path.open("a") as log:
+                log.write(traceback.format_exc())
+            folder.append("failed", **failure_of(error, folder).to_json())
+        return State.FAILED
+    return State.DONE
 
 
 def _run(folder: RunFolder, lease: Lease) -> RunResult:
@@ -171,7 +188,7 @@ def _measure(attempt: Attempt, trained: Trained, *, dense: ResNet) -> RunResult:
     with context.measurement_lock.timing():
         result = build_result(context.spec, trained, dense, folder.model_path)
     with context.measurement_lock.training():
-        diagnostics = diagnose(context)
+        diagnostics = diagnose(context, trained.kept)
     attempt.lease.check()
     write_diagnostics(folder, diagnostics)
     return result

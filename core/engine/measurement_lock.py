@@ -1,4 +1,4 @@
-"""Time a network while nothing else trains: the other runs on this machine pause for those seconds.
+"""Time a network while nothing else trains: the other runs on its GPU, or on this machine's CPU, pause for those seconds.
 
 By two advisory file locks. Every training loop holds ``training`` shared, and whoever measures holds ``timing``
 exclusively; a loop that finds ``timing`` locked releases ``training`` until it is free. The operating system releases the
@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -20,12 +20,15 @@ POLL_SECONDS = 0.05
 
 
 class MeasurementLock:
-    """The two locks of this machine, as files in the folder ``cache``."""
+    """The two locks of a GPU of this machine, named by its UUID ``gpu``, or of the machine's CPU; files in the folder
+    ``cache``. ``synchronize`` waits for what the device still has to compute."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, gpu: str = "", synchronize: Callable[[], object] = lambda: None) -> None:
         cache.mkdir(parents=True, exist_ok=True)
-        host = "".join(letter if letter.isalnum() else "-" for letter in platform.node())
-        self._paths = {name: cache / f"{name}-{host}.lock" for name in ("timing", "training")}
+        device = "".join(letter if letter.isalnum() else "-" for letter in f"{platform.node()} {gpu}".strip())
+        self._paths = {name: cache / f"{name}-{device}.lock" for name in ("timing", "training")}
+        self._synchronize = synchronize
+        self.paused_seconds = 0.0  # of this object's training, for measurements of others
 
     @contextmanager
     def training(self) -> Iterator[IO[str]]:
@@ -40,13 +43,16 @@ class MeasurementLock:
         with self._open("timing") as timing:
             if _try_lock(timing, fcntl.LOCK_SH):
                 return
+            self._synchronize()
+            began = time.monotonic()
             fcntl.flock(training, fcntl.LOCK_UN)
             fcntl.flock(timing, fcntl.LOCK_SH)
         fcntl.flock(training, fcntl.LOCK_SH)
+        self.paused_seconds += time.monotonic() - began
 
     @contextmanager
     def timing(self) -> Iterator[None]:
-        """Inside, no other run on this machine trains, except one that did not pause within MAX_WAIT_SECONDS."""
+        """Inside, no other run on the device trains, except one that did not pause within MAX_WAIT_SECONDS."""
         with self._open("timing") as timing, self._open("training") as training:
             fcntl.flock(timing, fcntl.LOCK_EX)
             deadline = time.monotonic() + MAX_WAIT_SECONDS

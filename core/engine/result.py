@@ -13,6 +13,7 @@ from core.engine.counts import count, dead_layers, layers
 from core.engine.evaluate import Evaluation
 from core.engine.latency import DeployedLatency, large_batch, time_deployed, time_latency
 from core.engine.networks.resnet18 import ResNet
+from core.engine.pruning.shrink import Kept
 from core.runs.atomic_io import sha256
 from core.runs.result import RunResult, Timing
 from core.spec.spec import RunSpec
@@ -26,7 +27,7 @@ class Trained:
     """A network after its training: its accuracy in the last epoch and before training, and what training took.
 
     ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed, ``step_mode`` how steps were
-    executed (:attr:`Step.mode`).
+    executed (:attr:`Step.mode`), ``kept`` which channels of the first network are left, where that is known.
     """
 
     model: ResNet
@@ -35,6 +36,7 @@ class Trained:
     seconds: float
     images_per_second: float
     step_mode: str
+    kept: Kept | None
 
 
 def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.engine.context import RunContext, recorded_origin
 from core.engine.data.augment import sample_indices
-from core.engine.device import place
+from core.engine.device import place, recognise_unusable_device
 from core.engine.disk_cache import cached
 from core.engine.pruning import prune
 from core.runs.folder import RunFolder
@@ -20,11 +20,12 @@ MAX_IMAGES = 2_000
 VERSION = 1  # of the cached points: raise it when pruning or evaluation comes to give other numbers for the same inputs
 
 
+@recognise_unusable_device()
 def measure_sensitivity(path: Path, seconds: float = math.inf, say: Callable[[str], None] = lambda line: None) -> bool:
     """Measure what is missing of the curves of the finished dense run in the folder ``path`` and write them there.
 
     False if ``seconds`` were over before all was measured: call again to go on. ``say`` gets a line for each method that
-    is done. InputError if the run's network is damaged or the images are gone or have changed.
+    is done. InputError if the run's network is damaged or the images are gone or have changed; DeviceUnusableError.
     """
     deadline = time.monotonic() + seconds
     folder = RunFolder(path)

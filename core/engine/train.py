@@ -21,6 +21,7 @@ from core.engine.evaluate import Evaluation
 from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import Masks, Pruned
+from core.engine.pruning.shrink import Kept, all_channels, kept_of_both
 from core.engine.result import Trained, prune_summary
 from core.engine.step import EAGER, Step, steps_per_epoch
 from core.runs.atomic_io import clear_path
@@ -55,14 +56,22 @@ def train(
         _save_weights(attempt, state.model, 0, weight_epochs)
     final: Evaluation | None = None
     step_mode = EAGER
-    eta, saved = EtaEstimator(plan.epochs, state.epochs_done, time.monotonic()), time.monotonic()
+    eta, saved = EtaEstimator(plan.epochs, state.epochs_done, attempt.clock()), time.monotonic()
     for epoch in range(state.epochs_done, plan.epochs):
         state.start_epoch(epoch)
         _record_pruned(attempt, state, start)
         with attempt.training():
             step = state.make_step(images, context.precision)
             on_step = _on_step(attempt, state, eta, phase, epoch)
-            stats = train_epoch(step, plan=plan, seed=context.spec.seed, epoch=epoch, stream=stream, on_step=on_step)
+            stats = train_epoch(
+                step,
+                plan=plan,
+                seed=context.spec.seed,
+                epoch=epoch,
+                stream=stream,
+                on_step=on_step,
+                clock=attempt.clock,
+            )
             final = context.evaluate(state.model)
         _record_pruned(attempt, state, start)  # of a cut inside the epoch: it is timed while nothing trains
         state.seconds += stats.seconds
@@ -84,13 +93,13 @@ def train(
         )
     # After a crash between the last epoch and the result nothing is left to train.
     final = final or context.evaluate(state.model)
-    seen = plan.epochs * steps * min(plan.schedule.batch_size, len(images))
-    return Trained(state.model, final, state.before or final, state.seconds, seen / state.seconds, step_mode)
+    speed = plan.epochs * steps * min(plan.schedule.batch_size, len(images)) / state.seconds
+    return Trained(state.model, final, state.before or final, state.seconds, speed, step_mode, state.kept)
 
 
 @dataclass(frozen=True, slots=True)
 class EpochStats:
-    """Means over one epoch of training; ``seconds`` is its wall-clock time."""
+    """Means over one epoch of training, which took ``seconds``."""
 
     loss: float
     accuracy: float
@@ -106,12 +115,13 @@ def train_epoch(
     epoch: int,
     stream: int = 0,
     on_step: Callable[[int, int], None] = lambda number, steps: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> EpochStats:
     """One epoch (counted from 0) of ``plan``. Order and augmentation follow from (``seed``, ``stream`` + ``epoch``)
     alone, so that a resumed run sees what an uninterrupted one would have seen. ``on_step(number, steps)`` is called before
     every step; it may change weights and masks in place, and raise to stop. InputError if the loss is no longer a number.
     """
-    began = time.perf_counter()
+    began = clock()
     images, steps = step.images, step.per_epoch
     augmentation = draw_epoch(len(images), seed, stream + epoch, images.labels.device)
     step.begin_epoch(augmentation, [plan.learning_rate(epoch, number, steps) for number in range(steps)])
@@ -127,7 +137,7 @@ def train_epoch(
             loss=loss / steps,
             epoch=epoch + 1,
         )
-    seconds = time.perf_counter() - began
+    seconds = clock() - began
     return EpochStats(loss / steps, 100 * hits / seen, seen / seconds, seconds)
 
 
@@ -155,6 +165,7 @@ class TrainingState:
         self.before: Evaluation | None = None  # right after the last cut
         self._pruned: ResNet | None = None  # a copy from right after the last cut, until it is evaluated
         self._step: Step | None = None
+        self.kept: Kept | None = all_channels(start.shape)  # those of ``start`` that are left; None where unknown
         self._begin_round(deepcopy(start), {})
 
     def start_epoch(self, epoch: int) -> None:
@@ -184,6 +195,7 @@ class TrainingState:
             "model": self.model.state_dict(),
             "shape": self.model.shape.groups,
             "masks": self.weight_masks.masks,
+            "kept": self.kept,
             "optimizer": self.optimizer.state_dict(),
             "seconds": self.seconds,
             "before": self.before and asdict(self.before),
@@ -196,7 +208,7 @@ class TrainingState:
         self._begin_round(model, state["masks"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done, self.seconds = epochs_done, float(state["seconds"])
-        self.before = state["before"] and Evaluation(**state["before"])
+        self.before, self.kept = state["before"] and Evaluation(**state["before"]), state.get("kept")
 
     def _begin_round(self, model: ResNet, masks: Masks) -> None:
         self.model = place(model, self._device)
@@ -211,6 +223,7 @@ class TrainingState:
             return
         assert self._prune is not None
         pruned = self._prune(self.model, sparsity, self.weight_masks.masks)
+        self.kept = self.kept if pruned.masks else kept_of_both(self.kept, pruned.kept)  # masks remove no channel
         if new_round:
             self._begin_round(pruned.model, pruned.masks)
         else:
@@ -222,17 +235,17 @@ class TrainingState:
 
 @dataclass(frozen=True, slots=True)
 class EtaEstimator:
-    """Extrapolates the time left from this attempt, which ``began`` (monotonic) with ``done_before`` of ``epochs`` done."""
+    """Extrapolates the time left from this attempt, which ``began`` with ``done_before`` of ``epochs`` done."""
 
     epochs: int
     done_before: int
     began: float
 
-    def seconds_left(self, done: float) -> float | None:
-        """Seconds until all epochs are done, now that ``done`` are; None before anything is."""
+    def seconds_left(self, done: float, now: float) -> float | None:
+        """Seconds until all epochs are done, of which ``done`` are ``now``; None before anything is."""
         if done <= self.done_before:
             return None
-        return (time.monotonic() - self.began) * (self.epochs - done) / (done - self.done_before)
+        return (now - self.began) * (self.epochs - done) / (done - self.done_before)
 
 
 def _on_step(
@@ -241,7 +254,7 @@ def _on_step(
     def on_step(step: int, steps: int) -> None:
         def progress() -> dict[str, Any]:
             done = epoch + step / steps
-            fractions = {"fraction": done / eta.epochs, "seconds_left": eta.seconds_left(done)}
+            fractions = {"fraction": done / eta.epochs, "seconds_left": eta.seconds_left(done, attempt.clock())}
             return {"phase": phase, "epoch": epoch + 1, "epochs": eta.epochs, **fractions}
 
         attempt.poll(progress)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.cluster import with_client
-from core.jobs.task import EXECUTOR, SENSITIVITY, run_task, sensitivity_task
+from core.jobs.task import EXECUTOR, SENSITIVITY, sensitivity_task, worker_task
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.sensitivity import read_sensitivity
 from core.spec.errors import InputError
@@ -141,7 +141,7 @@ class Queue:
             is_dense = folders[run_id].spec.is_dense
             # A dense task is always sent: one that is known may be gone a moment later, when others come to wait for it.
             if is_dense or key not in known:
-                futures[run_id] = submit(run_task, run_id, self._executor, key, int(is_dense))
+                futures[run_id] = submit(worker_task, run_id, self._executor, key, int(is_dense))
         for run_id, key in later.items():
             if key not in known:
                 futures[key] = submit(sensitivity_task, run_id, self._sensitivity, key, SENSITIVITY_PRIORITY)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from core.i18n import Message
-from core.runs.failure import FailureCode, RunFailure
+from core.runs.failure import DeviceUnusableError, FailureCode, RunFailure
 from core.runs.folder import UNFINISHED, RunFolder, State
 from core.runs.lease import LeaseHeldError
 from core.spec.errors import InputError
@@ -27,15 +28,39 @@ MAX_STARTS_WITHOUT_PROGRESS = 5
 Executor = Callable[[Path], Any]
 
 
-def run_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> str:
-    """Execute the run in the folder ``run_path`` and return its state; every failure is recorded in the folder.
-    ``executor``: the function that executes a run's folder, as module:name. ``dense``: only a dependency for Dask; the
-    dense run's state is read from its folder."""
+def worker_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -> str:
+    """:func:`run_task` on a worker. If its GPU becomes unusable, the worker's process ends, and Dask starts this task again
+    in a new one: as the run that met it has ended by then, it is not executed again.
+
+    ``dense``: only a dependency for Dask; the dense run's state is read from its folder.
+    """
+    try:
+        return _task(run_path, executor)
+    except DeviceUnusableError:
+        _end_process()
+
+
+def run_task(run_path: str, executor: str = EXECUTOR) -> str:
+    """Execute the run in the folder ``run_path``, after its dense run if that is not done, and return its state; every
+    failure is recorded in the folder.
+
+    ``executor``: the function that executes a run's folder, as module:name.
+    """
+    while True:
+        with suppress(
+            DeviceUnusableError
+        ):  # the run that met it has ended; the next one, if any, fails or can do without
+            return _task(run_path, executor)
+
+
+def _task(run_path: str, executor: str) -> str:
     folder = RunFolder(Path(run_path))
     if not folder.path.is_dir():
         return State.CANCELLED.value  # deleted while it waited
     try:
         return _run_with_dense(folder, load_function(executor)).value
+    except DeviceUnusableError:
+        raise
     except Exception as error:  # whatever it is: a run ends with a reason in its folder
         _log_traceback(folder)
         if isinstance(error, InputError):
@@ -75,6 +100,9 @@ def _compute_slice(folder: RunFolder, compute: Callable[[Path, float], bool]) ->
         with begun.open("ab") as file:
             file.write(b".")
         return compute(folder.path, SLICE_SECONDS)
+    except DeviceUnusableError:
+        _log_traceback(folder)
+        _end_process()  # the slice counts as lost
     finally:
         begun.unlink(missing_ok=True)
 
@@ -126,6 +154,11 @@ def _starts_without_progress(folder: RunFolder) -> int:
             break
         starts += event["type"] == "started"
     return starts
+
+
+def _end_process() -> NoReturn:
+    """At once: whatever would be tidied up could wait for the GPU."""
+    os._exit(1)
 
 
 def _fail(folder: RunFolder, code: FailureCode, message: Message) -> State:

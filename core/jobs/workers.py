@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -37,18 +38,28 @@ def runs_at_once() -> int:
 
 
 def local_devices() -> list[str]:
-    """CUDA_VISIBLE_DEVICES for each worker of this machine; empty for one on the CPU."""
+    """CUDA_VISIBLE_DEVICES for each worker of this machine; empty for one on the CPU, which then finds no GPU."""
     return visible_gpus() or [""] * cpu_workers()
 
 
 def visible_gpus() -> list[str]:
-    """CUDA_VISIBLE_DEVICES for each GPU that may be used; empty without a GPU."""
-    count = sum(line.startswith("GPU ") for line in nvidia_smi("-L", timeout=30))
+    """CUDA_VISIBLE_DEVICES for each GPU, or MIG instance of one, that may be used; empty without a GPU."""
+    devices = _parse_gpus("\n".join(nvidia_smi("-L", timeout=30)))
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
-        return [str(index) for index in range(count)]
+        return devices
     # CUDA ignores what follows the first entry that is not valid, and "-1" is the usual way to say none.
-    return list(takewhile(lambda name: name not in ("", "-1"), map(str.strip, chosen.split(","))))[:count]
+    return list(takewhile(lambda name: name not in ("", "-1"), map(str.strip, chosen.split(","))))[: len(devices)]
+
+
+def _parse_gpus(listing: str) -> list[str]:
+    """The devices of what ``nvidia-smi -L`` printed: GPUs by index, or where MIG divides any, instances and GPUs by UUID."""
+    gpus = re.findall(r"^GPU (\d+): .*\(UUID: (.+)\)((?:\n +MIG .*)*)", listing, re.MULTILINE)
+    divided = any(instances for *_, instances in gpus)  # CUDA then counts in another way than nvidia-smi
+    devices: list[str] = []
+    for index, uuid, instances in gpus:
+        devices += re.findall(r"UUID: (MIG-[^)]+)", instances) or [uuid if divided else index]
+    return devices
 
 
 def cpu_workers() -> int:
@@ -106,7 +117,7 @@ async def open_workers(
             nthreads=1,
             memory_limit=0,  # with a limit the nanny would kill a run that comes close to it
             local_directory=folder and str(folder),
-            env={"CUDA_VISIBLE_DEVICES": device} if device else None,
+            env={"CUDA_VISIBLE_DEVICES": device},
             death_timeout=timeout,
         )
         for device in devices

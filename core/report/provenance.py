@@ -100,7 +100,13 @@ def _distinct(values: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def _versions(environment: Environment) -> str:
-    versions = {"PyTorch": environment.torch, "torchvision": environment.torchvision, "Python": environment.python}
+    versions = {
+        "PyTorch": environment.torch,
+        "torchvision": environment.torchvision,
+        "Python": environment.python,
+        "cuDNN": environment.cudnn,
+        "NVIDIA driver": environment.driver,
+    }
     return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
 
 

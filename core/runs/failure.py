@@ -10,6 +10,10 @@ from typing import Any
 from core.i18n import Message
 
 
+class DeviceUnusableError(RuntimeError):
+    """This process cannot rely on its GPU any more, but another one can. How its run ended has been recorded before."""
+
+
 class FailureCode(StrEnum):
     """What kind of failure it was."""
 

@@ -42,6 +42,8 @@ class Environment(Record):
     python: Note | None = None
     system: Note | None = None
     commit: Note | None = None
+    cudnn: Note | None = None
+    driver: Note | None = None
 
 
 class Timing(Record):

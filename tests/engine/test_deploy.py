@@ -73,6 +73,23 @@ def test_a_folding_that_goes_wrong_is_an_error_and_a_note_beside_the_eager_laten
     assert found.note.startswith("not optimised: its logits are off by")
 
 
+def test_what_is_deployed_is_checked_without_tf32_and_runs_with_it(model, pictures, monkeypatch):
+    real, used = torch.nn.Conv2d._conv_forward, []
+
+    def tensor_cores(self, x, weight, bias):
+        used.append(torch.backends.cudnn.allow_tf32)
+        return real(self, x.round(decimals=1) if used[-1] else x, weight, bias)
+
+    assert torch.backends.cudnn.allow_tf32
+    monkeypatch.setattr(torch.nn.Conv2d, "_conv_forward", tensor_cores)
+    monkeypatch.setattr(deploy, "_OneDNN", lambda network: network)  # as on a GPU, where there is none
+    found = optimise(model, pictures)
+    used.clear()
+    found.run(pictures)
+    assert used
+    assert all(used)
+
+
 def test_latencies_of_both_come_from_the_same_turns(model):
     networks = {"dense": model, "small": structured_prune_filters(model, 0.9)}
     for found in time_deployed(networks, 4, seconds=0.01).values():

@@ -2,14 +2,17 @@
 
 import errno
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from core.cli.main import main
+from core.engine import diagnose as diagnose_module
 from core.engine import execute as execute_module
 from core.engine import load_model, save_model
+from core.engine import train as train_module
 from core.engine.context import RunContext
 from core.engine.data import load_dataset
 from core.engine.diagnose import diagnose, diagnose_run
@@ -129,6 +132,43 @@ def test_the_filters_left_are_those_of_the_dense_network(dense, run, name):
     block = old.layer1[0].conv1.weight[inner][:, stem]
     torch.testing.assert_close(new.layer1[0].conv1.weight, block, atol=1e-3, rtol=0)
     assert all(layer.filters_left == layer.shape[0] for layer in found.layers)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("old_checkpoint", [False, True])
+def test_which_filters_are_left_is_known_from_the_cut_and_computed_only_where_an_old_checkpoint_does_not_say(
+    home, recipe, run, monkeypatch, old_checkpoint
+):
+    folder = run("taylor")
+    expected = read_diagnostics(folder).layers
+    calls = []
+    real, real_prune, real_save = train_module.train_epoch, diagnose_module.prune, train_module.save_checkpoint
+    spec = replace(folder.spec, recipe=replace(recipe, finetune=Schedule(2, 1e-6, batch_size=16)))
+    folder = home.create(spec)
+
+    def kill(*args, **kwargs):
+        if kwargs["epoch"] == 1:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    def save(path, epoch, state, lease):
+        if old_checkpoint:
+            del state["kept"]
+        real_save(path, epoch, state, lease)
+
+    def prune(*args):
+        calls.append(args)
+        return real_prune(*args)
+
+    monkeypatch.setattr(diagnose_module, "prune", prune)
+    monkeypatch.setattr(train_module, "save_checkpoint", save)
+    monkeypatch.setattr(train_module, "train_epoch", kill)
+    with pytest.raises(KeyboardInterrupt):
+        execute(folder.path)
+    monkeypatch.setattr(train_module, "train_epoch", real)
+    assert execute(folder.path) == State.DONE
+    assert bool(calls) == old_checkpoint
+    assert [layer.filters for layer in read_diagnostics(folder).layers] == [layer.filters for layer in expected]
 
 
 def test_new_weights_are_none_of_the_dense_networks_filters(run):

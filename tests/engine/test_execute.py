@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,10 +15,11 @@ from core.engine import train as train_module
 from core.engine.counts import count
 from core.engine.execute import execute
 from core.engine.export import export
+from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import Shape
 from core.jobs.task import run_task
 from core.runs.atomic_io import sha256
-from core.runs.folder import Home, State
+from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease, LeaseHeldError
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
@@ -116,6 +118,32 @@ def test_an_epoch_that_was_cut_off_is_done_again_from_the_last_checkpoint(home, 
     assert [event["epoch"] for event in folder.events() if event["type"] == "epoch"] == [1, 2, 2, 3, 4]
     expected, found = (load_model(h.run(spec.run_id).model_path).state_dict() for h in (whole, cut))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_pauses_for_a_measurement_are_no_training_time(home, recipe, monkeypatch):
+    folder = home.create(RunSpec(recipe, "random", 1, 0.5))
+    pauses, left = [], []
+
+    def pause(lock, training):
+        pauses.append(1000.0)
+        lock.paused_seconds += 1000.0
+
+    def report(folder, **progress):
+        left.append(progress.get("seconds_left") or 0.0)
+
+    for name in ("monotonic", "perf_counter"):
+        real = getattr(time, name)
+        monkeypatch.setattr(time, name, lambda real=real: real() + sum(pauses))
+    monkeypatch.setitem(train_module.train_epoch.__kwdefaults__, "clock", time.perf_counter)
+    monkeypatch.setattr(MeasurementLock, "yield_to_measurement", pause)
+    monkeypatch.setattr(RunFolder, "report_progress", report)
+    assert execute(folder.path) == State.DONE
+    epochs = [event for event in folder.events() if event["type"] == "epoch"]
+    assert len(pauses) > len(epochs) > 0
+    assert all(0 < event["seconds"] < 1000 for event in epochs)
+    assert all(event["images_per_second"] > 0.08 for event in epochs)
+    assert 0 < folder.result().train_seconds < 1000
+    assert 0 < max(left) < 1000
 
 
 def test_a_request_to_cancel_stops_it_within_a_step_and_it_can_go_on(home, recipe, monkeypatch):

@@ -52,6 +52,7 @@ def test_a_replay_keeps_alive_what_its_graph_reads(monkeypatch):
     """A CUDA graph goes on reading the memory of the network and the images, whoever else has let go of them."""
     monkeypatch.setattr(torch.cuda, "CUDAGraph", RecordedGraph)
     monkeypatch.setattr(torch.cuda, "graph", Recording)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
     network, images = torch.nn.Linear(2, 2), torch.zeros(1, 2)
     replay = cuda_graph.capture(partial(network, images))
     references = [weakref.ref(network), weakref.ref(images)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -51,6 +53,36 @@ def test_a_run_that_does_not_pause_is_not_waited_for_forever(tmp_path: Path, mon
     lock = MeasurementLock(tmp_path)
     with lock.training(), lock.timing():
         pass
+
+
+def test_another_gpu_need_not_pause_and_the_same_one_does(tmp_path: Path) -> None:
+    with MeasurementLock(tmp_path, "GPU-1a").timing():
+        for other in ("GPU-2b", ""):
+            with MeasurementLock(tmp_path, other).training():
+                pass
+        with MeasurementLock(tmp_path, "GPU-1a")._open("timing") as same:
+            assert not measurement_lock._try_lock(same, fcntl.LOCK_SH)
+
+
+def test_what_was_launched_on_the_device_is_computed_before_the_lock_is_released(tmp_path: Path) -> None:
+    measuring, found = threading.Event(), []
+
+    def measure() -> None:
+        with MeasurementLock(tmp_path).timing():
+            measuring.set()
+
+    lock = MeasurementLock(tmp_path, synchronize=lambda: found.append(measuring.is_set()))
+    thread = threading.Thread(target=measure)
+    with lock.training() as training:
+        lock.yield_to_measurement(training)
+        assert (found, lock.paused_seconds) == ([], 0)  # nobody measures
+        thread.start()
+        while not found:
+            lock.yield_to_measurement(training)
+    thread.join()
+    assert measuring.is_set()
+    assert found == [False]
+    assert lock.paused_seconds > 0
 
 
 def _times(steps: Path) -> list[float]:

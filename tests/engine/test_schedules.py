@@ -12,7 +12,9 @@ from core.engine import load_model, resnet18
 from core.engine import train as train_module
 from core.engine.execute import execute
 from core.engine.pruning import prune
-from core.engine.pruning.base import prunable
+from core.engine.pruning.base import Pruned, prunable
+from core.engine.pruning.shrink import shrink
+from core.engine.pruning.structured import choose_channels
 from core.engine.train import TrainingState
 from core.runs.folder import Home, State
 from core.spec.methods import METHODS
@@ -170,6 +172,20 @@ def test_a_gradual_cut_goes_on_with_the_optimizer_and_a_round_begins_without_mom
         assert (state.model.conv1.weight is weight) == survives
         assert state.optimizer.param_groups[0]["params"][0] is state.model.conv1.weight
         assert not (state.model.conv1.weight != 0)[~state.weight_masks.masks["conv1.weight"]].any()
+
+
+def test_two_structured_cuts_keep_channels_of_the_network_before_both(recipe, model):
+    def cut(network, sparsity, masks):
+        kept = choose_channels(network, sparsity)
+        return Pruned(shrink(network, kept), kept=kept)
+
+    plan = make_training_plan(spec_of(recipe, "magnitude", ITERATIVE))
+    state = TrainingState(model, plan, 5, torch.device("cpu"), cut)
+    for epoch in range(plan.epochs):
+        state.start_epoch(epoch)
+    expected = shrink(model, state.kept).state_dict()
+    assert len(state.kept["stage1"]) < len(model.conv1.weight)
+    assert all(torch.equal(weight, expected[name]) for name, weight in state.model.state_dict().items())
 
 
 def test_the_learning_rate_of_every_step_is_that_of_the_plan(home, recipe, monkeypatch):

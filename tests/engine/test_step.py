@@ -1,12 +1,14 @@
 """The steps that a GPU replays as one graph, executed on a CPU: what stands in for a graph checks what a graph needs."""
 
 import weakref
+from contextlib import nullcontext
 from dataclasses import replace
+from threading import Event
 
 import pytest
 import torch
 
-from core.engine import resnet18
+from core.engine import cuda_graph, resnet18
 from core.engine import train as train_module
 from core.engine.data.augment import DeviceImages
 from core.engine.data.images import Images
@@ -16,6 +18,7 @@ from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks, prunable
 from core.engine.step import EAGER, GRAPH, WARM_UP, Step
 from core.engine.train import TrainingState, make_optimizer, train_epoch
+from core.runs.failure import DeviceUnusableError
 from core.runs.folder import State
 from core.spec.spec import RunSpec, Schedule
 from core.spec.training_plan import TrainingPlan, make_training_plan
@@ -133,6 +136,83 @@ def test_if_capturing_fails_it_says_so_and_trains_all_the_same(pictures):
     train(step)
     assert step.mode == "eager, because capturing failed: operation not permitted"
     assert equal(plain.model, step.model)
+
+
+class BrokenCapture:
+    """In the place of torch.cuda.graph: it stays on its stream, where it can begin no capture, or end none."""
+
+    stream, breaks = "the usual", "at the end"
+
+    def __init__(self, graph):
+        pass
+
+    def __enter__(self):
+        BrokenCapture.stream = "the capture's"
+        if self.breaks == "at the beginning":
+            raise RuntimeError("operation not permitted\nwhen stream is capturing")
+
+    def __exit__(self, *_):
+        raise RuntimeError("operation failed due to a previous error during capture")
+
+
+@pytest.fixture
+def broken_capture(monkeypatch):
+    monkeypatch.setattr(cuda_graph, "_failed", Event())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", BrokenCapture)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: BrokenCapture.stream)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: setattr(BrokenCapture, "stream", stream))
+
+
+@pytest.mark.usefixtures("broken_capture")
+def test_a_broken_capture_leaves_its_stream_and_names_what_broke_it():
+    def work():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    assert not cuda_graph.capture_failed()
+    with pytest.raises(torch.OutOfMemoryError):
+        cuda_graph.capture(work)
+    assert BrokenCapture.stream == "the usual"
+    assert cuda_graph.capture_failed()
+
+
+@pytest.mark.usefixtures("impatient", "broken_capture")
+def test_after_a_run_whose_capture_broke_the_process_is_not_used_again(home, recipe, monkeypatch):
+    folder = home.create(RunSpec(recipe, "random", 1, 0.5))
+    real = train_module.train_epoch
+
+    def captured(step, **kwargs):
+        if step.mode == EAGER:
+            step.capture = cuda_graph.capture
+        return real(step, **kwargs)
+
+    monkeypatch.setattr(BrokenCapture, "breaks", "at the beginning")
+    monkeypatch.setattr(train_module, "train_epoch", captured)
+    with pytest.raises(DeviceUnusableError):
+        execute(folder.path)
+    assert folder.state() == State.DONE
+    assert folder.result().train_steps == "eager, because capturing failed: operation not permitted"
+    assert execute(folder.path) == State.DONE  # in the next process: nothing is left to do
+
+
+def test_all_warming_up_is_on_one_side_stream(monkeypatch):
+    class Stream:
+        made = 0
+
+        def __init__(self, device=None):
+            Stream.made += 1
+
+        def wait_stream(self, other):
+            pass
+
+    now = Stream()
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: now)
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    calls = []
+    for _ in range(WARM_UP):
+        cuda_graph.warm_up(lambda: calls.append(1), torch.device("cuda", 7))
+    assert (len(calls), Stream.made) == (WARM_UP, 2)  # with the current one
 
 
 def test_a_new_round_gets_steps_of_its_own_and_a_cut_within_an_epoch_does_not(pictures, recipe):

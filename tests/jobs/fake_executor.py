@@ -1,6 +1,7 @@
 """An executor in the engine's place, which a test can tell what to do with a run.
 
-hold: wait until told otherwise or cancelled; raise: an unexpected error; die once: SIGKILL, as for want of memory.
+hold: wait until told otherwise or cancelled; raise: an unexpected error; die once: SIGKILL, as for want of memory; lose the
+GPU: fail as after an error of CUDA that stays.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import signal
 import time
 from pathlib import Path
 
+from core.i18n import Message
+from core.runs.failure import DeviceUnusableError, FailureCode, RunFailure
 from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease
 from core.spec.presets import build_recipe
@@ -38,6 +41,9 @@ def execute(path: Path) -> State:
             return State.CANCELLED
         if _order(folder) == "raise":
             raise RuntimeError("the disk\nis on fire")
+        if _order(folder) == "lose the GPU":
+            folder.append("failed", **RunFailure(FailureCode.UNEXPECTED, Message.literal("it fell off")).to_json())
+            raise DeviceUnusableError
         if _order(folder) == "die once":
             tell(folder, "")
             os.kill(os.getpid(), signal.SIGKILL)

@@ -34,9 +34,15 @@ from tests.jobs.fake_executor import EXECUTOR, dense, tell, wait_until
 if TYPE_CHECKING:
     from distributed import Client, Worker
 
-FAKE_GPUS = """#!/bin/sh
-echo "GPU 0: Fake (UUID: GPU-0)"
-echo "GPU 1: Fake (UUID: GPU-1)"
+FAKE_GPUS = """\
+GPU 0: Fake (UUID: GPU-0)
+GPU 1: Fake (UUID: GPU-1)
+"""
+MIG_INSTANCES = """\
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5c89852c)
+  MIG 3g.20gb     Device  0: (UUID: MIG-2d4e2ec3)
+  MIG 4g.20gb     Device  1: (UUID: MIG-8ae10cf5)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-9a1f0e77)
 """
 
 
@@ -44,9 +50,9 @@ async def identity(client: Client) -> dict[str, Any]:
     return await client.scheduler.identity()
 
 
-def fake_gpus(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fake_gpus(folder: Path, monkeypatch: pytest.MonkeyPatch, listing: str = FAKE_GPUS) -> None:
     tool = folder / "nvidia-smi"
-    tool.write_text(FAKE_GPUS)
+    tool.write_text(f"#!/bin/sh\ncat <<END\n{listing}END\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
@@ -72,9 +78,12 @@ def test_on_a_cpu_the_workers_share_the_threads_and_may_start_processes(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(WORKERS_VARIABLE, "2")
+    monkeypatch.setenv("PATH", str(home.path))  # without nvidia-smi
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     workers = list(with_client(home, lambda client: client.run(_describe)).values())
     assert len(workers) == 2
-    for nthreads, memory_limit, daemonic, threads in workers:
+    for nthreads, memory_limit, daemonic, threads, gpus in workers:
+        assert gpus == ""  # or all of them would compute on the first GPU
         assert (nthreads, memory_limit) == (1, None)
         assert not daemonic
         assert threads == max(1, CPU_COUNT // len(workers))
@@ -92,10 +101,11 @@ def test_without_a_word_there_are_no_more_workers_than_cores(monkeypatch: pytest
     assert 1 <= cpu_workers() <= min(CPU_COUNT, 4)
 
 
-def _describe(dask_worker: Worker) -> tuple[int, int | None, bool, int]:
+def _describe(dask_worker: Worker) -> tuple[int, int | None, bool, int, str]:
     memory_limit = dask_worker.memory_manager.memory_limit
     daemonic = multiprocessing.current_process().daemon
-    return dask_worker.state.nthreads, memory_limit, daemonic, int(os.environ["OMP_NUM_THREADS"])
+    threads = int(os.environ["OMP_NUM_THREADS"])
+    return dask_worker.state.nthreads, memory_limit, daemonic, threads, os.environ["CUDA_VISIBLE_DEVICES"]
 
 
 def test_after_the_cluster_was_killed_its_workers_are_gone_and_a_new_queue_finishes_the_work(shared_home: Home) -> None:
@@ -205,6 +215,23 @@ def test_only_visible_gpus_count(
     if chosen is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert visible_gpus() == expected
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        (None, ["MIG-2d4e2ec3", "MIG-8ae10cf5", "GPU-9a1f0e77"]),
+        ("MIG-8ae10cf5,MIG-2d4e2ec3", ["MIG-8ae10cf5", "MIG-2d4e2ec3"]),
+    ],
+)
+def test_each_mig_instance_counts_as_a_gpu_and_the_divided_gpu_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: list[str]
+) -> None:
+    fake_gpus(tmp_path, monkeypatch, MIG_INSTANCES)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    if chosen:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
     assert visible_gpus() == expected
 

@@ -115,6 +115,20 @@ def test_a_run_whose_worker_is_killed_is_executed_again_by_a_new_one(queue: Queu
     assert len(pids) == 2
 
 
+def test_after_a_run_that_lost_the_gpu_its_worker_is_another_process_and_the_run_is_not_repeated(queue: Queue) -> None:
+    broken, pruned_from_it, other = (queue.home.create(spec) for spec in (dense(31), pruned(31), dense(32)))
+    tell(broken, "lose the GPU")
+    queue.submit([pruned_from_it.spec, other.spec])
+    assert [wait_until(folder, *ENDED) for folder in (broken, pruned_from_it, other)] == [
+        *[State.FAILED] * 2,
+        State.DONE,
+    ]
+    assert len(times(broken, "started")) == 1
+    assert not times(pruned_from_it, "started")
+    first, second = (folder.events() for folder in (broken, other))
+    assert len({event["pid"] for event in (*first, *second) if event["type"] == "started"}) == 2
+
+
 def test_runs_that_no_cluster_knows_of_are_handed_over_once(queue: Queue) -> None:
     first, second = queue.home.create(dense(60)), queue.home.create(pruned(60))
     for folder in (first, second):

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -13,6 +14,7 @@ from core.jobs import task
 from core.jobs.cluster import with_client
 from core.jobs.queue import Queue
 from core.jobs.task import MAX_LOST_SLICES, sensitivity_task
+from core.runs.failure import DeviceUnusableError
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease
 from core.runs.sensitivity import Curve, Sensitivity, read_sensitivity, write_sensitivity
@@ -37,6 +39,10 @@ def compute(path: Path, seconds: float) -> bool:
 
 def fail(path: Path, seconds: float) -> bool:
     raise RuntimeError("the pictures are gone")
+
+
+def lose_the_gpu(path: Path, seconds: float) -> bool:
+    raise DeviceUnusableError("it fell off")
 
 
 def die(path: Path, seconds: float) -> bool:
@@ -115,6 +121,22 @@ def test_curves_whose_process_is_killed_again_and_again_are_given_up(shared_home
         assert "killed 3 times" in folder.log_path.read_text()
         assert len(times(folder, "slice")) == MAX_LOST_SLICES
         assert folder.state() == State.DONE
+
+
+def test_curves_that_lose_the_gpu_end_the_process_and_count_as_killed(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[str] = []
+
+    def exit_process(status: int) -> NoReturn:
+        lost.append((folder.path / "sensitivity.slices").read_text())
+        raise SystemExit(status)
+
+    monkeypatch.setattr(os, "_exit", exit_process)
+    with pytest.raises(SystemExit):
+        sensitivity_task(str(folder.path), "tests.jobs.test_sensitivity:lose_the_gpu")
+    assert lost == ["."]
+    assert "it fell off" in folder.log_path.read_text()
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED, State.RUNNING])

@@ -8,6 +8,7 @@ import pytest
 
 from core.jobs import task
 from core.jobs.task import MAX_STARTS_WITHOUT_PROGRESS, run_task
+from core.runs.failure import FailureCode
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease
 from tests.jobs.fake_executor import EXECUTOR, dense, pruned, tell, times
@@ -102,6 +103,14 @@ def test_a_run_that_gets_on_may_be_interrupted_any_number_of_times(home: Home) -
         folder.append("started", attempt=attempt)
         folder.append("epoch", epoch=attempt)
     assert run_task(str(folder.path), EXECUTOR) == "done"
+
+
+def test_in_one_process_a_lost_gpu_fails_the_run_that_met_it_and_those_that_start_from_it(home: Home) -> None:
+    dense_folder, folder = home.create(dense(1)), home.create(pruned(1))
+    tell(dense_folder, "lose the GPU")
+    assert run_task(str(folder.path), EXECUTOR) == "failed"
+    assert str(dense_folder.describe()[1].message) == "it fell off"
+    assert folder.describe()[1].code == FailureCode.DENSE_FAILED
 
 
 def test_a_run_that_another_process_has_is_waited_for_and_taken_over_if_that_ends(home: Home) -> None:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from core.engine.networks.resnet18 import ResNet, Shape, conv_graph
 
 # Group name to the sorted indices of the channels that stay (int64).
 Kept = dict[str, Tensor]
+
+
+def all_channels(shape: Shape) -> Kept:
+    """What a cut of no filter keeps of a network of this ``shape``."""
+    return {group: torch.arange(channels) for group, channels in shape.groups.items()}
+
+
+def kept_of_both(first: Kept | None, second: Mapping[str, Tensor] | None) -> Kept | None:
+    """The channels that two cuts in turn keep, as those of the network before both; None where one of them is unknown."""
+    return {group: first[group][index.cpu()] for group, index in second.items()} if first and second else None
 
 
 def shrink(model: ResNet, kept: Mapping[str, Tensor]) -> ResNet:
