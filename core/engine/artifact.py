@@ -54,7 +54,7 @@ def encode(model: ResNet, *, dtype: str = "float32", notes: Mapping[str, str] | 
     notes_text = json.dumps(dict(notes or {}), sort_keys=True)
     metadata = {"format": FORMAT, "shape": json.dumps(shape), "notes": notes_text}
     metadata["sha256"] = digest(tensors, metadata)
-    return _sort_metadata(save(tensors, metadata))
+    return serialise(tensors, metadata)
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
@@ -109,12 +109,13 @@ def plain_size(model: ResNet) -> int:
     return buffer.tell()
 
 
-def _sort_metadata(content: bytes) -> bytes:
-    """The same file with sorted metadata: safetensors writes them in random order, and equal runs would have different
-    files."""
+def serialise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file with sorted metadata: by itself safetensors writes them in random order, and equal runs would have
+    different files."""
+    content = save(dict(tensors), dict(metadata))
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    header["__metadata__"] = dict(sorted(metadata.items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
     return len(text).to_bytes(8, "little") + text + content[end:]

@@ -107,7 +107,7 @@ def files(tmp_path_factory):
 
     from core.engine import load_model, resnet18, save_model  # noqa: PLC0415
     from core.engine.artifact import notes_of  # noqa: PLC0415
-    from core.engine.export import encode_onnx  # noqa: PLC0415
+    from core.engine.onnx_file import encode_onnx  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("taken away")
     notes = {"run_id": "r", "classes": "red,green,blue", "mean": "0.5,0.4,0.3", "std": "0.2,0.3,0.25"}
