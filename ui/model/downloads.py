@@ -25,13 +25,13 @@ def show_downloads(folder: RunFolder) -> None:
     compressed, *others = st.columns(4)
     with compressed.container(border=True, height="stretch", vertical_alignment="distribute"):
         _show_title(
-            t("Compressed"),
+            t("PruneScope file"),
             t("The file as it was measured, in float32. `load_model` of the package prunescope reads it."),
         )
         _download_button(folder.model_path, f"{folder.run_id}.safetensors", primary=True)
     descriptions = {
-        "half": (t("Compressed, half precision"), t("The same in float16: about half as large.")),
-        "plain": (t("Plain weights"), t("Safetensors without compression, zeros included: any program reads it.")),
+        "half": (t("PruneScope file, half precision"), t("The same in float16: about half as large.")),
+        "plain": (t("Plain safetensors"), t("All weights as they are, zeros included: any program reads it.")),
         "onnx": (t("ONNX"), t("For ONNX Runtime and others; needs nothing of PruneScope.")),
     }
     for column, (form, (title, explanation)) in zip(others, descriptions.items(), strict=True):
@@ -55,7 +55,7 @@ def show_missing_file(folder: RunFolder) -> None:
 def show_code(folder: RunFolder) -> None:
     # In one colour: those of Streamlit's syntax highlighting are too faint for weak eyes.
     st.subheader(t("Code to load it"), anchor=False)
-    compressed, plain, onnx = st.tabs([t("Compressed"), t("Plain weights"), t("ONNX")])
+    compressed, plain, onnx = st.tabs([t("PruneScope file"), t("Plain safetensors"), t("ONNX")])
     with compressed:
         st.caption(t("Needs the package prunescope: `pip install .` in PruneScope's folder."))
         st.code(snippets.load_with_prunescope(f"{folder.run_id}.safetensors"), language=None)
