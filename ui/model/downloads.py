@@ -26,7 +26,7 @@ def show_downloads(folder: RunFolder) -> None:
     with compressed.container(border=True, height="stretch", vertical_alignment="distribute"):
         _show_title(
             t("PruneScope file"),
-            t("The file as it was measured, in float32. `load_model` of the package prunescope reads it."),
+            t("The file as it was measured, in float32: load_model of the package prunescope reads it."),
         )
         _download_button(folder.model_path, f"{folder.run_id}.safetensors", primary=True)
     descriptions = {
@@ -57,13 +57,13 @@ def show_code(folder: RunFolder) -> None:
     st.subheader(t("Code to load it"), anchor=False)
     compressed, plain, onnx = st.tabs([t("PruneScope file"), t("Plain safetensors"), t("ONNX")])
     with compressed:
-        st.caption(t("Needs the package prunescope: `pip install .` in PruneScope's folder."))
+        st.caption(t("Needs the package prunescope: pip install . in PruneScope's folder."))
         st.code(snippets.load_with_prunescope(f"{folder.run_id}.safetensors"), language=None)
     with plain:
         st.caption(t("Needs PyTorch and safetensors, and nothing of PruneScope."))
         st.code(snippets.load_with_safetensors(f"{folder.run_id}.{FORMS['plain'].ending}"), language=None)
     with onnx:
-        st.caption(t("Needs ONNX Runtime alone."))
+        st.caption(t("Needs ONNX Runtime, and nothing of PruneScope."))
         st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language=None)
 
 

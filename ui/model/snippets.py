@@ -41,8 +41,8 @@ with safe_open(file, "pt") as opened:
     w = {{name: opened.get_tensor(name) for name in opened.keys()}}
 
 
-def conv(x, conv, norm, stride=1):
-    weight = w[f"{{conv}}.weight"]
+def conv(x, layer, norm, stride=1):
+    weight = w[f"{{layer}}.weight"]
     x = F.conv2d(x, weight, None, stride, weight.shape[2] // 2)
     parts = ("running_mean", "running_var", "weight", "bias")
     return F.batch_norm(x, *(w[f"{{norm}}.{{part}}"] for part in parts))
