@@ -1,4 +1,4 @@
-"""BatchNorm in training on a CPU, PyTorch's own against core.engine.networks.batch_norm, by the number of channels.
+"""BatchNorm in training on a CPU, PyTorch's own against prunescope.batch_norm, by the number of channels.
 
     python -m benchmarks.batchnorm [--quick]
 
@@ -19,7 +19,7 @@ from torch import nn
 from benchmarks._common import interleaved, machine, options, ratio, show, spread
 from benchmarks.training_cpu import cores
 from core.engine.device import keep_freed_memory, threads
-from core.engine.networks.batch_norm import BatchNorm
+from prunescope.batch_norm import BatchNorm
 
 CHANNELS = (3, 8, 12, 16, 17, 24, 31, 32, 40, 64)
 BATCH, SIDE, TURNS = 128, 32, 15

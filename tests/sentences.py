@@ -3,7 +3,7 @@
 import ast
 
 # As babel.toml names them: each function's name and the places of its sentences.
-KEYWORDS = "t tn:1,2 N_ Message InputError OperationError"
+KEYWORDS = "t tn:1,2 N_ Message InputError OperationError ModelFileError"
 
 
 def calls(source):

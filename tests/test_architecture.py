@@ -12,13 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # Where a folder's modules may import from, within the project, besides themselves and what lies at the bottom.
 BOTTOM = {"core.spec", "core.i18n"}
 LAYERS = {
+    "prunescope": set(),
     "core/spec": set(),
     "core/runs": set(),
     "core/results": {"core.runs"},
     "core/charts": {"core.labels", "core.results", "core.runs"},
     "core/report": {"core.labels", "core.charts", "core.results", "core.runs"},
     "core/jobs": {"core.runs"},
-    "core/engine": {"core.runs"},
+    "core/engine": {"core.runs", "prunescope"},
     "core/labels.py": {"core.runs"},
     "core/cli": {"core.labels", "core.report", "core.results", "core.jobs", "core.engine", "core.runs"},
     "ui": {"core.labels", "core.charts", "core.report", "core.results", "core.jobs", "core.runs"},
@@ -27,7 +28,7 @@ LAYERS = {
 # What is never imported there at all. Without re nothing takes a sentence apart that other code wrote.
 FOREIGN = {"core": {"streamlit"}, "core/labels.py": {"re"}, "core/charts": {"re"}, "core/report": {"re"}, "ui": {"re"}}
 PAGES = ["compare", "launch", "model", "report", "runs"]
-ONLY_IN_ENGINE = {"torch", "torchvision", "safetensors"}
+ONLY_IN_ENGINE = {"torch", "torchvision", "safetensors", "prunescope"}
 
 
 def imports(path):
@@ -44,7 +45,8 @@ def imports(path):
     return found
 
 
-SOURCES = [path for folder in ("core", "pages", "ui") for path in sorted((ROOT / folder).rglob("*.py"))]
+OWN = ("core", "pages", "prunescope", "ui")
+SOURCES = [path for folder in OWN for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -52,15 +54,15 @@ def test_arrows_go_one_way(path):
     name, imported = str(path.relative_to(ROOT)), imports(path)
     for folder, below in LAYERS.items():
         if name == folder or name.startswith(folder + "/"):
-            allowed = {folder.replace("/", ".")} | BOTTOM | below
-            own = {module for module in imported if module.split(".")[0] in ("core", "pages", "ui")}
+            allowed = {folder.replace("/", ".")} | below | (set() if folder == "prunescope" else BOTTOM)
+            own = {module for module in imported if module.split(".")[0] in OWN}
             wrong = {module for module in own if not any(module == a or module.startswith(a + ".") for a in allowed)}
             # What runs on a worker reaches the engine there, by a name, and not here.
             assert not wrong, f"{name} imports {wrong}"
     packages = {module.split(".")[0] for module in imported}
     for folder, foreign in FOREIGN.items():
         assert not (name == folder or name.startswith(folder + "/")) or not packages & foreign, name
-    if not name.startswith("core/engine/"):
+    if not name.startswith(("core/engine/", "prunescope/")):
         assert not packages & ONLY_IN_ENGINE
 
 

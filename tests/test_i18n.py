@@ -20,7 +20,7 @@ from tests.sentences import KEYWORDS, calls, extract_python, literal
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [
     ROOT / "app.py",
-    *(path for folder in ("pages", "ui", "core") for path in sorted((ROOT / folder).rglob("*.py"))),
+    *(path for folder in ("pages", "ui", "core", "prunescope") for path in sorted((ROOT / folder).rglob("*.py"))),
 ]
 TRANSLATIONS = sorted(LANGUAGES.keys() - {"en"})
 

@@ -25,8 +25,8 @@ MAX_README_LINES = 130
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)]+)\)")
-PATH = re.compile(r"(?<![\w./-])(?:(?:core|ui|pages|tests|benchmarks|samples|docs|locale)/[\w./-]*|app\.py)")
-DOTTED = re.compile(r"(?<![\w./-])(?:core|ui|tests|benchmarks|samples)(?:\.[A-Za-z_]\w*)+")
+PATH = re.compile(r"(?<![\w./-])(?:(?:core|prunescope|ui|pages|tests|benchmarks|samples|docs|locale)/[\w./-]*|app\.py)")
+DOTTED = re.compile(r"(?<![\w./-])(?:core|prunescope|ui|tests|benchmarks|samples)(?:\.[A-Za-z_]\w*)+")
 
 
 def text(name):
@@ -96,7 +96,7 @@ def leads_to_a_module(dotted):
 def identifiers():
     """Every name of a function, class, variable, parameter or field in the sources."""
     names = set()
-    for folder in ("core", "ui", "pages", "tests"):
+    for folder in ("core", "prunescope", "ui", "pages", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 match node:

@@ -1,4 +1,5 @@
-"""How one run is executed. The only package that imports torch; the functions below are imported on first use."""
+"""How one run is executed. With ``prunescope``, which it uses, the only package that imports torch; the functions below are
+imported on first use."""
 
 import os
 from importlib import import_module

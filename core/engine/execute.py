@@ -19,7 +19,7 @@ from core.engine.diagnose import diagnose
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
-from core.engine.result import Trained, build_result
+from core.engine.result import Trained, build_result, file_sizes
 from core.engine.train import train
 from core.i18n import Message
 from core.runs.atomic_io import clear_path
@@ -188,6 +188,7 @@ def _measure(attempt: Attempt, trained: Trained, *, dense: ResNet) -> RunResult:
     with context.measurement_lock.timing():
         result = build_result(context.spec, trained, dense, folder.model_path)
     with context.measurement_lock.training():
+        result = result.model_copy(update=file_sizes(folder.model_path))
         diagnostics = diagnose(context, trained.kept)
     attempt.lease.check()
     write_diagnostics(folder, diagnostics)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from core.engine.artifact import encode, plain_size
+from core.engine.artifact import encode, load_model, notes_of, plain_size
 from core.engine.counts import count, dead_layers, layers
 from core.engine.evaluate import Evaluation
+from core.engine.export import encode_plain
 from core.engine.latency import DeployedLatency, large_batch, time_deployed, time_latency
 from core.engine.networks.resnet18 import ResNet
+from core.engine.onnx_file import encode_onnx
 from core.engine.pruning.shrink import Kept
 from core.runs.atomic_io import sha256
 from core.runs.result import RunResult, Timing
+from core.spec.errors import InputError
 from core.spec.spec import RunSpec
 
 MB = 1e6
@@ -110,6 +114,27 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "train_steps": trained.step_mode,
     }
     return RunResult.model_validate(record)
+
+
+def file_sizes(path: Path) -> dict[str, float | None]:
+    """The fields of RunResult that say how large (MB) the compressed model at ``path`` and its exports are, as they are and
+    deflated; None for those of an ONNX file that there cannot be."""
+    model, notes = load_model(path), notes_of(path)
+    plain = encode_plain(model, notes)
+    sizes: dict[str, float | None] = {
+        "plain_file_mb": len(plain) / MB,
+        "plain_zip_mb": _deflated(plain),
+        "model_zip_mb": _deflated(path.read_bytes()),
+    }
+    try:
+        onnx = encode_onnx(model, notes)
+    except InputError:
+        return sizes | {"onnx_file_mb": None, "onnx_zip_mb": None}
+    return sizes | {"onnx_file_mb": len(onnx) / MB, "onnx_zip_mb": _deflated(onnx)}
+
+
+def _deflated(content: bytes) -> float:
+    return len(zlib.compress(content, wbits=-15)) / MB
 
 
 def _latency(model: ResNet, dense: ResNet, batch: int) -> tuple[DeployedLatency, DeployedLatency]:

@@ -61,9 +61,24 @@ def above_zero(values: pd.Series[float]) -> pd.Series[float]:
     return values.where(values > 0)
 
 
+def _dense_over_this(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], pd.Series[float]]:
+    return lambda study, dense: dense[name] / above_zero(study[name])
+
+
 _percent = partial(Metric, digits=2, better="higher", highest=100)
 _cost = partial(Metric, better="lower")
 _ratio = partial(Metric, digits=2, is_ratio=True, better="higher")
+
+
+def _file(name: str, label: str, help_text: str, ratio_label: str) -> tuple[Metric, Metric]:
+    """The size of a file, the field ``<name>_mb`` of RunResult, and how many times smaller it is than that of dense."""
+    smaller = N_("The dense network's file over this one.")
+    ratio = _ratio(
+        f"{name}_ratio", ratio_label, smaller, rank=7, digits=1, against_dense=_dense_over_this(f"{name}_mb")
+    )
+    return _cost(f"{name}_mb", label, help_text, rank=7), ratio
+
+
 _INTERVAL = N_("Half of the 95 % Student-t interval of the mean; none for one seed.")
 _CHANGE_INTERVAL = N_("Half of the 95 % Student-t interval of the change; none for one seed.")
 _ENTRIES = (
@@ -101,7 +116,37 @@ _ENTRIES = (
         unit=1e6,
     ),
     _ratio("mac_ratio", N_("MAC ratio"), N_("MACs of the dense network over these. This is not a speed-up."), rank=5),
-    _cost("plain_size_mb", N_("Plain size (MB)"), N_("The weights saved as they are."), rank=7),
+    _cost("plain_size_mb", N_("Plain size (MB)"), N_("All weights as torch.save writes them."), rank=7),
+    *_file(
+        "plain_file",
+        N_("Plain safetensors (MB)"),
+        N_("The file with all weights, zeros included, that every program reads."),
+        N_("Plain safetensors, times smaller"),
+    ),
+    *_file(
+        "onnx_file",
+        N_("ONNX (MB)"),
+        N_("The file for ONNX Runtime and others, zeros included."),
+        N_("ONNX, times smaller"),
+    ),
+    *_file(
+        "model_zip",
+        N_("PruneScope file, zipped (MB)"),
+        N_("The compressed file in a ZIP archive."),
+        N_("PruneScope file, zipped, times smaller"),
+    ),
+    *_file(
+        "plain_zip",
+        N_("Plain safetensors, zipped (MB)"),
+        N_("The plain file in a ZIP archive or an app package, where zeros cost little."),
+        N_("Plain safetensors, zipped, times smaller"),
+    ),
+    *_file(
+        "onnx_zip",
+        N_("ONNX, zipped (MB)"),
+        N_("The ONNX file in a ZIP archive or an app package, where zeros cost little."),
+        N_("ONNX, zipped, times smaller"),
+    ),
     _cost(
         "model_size_mb",
         N_("Size (MB)"),
@@ -178,7 +223,7 @@ _ENTRIES = (
         N_("The dense network's file over this one."),
         rank=2,
         digits=1,
-        against_dense=lambda study, dense: dense["model_size_mb"] / above_zero(study["model_size_mb"]),
+        against_dense=_dense_over_this("model_size_mb"),
     ),
     # Over the latency of the dense network, timed in turns with it. Of two runs that were measured at different times only
     # these can be compared: a machine is not equally fast all day.

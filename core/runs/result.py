@@ -136,6 +136,12 @@ class RunResult(Record):
     mac_ratio: Positive | None = None
     plain_size_mb: Positive
     dense_plain_size_mb: Positive | None = None
+    # Of what can be taken away beside the PruneScope file, which is model_size_mb; zip: deflated, as in a ZIP archive.
+    plain_file_mb: Positive | None = None
+    onnx_file_mb: Positive | None = None
+    model_zip_mb: Positive | None = None
+    plain_zip_mb: Positive | None = None
+    onnx_zip_mb: Positive | None = None
     batch_latency_ms: Positive | None = None
     speedup: Positive | None = None
     batch_speedup: Positive | None = None

@@ -1,25 +1,16 @@
-"""Charts of one network: every number in them comes from its examination, and the code beside its file runs."""
+"""Charts of one network: every number in them comes from its examination."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from core.charts import model as charts
 from core.runs.diagnostics import BINS
 from tests.diagnostics import CLASSES, examination, layers
-from ui.model import snippets
-
-ROOT = Path(__file__).parents[2]
 
 
 def rows(chart):
@@ -98,46 +89,6 @@ def test_the_size_is_all_of_the_file_beside_what_it_is_compared_with():
     assert list(sizes.values()) == [6_500, 5_000, 6_000, 1_200]
     dense = rows(charts.size_chart(replace(found, dense=found.model))).dropna(subset="part")
     assert dense["file"].nunique() == 2
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A network as it is taken away, and a picture."""
-    import torch  # noqa: PLC0415 - slow, and only this needs it
-
-    from core.engine import load_model, resnet18, save_model  # noqa: PLC0415
-    from core.engine.artifact import notes_of  # noqa: PLC0415
-    from core.engine.export import encode_onnx  # noqa: PLC0415
-
-    folder = tmp_path_factory.mktemp("taken away")
-    notes = {"run_id": "r", "classes": "red,green,blue", "mean": "0.5,0.4,0.3", "std": "0.2,0.3,0.25"}
-    save_model(resnet18(4, 3, seed=3), folder / "net.safetensors", notes=notes)
-    model = load_model(folder / "net.safetensors")
-    (folder / "net.onnx").write_bytes(encode_onnx(model, notes_of(folder / "net.safetensors")))
-    picture = Image.effect_noise((48, 40), 90).convert("RGB")
-    picture.save(folder / "picture.png")
-    pixels = torch.tensor(np.array(picture.resize((32, 32)))) / 255
-    images = (pixels - torch.tensor([0.5, 0.4, 0.3])) / torch.tensor([0.2, 0.3, 0.25])
-    with torch.no_grad():
-        best = int(model(images.permute(2, 0, 1)[None]).argmax())
-    return folder, notes["classes"].split(",")[best]
-
-
-@pytest.mark.parametrize(
-    ("code", "path"),
-    [
-        (snippets.load_with_prunescope("net.safetensors"), {"PYTHONPATH": str(ROOT)}),
-        (snippets.load_with_onnx_runtime("net.onnx"), {}),
-    ],
-    ids=["PruneScope", "ONNX Runtime"],
-)
-def test_the_code_beside_the_file_runs_and_names_the_class(files, code, path):
-    folder, expected = files
-    environment = {**os.environ, **path}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [expected]
 
 
 def test_the_charts_hold_plain_numbers_that_json_knows():

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from core.engine import load_model, magnitude_prune_global, resnet18, save_model, structured_prune_filters
-from core.engine.artifact import FORMAT, _digest, _gaps, _positions, encode, notes_of, plain_size
+from core.engine.artifact import _gaps, encode, notes_of, plain_size
 from core.engine.pruning import prune
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
+from prunescope.model_file import FORMAT, decode_positions, digest
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -65,7 +66,7 @@ def test_float16_rounds_and_nothing_worse(model, pictures, tmp_path):
 def test_positions_survive_the_coding(case):
     size, chosen = case
     positions = torch.tensor(sorted(chosen), dtype=torch.int64).numpy()
-    assert (_positions(_gaps(positions), len(positions), size) == positions).all()
+    assert (decode_positions(_gaps(positions), len(positions), size) == positions).all()
 
 
 def test_a_network_without_any_weight_left_survives(tmp_path):
@@ -115,7 +116,7 @@ def test_a_bomb_is_not_unpacked(tmp_path, model):
     bomb = coder.compress(bytes(50_000_000)) + coder.flush()
     coded = torch.frombuffer(bytearray(bomb), dtype=torch.uint8).numpy()
     with pytest.raises(ValueError, match="do not fit"):
-        _positions(coded, 10, 100)
+        decode_positions(coded, 10, 100)
 
 
 def test_a_file_that_claims_to_be_huge_is_refused_before_memory_is_taken(tmp_path, model):
@@ -123,7 +124,7 @@ def test_a_file_that_claims_to_be_huge_is_refused_before_memory_is_taken(tmp_pat
         shape = {"stages": [channels] * 4, "inner": [[channels] * 2] * 4, "classes": 10}
         tensors = {name: torch.zeros(1) for name in ("conv1.weight", "bn1.weight")}
         metadata = {"format": FORMAT, "shape": json.dumps(shape), "notes": "{}"}
-        metadata["sha256"] = _digest(tensors, metadata)
+        metadata["sha256"] = digest(tensors, metadata)
         save_file(tensors, tmp_path / "huge", metadata)
         with pytest.raises(InputError, match="does not hold a network"):
             load_model(tmp_path / "huge")
@@ -134,7 +135,7 @@ def test_notes_travel_with_the_network(tmp_path, model):
     assert notes_of(tmp_path / "m") == {"run_id": "magnitude-0.9", "classes": "cat,dog"}
     for notes in ("[]", "{"):
         metadata = {"format": FORMAT, "shape": "{}", "notes": notes}
-        metadata["sha256"] = _digest({"x": torch.zeros(1)}, metadata)
+        metadata["sha256"] = digest({"x": torch.zeros(1)}, metadata)
         save_file({"x": torch.zeros(1)}, tmp_path / "odd", metadata)
         with pytest.raises(InputError, match="has no notes"):
             notes_of(tmp_path / "odd")

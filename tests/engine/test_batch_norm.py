@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from core.engine.device import threads
-from core.engine.networks.batch_norm import BatchNorm
+from prunescope.batch_norm import BatchNorm
 
 SHAPES = [(4, 5, 6, 7), (2, 12, 4, 4), (3, 1, 2, 2), (16, 3, 1, 1), (2, 16, 3, 3), (2, 24, 5, 3)]
 LAYOUTS = [torch.channels_last, torch.contiguous_format]

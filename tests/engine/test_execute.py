@@ -5,18 +5,20 @@ import math
 import shutil
 import time
 from dataclasses import replace
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
 
 from core.engine import execute as execute_module
-from core.engine import load_model, resnet18, save_model
+from core.engine import load_model, onnx_file, resnet18, save_model
 from core.engine import train as train_module
 from core.engine.counts import count
 from core.engine.execute import execute
 from core.engine.export import export
 from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import Shape
+from core.engine.result import file_sizes
 from core.jobs.task import run_task
 from core.runs.atomic_io import sha256
 from core.runs.folder import Home, RunFolder, State
@@ -76,6 +78,29 @@ def test_the_recorded_accuracy_is_that_of_the_file(home, recipe):
     data = load_dataset(recipe.data, home)
     found = evaluate(load_model(folder.model_path), DeviceImages(data.test, data.mean, data.std, "cpu"), 2)
     assert found.accuracy == pytest.approx(folder.result().test_accuracy, abs=1e-3)
+
+
+def test_the_recorded_sizes_are_those_of_the_files_that_are_exported(home, recipe, tmp_path):
+    folder = home.create(RunSpec(recipe, "magnitude", 1, 0.9))
+    execute(folder.path)
+    result = folder.result().model_dump()
+    with ZipFile(tmp_path / "all.zip", "w", ZIP_DEFLATED) as archive:
+        archive.write(folder.model_path, "model")
+        for form in ("plain", "onnx"):
+            export(folder, form, tmp_path / form)
+            assert result[f"{form}_file_mb"] == (tmp_path / form).stat().st_size / 1e6
+            archive.write(tmp_path / form, form)
+        assert {f"{entry.filename}_zip_mb": entry.compress_size / 1e6 for entry in archive.infolist()}.items() <= (
+            result.items()
+        )
+    assert result["onnx_zip_mb"] < result["plain_zip_mb"] < result["plain_file_mb"] / 3  # zeros cost little in a ZIP
+
+
+def test_a_network_too_large_for_onnx_has_no_onnx_size(model, monkeypatch, tmp_path):
+    save_model(model, tmp_path / "m")
+    monkeypatch.setattr(onnx_file, "MAX_BYTES", 1000)
+    sizes = file_sizes(tmp_path / "m")
+    assert {name for name, size in sizes.items() if size is None} == {"onnx_file_mb", "onnx_zip_mb"}
 
 
 def test_executing_a_finished_run_again_changes_nothing(home, recipe):

@@ -1,13 +1,15 @@
 """What is taken away computes what the run's network does."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 
-from core.engine import load_model, magnitude_prune_global, save_model, structured_prune_filters
+from core.engine import load_model, magnitude_prune_global, onnx_file, save_model, structured_prune_filters
 from core.engine.artifact import notes_of
-from core.engine.export import encode_onnx, export
+from core.engine.export import export
+from core.engine.onnx_file import encode_onnx
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.presets import build_recipe
@@ -29,7 +31,8 @@ def test_onnxruntime_computes_what_pytorch_does_at_any_batch(model, prune):
     pruned = prune(model, 0.9).train()
     content = encode_onnx(pruned, NOTES)
     assert pruned.training
-    assert len(content) < 4 * sum(p.numel() for p in pruned.parameters()) + 200_000  # shrunk nets are exported shrunk
+    assert len(content) < 4 * sum(p.numel() for p in pruned.parameters()) + 20_000  # shrunk nets are exported shrunk
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map.items() >= NOTES.items()
     pruned.eval()
@@ -68,3 +71,9 @@ def test_a_place_that_cannot_be_written_is_a_sentence(folder, tmp_path):
         with pytest.raises(InputError, match=r"cannot be written .* --output"):
             export(folder, "safetensors", target)
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_network_too_large_for_onnx_is_a_sentence(model, monkeypatch):
+    monkeypatch.setattr(onnx_file, "MAX_BYTES", 1000)
+    with pytest.raises(InputError, match="choose another format"):
+        encode_onnx(model, NOTES)

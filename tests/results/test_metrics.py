@@ -39,7 +39,8 @@ def test_columns_of_the_table_are_distinct_and_ratios_are_marked():
     names = [metric.column for metric in table_metrics()]
     assert len(names) == len(set(names))
     assert {metric.name for metric in METRICS.values() if metric.is_ratio} == {
-        *("mac_ratio", "speedup", "batch_speedup", "optimised_speedup", "optimised_batch_speedup", "size_ratio")
+        *("mac_ratio", "speedup", "batch_speedup", "optimised_speedup", "optimised_batch_speedup", "size_ratio"),
+        *("plain_file_ratio", "onnx_file_ratio", "model_zip_ratio", "plain_zip_ratio", "onnx_zip_ratio"),
     }
     assert "inference_latency_ms" not in costs()  # two runs are not measured at the same time
 

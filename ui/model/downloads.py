@@ -25,12 +25,13 @@ def show_downloads(folder: RunFolder) -> None:
     compressed, *others = st.columns(4)
     with compressed.container(border=True, height="stretch", vertical_alignment="distribute"):
         _show_title(
-            t("Compressed"), t("The file as it was measured, safetensors in float32. PruneScope's load_model reads it.")
+            t("PruneScope file"),
+            t("The file as it was measured, in float32: load_model of the package prunescope reads it."),
         )
         _download_button(folder.model_path, f"{folder.run_id}.safetensors", primary=True)
     descriptions = {
-        "half": (t("Compressed, half precision"), t("The same in float16: about half as large.")),
-        "plain": (t("Plain weights"), t("Safetensors without compression, zeros included: any program reads it.")),
+        "half": (t("PruneScope file, half precision"), t("The same in float16: about half as large.")),
+        "plain": (t("Plain safetensors"), t("All weights as they are, zeros included: any program reads it.")),
         "onnx": (t("ONNX"), t("For ONNX Runtime and others; needs nothing of PruneScope.")),
     }
     for column, (form, (title, explanation)) in zip(others, descriptions.items(), strict=True):
@@ -54,12 +55,15 @@ def show_missing_file(folder: RunFolder) -> None:
 def show_code(folder: RunFolder) -> None:
     # In one colour: those of Streamlit's syntax highlighting are too faint for weak eyes.
     st.subheader(t("Code to load it"), anchor=False)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.caption(t("The compressed file, in PruneScope's folder:"))
+    compressed, plain, onnx = st.tabs([t("PruneScope file"), t("Plain safetensors"), t("ONNX")])
+    with compressed:
+        st.caption(t("Needs the package prunescope: pip install . in PruneScope's folder."))
         st.code(snippets.load_with_prunescope(f"{folder.run_id}.safetensors"), language=None)
-    with right:
-        st.caption(t("The ONNX file, anywhere:"))
+    with plain:
+        st.caption(t("Needs PyTorch and safetensors, and nothing of PruneScope."))
+        st.code(snippets.load_with_safetensors(f"{folder.run_id}.{FORMS['plain'].ending}"), language=None)
+    with onnx:
+        st.caption(t("Needs ONNX Runtime, and nothing of PruneScope."))
         st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language=None)
 
 

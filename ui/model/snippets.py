@@ -4,13 +4,12 @@ from __future__ import annotations
 
 
 def load_with_prunescope(file: str) -> str:
-    """Python that classifies a picture with the compressed ``file``, in PruneScope's folder."""
+    """Python that classifies a picture with the compressed ``file``; it needs the package prunescope."""
     return f"""import numpy as np
 import torch
 from PIL import Image
 
-from core.engine import load_model
-from core.engine.artifact import notes_of
+from prunescope import load_model, notes_of
 
 file = "{file}"
 model, notes = load_model(file), notes_of(file)
@@ -24,6 +23,52 @@ pixels = torch.tensor(np.array(picture)) / 255
 images = ((pixels - mean) / std).permute(2, 0, 1)[None]
 with torch.no_grad():
     best = int(model(images).argmax(1))
+print(notes["classes"].split(",")[best])
+"""
+
+
+def load_with_safetensors(file: str) -> str:
+    """Python that classifies a picture with the plain ``file``; it needs nothing of PruneScope."""
+    return f"""import numpy as np
+import torch
+from PIL import Image
+from safetensors import safe_open
+from torch.nn import functional as F
+
+file = "{file}"
+with safe_open(file, "pt") as opened:
+    notes = opened.metadata()
+    w = {{name: opened.get_tensor(name) for name in opened.keys()}}
+
+
+def conv(x, layer, norm, stride=1):
+    weight = w[f"{{layer}}.weight"]
+    x = F.conv2d(x, weight, None, stride, weight.shape[2] // 2)
+    parts = ("running_mean", "running_var", "weight", "bias")
+    return F.batch_norm(x, *(w[f"{{norm}}.{{part}}"] for part in parts))
+
+
+def model(x):
+    x = F.relu(conv(x, "conv1", "bn1"))
+    for block in (f"layer{{i // 2 + 1}}.{{i % 2}}" for i in range(8)):
+        short, stride = x, 1
+        if f"{{block}}.downsample.0.weight" in w:
+            down, stride = f"{{block}}.downsample", 2
+            short = conv(x, f"{{down}}.0", f"{{down}}.1", stride)
+        x = F.relu(conv(x, f"{{block}}.conv1", f"{{block}}.bn1", stride))
+        x = F.relu(conv(x, f"{{block}}.conv2", f"{{block}}.bn2") + short)
+    return F.linear(x.mean((2, 3)), w["fc.weight"], w["fc.bias"])
+
+
+mean, std = (
+    torch.tensor([float(x) for x in notes[name].split(",")])
+    for name in ("mean", "std")
+)
+
+picture = Image.open("picture.png").convert("RGB").resize((32, 32))
+pixels = torch.tensor(np.array(picture)) / 255
+images = ((pixels - mean) / std).permute(2, 0, 1)[None]
+best = int(model(images).argmax(1))
 print(notes["classes"].split(",")[best])
 """
 
