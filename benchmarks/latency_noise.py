@@ -18,7 +18,8 @@ from itertools import count
 
 from benchmarks._common import PLAN, machine, options, our_step, pictures, show, spread
 from core.engine.device import cores, threads
-from core.engine.latency import time_deployed, time_speedups
+from core.engine.latency import speedups, time_deployed
+from core.engine.measure import MIN_SECONDS, PRECISION
 from core.engine.networks.resnet18 import resnet18
 from core.engine.result import FULL_SECONDS
 from core.engine.train import train_epoch
@@ -32,11 +33,13 @@ def amid(batch: int) -> Speedup:
     """The ratio as the record of a run has it: of medians, without an interval."""
     times = time_deployed({"dense": resnet18(WIDTH), "copy": resnet18(WIDTH)}, batch, seconds=FULL_SECONDS)
     ratio = times["dense"].eager.median_ms / times["copy"].eager.median_ms
-    return Speedup(ratio, ratio, ratio, times["copy"].eager.calls)
+    return Speedup(ratio=ratio, low=ratio, high=ratio, rounds=times["copy"].eager.calls)
 
 
-def afterwards(batch: int, seconds: float) -> Speedup:
-    return time_speedups(resnet18(WIDTH), resnet18(WIDTH), batch, seconds=seconds)[0]["eager"]
+def afterwards(batch: int, precision: float) -> Speedup:
+    networks = {"dense": resnet18(WIDTH), "copy": resnet18(WIDTH)}
+    times = time_deployed(networks, batch, seconds=MIN_SECONDS, precision=precision)
+    return speedups(times["dense"], times["copy"])["eager"]
 
 
 @contextmanager
@@ -69,10 +72,11 @@ def main() -> int:
     with threads(cores()):
         if chosen.train:
             train()
-        repeats, seconds = (2, 0.2) if chosen.quick else (REPEATS, 30.0)
+        repeats, precision = (2, 1.0) if chosen.quick else (REPEATS, PRECISION)
         with training_elsewhere():
             rows = [row("amid a study", batch, repeats, amid) for batch in BATCHES]
-        rows += [row("afterwards", batch, repeats, partial(afterwards, seconds=seconds)) for batch in BATCHES]
+        alone = partial(afterwards, precision=precision)
+        rows += [row("afterwards", batch, repeats, alone) for batch in BATCHES]
     print(f"{machine()}\n", flush=True)
     head = ("Timed", "Batch", "Ratio of identical networks", "Within 1 ± 0.03", "Intervals with 1")
     show(f"{repeats} repeats, width {WIDTH}", head, rows)

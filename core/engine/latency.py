@@ -17,9 +17,10 @@ from core.engine.cuda_graph import WARM_UP, capture, warm_up
 from core.engine.deploy import optimise
 from core.engine.device import threads
 from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet
-from core.runs.latencies import Speedup
-from core.runs.result import Timing
+from core.runs.result import Speedup, Timing
 from core.spec.errors import first_line
+
+Fields = Mapping[str, tuple[str, str]]
 
 CALLS = 5  # of a network in a round
 MAX_SECONDS = 10.0  # on each network until an interval is narrow
@@ -27,19 +28,36 @@ RESAMPLES = 1_000
 OPTIMISED = " optimised"
 FORMS = {"eager": "", "optimised": OPTIMISED}
 
+# The fields of RunResult for the speed-up and the dense network's latency, by the form of the network.
+SINGLE_FIELDS: Fields = {
+    "eager": ("speedup", "inference_latency_ms"),
+    "optimised": ("optimised_speedup", "optimised_latency_ms"),
+}
+BATCH_FIELDS: Fields = {
+    "eager": ("batch_speedup", "batch_latency_ms"),
+    "optimised": ("optimised_batch_speedup", "optimised_batch_latency_ms"),
+}
+
 Times = NDArray[np.float64]  # seconds of calls, [rounds, CALLS]
 Call = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedLatency:
-    """Latency of a network as it is and optimised; ``note`` says what was optimised, or why ``optimised`` is missing.
-    ``times``: the seconds of all calls by form, "eager" or "optimised"."""
+    """Latency of a network in each of FORMS, with the seconds of all calls; ``note`` says how it was optimised, or why that
+    form is missing."""
 
-    eager: Timing
-    optimised: Timing | None
-    note: str
+    timings: Mapping[str, Timing]
     times: Mapping[str, Times]
+    note: str
+
+    @property
+    def eager(self) -> Timing:
+        return self.timings["eager"]
+
+    @property
+    def optimised(self) -> Timing | None:
+        return self.timings.get("optimised")
 
 
 @torch.no_grad()
@@ -74,20 +92,16 @@ def time_deployed(
             if not _spent(seconds)(times) or len(times[first]) % 5:  # the bootstrap takes longer than a call
                 return False
             pairs = [(suffix, name) for suffix in FORMS.values() for name in others if name + suffix in times]
-            found = (speedup(times[first + suffix], times[name + suffix]) for suffix, name in pairs)
-            return _spent(MAX_SECONDS)(times) or all(one.half_width <= precision * one.ratio for one in found)
+            ratios = (speedup(times[first + suffix], times[name + suffix]) for suffix, name in pairs)
+            return _spent(MAX_SECONDS)(times) or all(one.half_width <= precision * one.ratio for one in ratios)
 
         times = time_interleaved(calls, _spent(seconds) if math.isinf(precision) else precise)
-        timings = {name: _timing(batch, spent) for name, spent in times.items()}
-    return {
-        name: DeployedLatency(
-            timings[name],
-            timings.get(name + OPTIMISED),
-            notes[name],
-            {form: times[name + suffix] for form, suffix in FORMS.items() if name + suffix in times},
-        )
-        for name in models
-    }
+        found: dict[str, DeployedLatency] = {}
+        for name in models:
+            own = {form: times[name + suffix] for form, suffix in FORMS.items() if name + suffix in times}
+            timings = {form: _timing(batch, spent) for form, spent in own.items()}
+            found[name] = DeployedLatency(timings, own, notes[name])
+    return found
 
 
 def speedups(dense: DeployedLatency, other: DeployedLatency) -> dict[str, Speedup]:
@@ -101,7 +115,8 @@ def speedup(dense: Times, other: Times) -> Speedup:
     ratios = np.median(dense, axis=1) / np.median(other, axis=1)
     drawn = np.random.default_rng(0).integers(len(ratios), size=(RESAMPLES, len(ratios)))
     low, high = np.percentile(np.median(ratios[drawn], axis=1), (2.5, 97.5))
-    return Speedup(float(np.median(ratios)), float(low), float(high), len(ratios))
+    ratio, low, high = (round(float(value), 5) for value in (np.median(ratios), low, high))
+    return Speedup(ratio=ratio, low=low, high=high, rounds=len(ratios))
 
 
 def time_interleaved(calls: Mapping[str, Call], enough: Callable[[Mapping[str, Times]], bool]) -> dict[str, Times]:

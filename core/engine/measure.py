@@ -12,24 +12,15 @@ from pathlib import Path
 import torch
 
 from core.engine.device import choose_device, cores, environment, place, threads
-from core.engine.latency import large_batch, speedups, time_deployed
+from core.engine.latency import BATCH_FIELDS, SINGLE_FIELDS, large_batch, speedups, time_deployed
 from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.runs.folder import UNFINISHED, Home, RunFolder
-from core.runs.latencies import Latencies, Speedup, read_latencies, write_latencies
-from core.runs.result import Environment, LayerDensity
+from core.runs.latencies import Latencies, read_latencies, write_latencies
+from core.runs.result import Environment, LayerDensity, Speedup
 from core.spec.errors import InputError
 
 PRECISION, MIN_SECONDS = 0.03, 0.4
-# The fields of RunResult for the speed-up and the dense network's latency, by the form of the network.
-SINGLE_FIELDS = {
-    "eager": ("speedup", "inference_latency_ms"),
-    "optimised": ("optimised_speedup", "optimised_latency_ms"),
-}
-BATCH_FIELDS = {
-    "eager": ("batch_speedup", "batch_latency_ms"),
-    "optimised": ("optimised_batch_speedup", "optimised_batch_latency_ms"),
-}
 
 
 def measure_after_last(path: Path) -> None:
@@ -83,10 +74,8 @@ def _time(dense: ResNet, network: ResNet, device: torch.device) -> tuple[dict[st
     for batch, fields in ((1, SINGLE_FIELDS), (large_batch(device), BATCH_FIELDS)):
         times = time_deployed({"dense": dense, "this": network}, batch, seconds=MIN_SECONDS, precision=PRECISION)
         for form, ratio in speedups(times["dense"], times["this"]).items():
-            timing = times["dense"].eager if form == "eager" else times["dense"].optimised
-            assert timing is not None
             speedup, latency = fields[form]
-            ratios[speedup], dense_ms[latency] = ratio, timing.median_ms
+            ratios[speedup], dense_ms[latency] = ratio, times["dense"].timings[form].median_ms
     return ratios, dense_ms
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,21 @@ from core.engine.artifact import encode, load_model, notes_of, plain_size
 from core.engine.counts import count, dead_layers, layers
 from core.engine.evaluate import Evaluation
 from core.engine.export import encode_plain
-from core.engine.latency import DeployedLatency, large_batch, time_deployed, time_latency
+from core.engine.latency import (
+    BATCH_FIELDS,
+    SINGLE_FIELDS,
+    DeployedLatency,
+    Fields,
+    large_batch,
+    speedups,
+    time_deployed,
+    time_latency,
+)
 from core.engine.networks.resnet18 import ResNet
 from core.engine.onnx_file import encode_onnx
 from core.engine.pruning.shrink import Kept
 from core.runs.atomic_io import sha256
-from core.runs.result import RunResult, Timing
+from core.runs.result import RunResult, Speedup
 from core.spec.errors import InputError
 from core.spec.spec import RunSpec
 
@@ -68,9 +78,15 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
     dense_counts = count(dense, dense.shape)
     rows = layers(model, dense.shape)
     device = next(model.parameters()).device
-    single, single_dense = _latency(model, dense, 1)
-    batch, batch_dense = _latency(model, dense, large_batch(device))
-    numbers, optimised = _optimised(single, single_dense, batch, batch_dense)
+    networks = {"dense": dense} if model is dense else {"dense": dense, "this": model}
+    single = time_deployed(networks, 1, seconds=FULL_SECONDS)
+    batch = time_deployed(networks, large_batch(device), seconds=FULL_SECONDS)
+    timed = {
+        "single": single.get("this", single["dense"]),
+        "single_dense": single["dense"],
+        "batch": batch.get("this", batch["dense"]),
+        "batch_dense": batch["dense"],
+    }
     record = {
         "run_id": spec.run_id,
         "method": spec.method,
@@ -80,7 +96,6 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "params_millions": counts.params_nonzero / 1e6,
         "model_size_mb": file.stat().st_size / MB,
         "model_sha256": sha256(file),
-        "inference_latency_ms": single.eager.median_ms,
         "settings": dict(spec.settings),
         "data": spec.recipe.data,
         "preset": spec.recipe.preset,
@@ -93,19 +108,18 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "mac_ratio": dense_counts.macs / counts.macs,
         "plain_size_mb": plain_size(model) / MB,
         "dense_plain_size_mb": plain_size(dense) / MB,
-        "batch_latency_ms": batch.eager.median_ms,
-        "speedup": _ratio(single_dense.eager, single.eager),
-        "batch_speedup": _ratio(batch_dense.eager, batch.eager),
-        **numbers,
+        **_speeds(single, SINGLE_FIELDS),
+        **_speeds(batch, BATCH_FIELDS),
+        "speedups": {**_intervals(single, SINGLE_FIELDS), **_intervals(batch, BATCH_FIELDS)},
         "latency": {
             "how": "CUDA-graph replay" if device.type == "cuda" else "eager",
             "dtype": "float32",
             "tf32": device.type == "cuda" and torch.backends.cudnn.allow_tf32,
-            "single": single.eager,
-            "single_dense": single_dense.eager,
-            "batch": batch.eager,
-            "batch_dense": batch_dense.eager,
-            "optimised": optimised,
+            **{name: times.eager for name, times in timed.items()},
+            "optimised": {
+                "how": {name: times.note for name, times in timed.items()},
+                **{name: times.optimised for name, times in timed.items()},
+            },
         },
         "layers": rows,
         "dead_layers": dead_layers(rows),
@@ -137,28 +151,17 @@ def _deflated(content: bytes) -> float:
     return len(zlib.compress(content, wbits=-15)) / MB
 
 
-def _latency(model: ResNet, dense: ResNet, batch: int) -> tuple[DeployedLatency, DeployedLatency]:
-    networks = {"this": model} if model is dense else {"this": model, "dense": dense}
-    times = time_deployed(networks, batch, seconds=FULL_SECONDS)
-    return times["this"], times.get("dense", times["this"])
+def _speeds(times: Mapping[str, DeployedLatency], fields: Fields) -> dict[str, float | None]:
+    """The latency of the network and its speed-up over the dense one (1 for that itself), None for a missing form."""
+    this = times.get("this", times["dense"])
+    ratios = {form: one.ratio for form, one in speedups(times["dense"], this).items()}
+    record: dict[str, float | None] = {}
+    for form, (speedup, latency) in fields.items():
+        timing = this.timings.get(form)
+        record |= {latency: timing.median_ms if timing else None, speedup: ratios.get(form)}
+    return record
 
 
-def _optimised(
-    single: DeployedLatency, single_dense: DeployedLatency, batch: DeployedLatency, batch_dense: DeployedLatency
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The numbers of the optimised networks, None for those that there are not, and how they came about."""
-    timed = {"single": single, "single_dense": single_dense, "batch": batch, "batch_dense": batch_dense}
-    numbers = {
-        "optimised_latency_ms": single.optimised and single.optimised.median_ms,
-        "optimised_batch_latency_ms": batch.optimised and batch.optimised.median_ms,
-        "optimised_speedup": _ratio(single_dense.optimised, single.optimised),
-        "optimised_batch_speedup": _ratio(batch_dense.optimised, batch.optimised),
-    }
-    return numbers, {
-        "how": {name: latency.note for name, latency in timed.items()},
-        **{name: latency.optimised for name, latency in timed.items()},
-    }
-
-
-def _ratio(dense: Timing | None, this: Timing | None) -> float | None:
-    return dense.median_ms / this.median_ms if dense and this else None
+def _intervals(times: Mapping[str, DeployedLatency], fields: Fields) -> dict[str, Speedup]:
+    this = times.get("this", times["dense"])
+    return {fields[form][0]: one for form, one in speedups(times["dense"], this).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -12,9 +12,12 @@ import pandas as pd
 
 from core.results.metrics import METRICS, measured_metrics
 from core.results.row_cache import CachedRows, Row, load_rows, save_rows
+from core.results.speed import HALF_WIDTHS, LATENCY_OF, half_width_of, with_latencies, with_speed
 from core.runs.atomic_io import modified
 from core.runs.folder import Home, RunFolder
-from core.runs.polling import MANY, ThrottledReader, signature
+from core.runs.latencies import Latencies, read_all_latencies
+from core.runs.polling import MANY, Signature, ThrottledReader, signature
+from core.runs.result import RunResult
 from core.spec.errors import InputError
 from core.spec.methods import DENSE
 from core.spec.spec import Recipe
@@ -36,6 +39,7 @@ NOTES = (
     "device",
     "train_seconds",
     "finished",  # UTC, ISO 8601
+    "shape",  # digest of the layers' shapes: networks of one shape execute the same operations
     "dead_layers",  # names of the layers that lost all their weights, a space between
 )
 # From which names in the reader's language are made; not for files.
@@ -56,7 +60,8 @@ class Results:
     def __init__(self, home: Home) -> None:
         self.home = home
         self._known: CachedRows | None = None
-        self._frame = _frame([])
+        self._timed: Signature = ()
+        self._frame = _frame([], {})
         self._reader = ThrottledReader(self._read)
 
     def frame(self) -> pd.DataFrame:
@@ -71,7 +76,7 @@ class Results:
     def _read(self) -> tuple[pd.DataFrame, int]:
         folders, current, changed = self.home.runs(), CachedRows(), 0
         first = self._known is None
-        known = load_rows(self.home.cache, {*columns(), *OBJECTS}) if self._known is None else self._known
+        known = load_rows(self.home.cache, {*columns(), *OBJECTS, *HALF_WIDTHS}) if self._known is None else self._known
         for folder in folders:
             files = signature(folder.path, ("result.json", "spec.json"))
             if -1 in files:  # one is missing
@@ -82,9 +87,11 @@ class Results:
             current[folder.run_id] = entry
         if changed >= MANY:  # fewer are read in a moment
             save_rows(self.home.cache, current)
-        if first or changed or len(current) != len(known):
-            self._frame = _frame([row for _, row in current.values() if row is not None])
-        self._known = current
+        timed = signature(self.home.latencies, ("",))  # each record there is replaced by another file
+        if first or changed or len(current) != len(known) or timed != self._timed:
+            rows = [row for _, row in current.values() if row is not None]
+            self._frame = _frame(rows, read_all_latencies(self.home))
+        self._known, self._timed = current, timed
         return self._frame, len(folders)
 
 
@@ -106,6 +113,7 @@ def study_frame(frame: pd.DataFrame, recipe: str) -> pd.DataFrame:
     own = frame[frame["recipe"] == recipe]
     study = frame[frame["run_id"].isin({*own["run_id"], *own["dense_id"]})].reset_index(drop=True)
     dense = study[study["method"] == DENSE].set_index("run_id").reindex(study["dense_id"]).reset_index(drop=True)
+    study = with_latencies(study, dense)
     for name, metric in METRICS.items():
         if metric.against_dense is not None:
             study[name] = metric.against_dense(study, dense)
@@ -118,13 +126,19 @@ def content_key(runs: pd.DataFrame) -> int:
     return int(pd.util.hash_pandas_object(plain, index=False).sum())
 
 
-def _frame(rows: list[Row]) -> pd.DataFrame:
+def _frame(rows: list[Row], latencies: Mapping[str, Latencies]) -> pd.DataFrame:
     records = {row["recipe"]: row["recipe_spec"] for row in rows}
     recipes = {key: Recipe.from_json(record) for key, record in records.items()}
-    frame = pd.DataFrame(rows, columns=[*columns(), *OBJECTS])
+    frame = pd.DataFrame(rows, columns=[*columns(), *OBJECTS, *HALF_WIDTHS])
     frame["settings"] = pd.Series([tuple(map(tuple, row["settings"])) for row in rows], dtype=object)
     frame["recipe_spec"] = frame["recipe"].map(recipes)
-    return frame.astype(dict.fromkeys((*measured_metrics(), "sparsity"), float))
+    frame = frame.astype(dict.fromkeys((*measured_metrics(), "sparsity", *HALF_WIDTHS), float))
+    return with_speed(frame, latencies)
+
+
+def _half_width(result: RunResult, name: str) -> float | None:
+    speedup = result.speedups.get(name)
+    return None if speedup is None else speedup.half_width
 
 
 def _row(folder: RunFolder) -> Row | None:
@@ -139,9 +153,11 @@ def _row(folder: RunFolder) -> Row | None:
     return {
         **{name: attrgetter(attribute)(spec) for name, attribute in IDENTITY.items()},
         **{name: getattr(result, name, None) for name in measured_metrics()},
+        **{half_width_of(name): _half_width(result, name) for name in LATENCY_OF},
         "device": result.environment.hardware or "unknown",
         "train_seconds": result.train_seconds,
         "finished": finished.isoformat(timespec="seconds"),
+        "shape": result.shape,
         "dead_layers": " ".join(result.dead_layers),
         "settings": spec.settings,
         "recipe_spec": asdict(spec.recipe),

@@ -60,6 +60,7 @@ class Home:
     cache = _Child("cache")
     data = _Child("data")
     trash = _Child("trash")  # deleted runs
+    latencies = _Child("latencies")
 
     @classmethod
     def default(cls) -> Home:

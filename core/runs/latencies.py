@@ -11,23 +11,8 @@ from pydantic.dataclasses import dataclass
 from core.runs.atomic_io import write_json
 from core.runs.folder import Home
 from core.runs.record import EXACT, Amount, AtLeastOne, Name, Positive, read_object
-from core.runs.result import Environment
+from core.runs.result import Environment, Speedup
 from core.spec.errors import InputError
-
-
-@dataclass(frozen=True, slots=True, config=EXACT)
-class Speedup:
-    """The dense network's latency over another's, timed in turns: median of ``rounds`` ratios, and the ends of its 95 %
-    bootstrap interval."""
-
-    ratio: Positive
-    low: Positive
-    high: Positive
-    rounds: AtLeastOne
-
-    @property
-    def half_width(self) -> float:
-        return max(self.high - self.ratio, self.ratio - self.low)
 
 
 @dataclass(frozen=True, slots=True, config=EXACT)
@@ -51,7 +36,7 @@ _LATENCIES = TypeAdapter(Latencies)
 
 
 def latencies_path(home: Home, recipe: str) -> Path:
-    return home.path / "latencies" / f"{recipe}.json"
+    return home.latencies / f"{recipe}.json"
 
 
 def write_latencies(home: Home, latencies: Latencies) -> None:
@@ -59,6 +44,12 @@ def write_latencies(home: Home, latencies: Latencies) -> None:
     path = latencies_path(home, latencies.recipe)
     path.parent.mkdir(exist_ok=True)
     write_json(path, _LATENCIES.dump_python(latencies, mode="json", exclude_unset=True))
+
+
+def read_all_latencies(home: Home) -> dict[str, Latencies]:
+    """What was timed of every study, by the key of its recipe."""
+    found = (read_latencies(home, path.stem) for path in home.latencies.glob("*.json"))
+    return {one.recipe: one for one in found if one}
 
 
 def read_latencies(home: Home, recipe: str) -> Latencies | None:

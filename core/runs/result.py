@@ -80,6 +80,25 @@ class Timings(Record):
     optimised: OptimisedTimings = OptimisedTimings()
 
 
+class Speedup(Record):
+    """The dense network's latency over another's, timed in turns: median of ``rounds`` ratios, and the ends of its 95 %
+    bootstrap interval."""
+
+    ratio: Positive
+    low: Positive
+    high: Positive
+    rounds: AtLeastOne
+
+    @property
+    def half_width(self) -> float:
+        return max(self.high - self.ratio, self.ratio - self.low)
+
+    @property
+    def from_one(self) -> float:
+        """How far from 1 the ratio may be."""
+        return max(self.high - 1, 1 - self.low)
+
+
 class TrainingSchedule(Record):
     """SGD with momentum; the learning rate falls from ``lr`` to 0 as a cosine over all steps."""
 
@@ -151,6 +170,7 @@ class RunResult(Record):
     optimised_speedup: Positive | None = None
     optimised_batch_speedup: Positive | None = None
     latency: Timings = Timings()
+    speedups: Mapping[str, Speedup] = {}  # with their intervals, by the name of the field above
     layers: tuple[LayerDensity, ...] = ()
     dead_layers: tuple[Name, ...] = ()
     train_seconds: Amount

@@ -61,7 +61,7 @@ def show_code(folder: RunFolder) -> None:
         st.code(snippets.load_with_prunescope(f"{folder.run_id}.safetensors"), language=None)
     with plain:
         st.caption(t("Needs PyTorch and safetensors, and nothing of PruneScope."))
-        st.code(snippets.load_with_safetensors(f"{folder.run_id}.{FORMS['plain'].ending}"), language=None)
+        st.code(snippets.load_with_safetensors(f"{folder.run_id}.{EXPORT_FORMATS['plain'].ending}"), language=None)
     with onnx:
         st.caption(t("Needs ONNX Runtime, and nothing of PruneScope."))
         st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language=None)
