@@ -85,11 +85,13 @@ def _run(command: str, folder: RunFolder, *options: str) -> None:
                 minutes=MAX_SECONDS / 60,
             ) from None
         if done.returncode:
-            raise InputError(_error(command, error_file.read()))
+            raise InputError(_error(command, error_file.read(), done.returncode))
 
 
-def _error(command: str, reported: bytes) -> Message:
-    """Why ``command`` failed: what it reported, else it was killed."""
+def _error(command: str, reported: bytes, status: int) -> Message:
+    """Why ``command`` failed: what it reported, or what its exit ``status`` says."""
     with suppress(ValueError):
         return Message.from_json(json.loads(reported))
+    if status > 0:
+        return Message("The command {command} failed (exit status {status}).", command=command, status=status)
     return Message("The command {command} was killed, perhaps for want of memory.", command=command)

@@ -12,6 +12,8 @@ import pytest
 from core.cli.main import main
 from core.cli.study import describe_progress, run_on_cluster
 from core.engine import load_model, resnet18, save_model
+from core.i18n import Message
+from core.jobs.command import ERROR_FILE_VARIABLE
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
@@ -318,3 +320,13 @@ def test_a_study_outlives_a_scheduler_that_is_started_again(tmp_path, capsys, mo
     monkeypatch.setattr("core.cli.study.Queue", AwayQueue, raising=False)
     assert [folder.run_id for folder in run_on_cluster(home, [spec])] == [spec.run_id]
     assert "No scheduler answers." in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_reaches_the_app_as_one_line(monkeypatch, tmp_path):
+    """The app started the command; in a terminal there is a traceback, to report it."""
+    monkeypatch.setenv(ERROR_FILE_VARIABLE, str(tmp_path / "error"))
+    monkeypatch.setattr(Home, "default", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["evaluate"])
+    message = Message.from_json(json.loads((tmp_path / "error").read_text()))
+    assert str(message) == "Unexpected ZeroDivisionError: division by zero"
