@@ -40,6 +40,9 @@ def study(options: argparse.Namespace) -> int:
     states = [folder.state() for folder in folders]
     done = states.count(State.DONE)
     if done == len(states) and not specs[-1].is_dense:
+        from core.engine.measure import measure_after_last  # noqa: PLC0415 - loads torch: not before the rest is done
+
+        measure_after_last(folders[-1].path)
         _write_outputs(home, specs[-1].recipe)
     where = "" if options.home == REPOSITORY else f"PRUNESCOPE_HOME={shlex.quote(str(options.home))} "
     print_status(f"{done} of {len(states)} runs are done. Look at them with: {where}streamlit run app.py")

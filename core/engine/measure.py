@@ -37,6 +37,11 @@ def measure_after_last(path: Path) -> None:
             measure(home, recipe)
 
 
+def measure_study_of(path: Path) -> None:
+    """Measure the study of the run in the folder ``path``, whatever was timed before."""
+    measure(Home(path.parent.parent), RunFolder(path).spec.recipe.key)
+
+
 def measure(home: Home, recipe: str, say: Callable[[str], None] = lambda line: None) -> Latencies:
     """Time every shape of the study whose recipe has the key ``recipe`` against its dense network, and write the record.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.cluster import with_client
-from core.jobs.task import EXECUTOR, SENSITIVITY, sensitivity_task, worker_task
+from core.jobs.task import EXECUTOR, SENSITIVITY, measure_task, sensitivity_task, worker_task
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.sensitivity import read_sensitivity
 from core.spec.errors import InputError
@@ -95,6 +95,16 @@ class Queue:
                 if other.spec.dense.run_id == run_id:
                     other.request_cancel()
 
+    def measure(self, run_id: str) -> None:
+        """Let a worker time the networks of the run's study again, in one go. InputError if the cluster is not reached."""
+        path, key = str(self.home.run(run_id).path), f"measure-{run_id}-{time.time_ns()}"
+
+        async def submit(client: Client) -> None:
+            future = client.submit(measure_task, path, key=key, priority=SENSITIVITY_PRIORITY, pure=False)
+            await client.run_on_scheduler(_wait_for_tasks, [future.key])
+
+        self._with_client(submit)
+
     def retry(self, run_id: str) -> bool:
         """Queue a failed, cancelled or interrupted run again, and its dense run if that is in such a state too. False
         if there is nothing to retry: the run is done, queued or running."""
@@ -116,9 +126,12 @@ class Queue:
         specs = [folder.spec for folder in folders if folder.state() in WAITING]
         if not specs:
             return
+        self._with_client(lambda client: self._submit_tasks(client, specs))
+
+    def _with_client(self, work: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
         for last_try in (False, True):
             try:
-                with_client(self.home, lambda client: self._submit_tasks(client, specs))
+                with_client(self.home, work)
                 break
             except OSError:  # an idle local cluster may end at just this moment
                 if last_try:

@@ -1,4 +1,5 @@
-"""The tasks of a worker: execute one run, after its dense run if that is not done; compute sensitivity curves."""
+"""The tasks of a worker: execute one run, after its dense run if that is not done; compute sensitivity curves; time the
+networks of a study after its last run."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ from core.spec.method import load_function
 
 EXECUTOR = "core.engine.execute:execute"
 SENSITIVITY = "core.engine.sensitivity:measure_sensitivity"
+MEASURE_STUDY = "core.engine.measure:measure_study_of"
+MEASURE_AFTER_LAST = "core.engine.measure:measure_after_last"
 POLL_SECONDS = 1.0
 SLICE_SECONDS = 20.0  # of sensitivity curves at a time: a run may have to wait that long
 MAX_LOST_SLICES = 3
@@ -35,9 +38,30 @@ def worker_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -
     ``dense``: only a dependency for Dask; the dense run's state is read from its folder.
     """
     try:
-        return _task(run_path, executor)
+        state = _task(run_path, executor)
+        if executor == EXECUTOR:
+            _measure(Path(run_path), MEASURE_AFTER_LAST)
+        return state
     except DeviceUnusableError:
         _end_process()
+
+
+def measure_task(run_path: str) -> None:
+    """Time the networks of the study of the run in the folder ``run_path``, on a worker."""
+    try:
+        _measure(Path(run_path), MEASURE_STUDY)
+    except DeviceUnusableError:
+        _end_process()
+
+
+def _measure(path: Path, function: str) -> None:
+    """Errors go to the run's log only: the study has the speed-ups that were measured amid it."""
+    try:
+        load_function(function)(path)
+    except DeviceUnusableError:
+        raise
+    except Exception:
+        _log_traceback(RunFolder(path))
 
 
 def run_task(run_path: str, executor: str = EXECUTOR) -> str:

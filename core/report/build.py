@@ -34,6 +34,7 @@ from core.report.references import references
 from core.report.statistics import missing_runs
 from core.report.study import Study, dead_layers
 from core.report.tables import compact_table, efficiency_table
+from core.results.speed import noise_of
 from core.results.statistics import summarise
 from core.spec.methods import DENSE, METHODS
 from core.spec.networks import NETWORKS, RESNET18
@@ -253,7 +254,7 @@ def _findings(study: Study, summary: pd.DataFrame, names: Mapping[str, str]) -> 
     rankings = _bullets(findings.rankings(frame, summary, names))
     yield Section(t("Which method is most accurate"), 3, (Paragraph(rule), rankings))
     yield Section(t("Where accuracy breaks down"), 3, (_bullets(findings.breakdowns(summary, names)),))
-    yield Section(t("Size and speed"), 3, (_bullets(findings.costs(summary, names)),))
+    yield Section(t("Size and speed"), 3, (_bullets(findings.costs(summary, names, frame[noise_of("speedup")].max())),))
     yield Section(t("Against the baselines"), 3, (findings.baselines(frame, summary, names),))
     dead = dead_layers(study.runs)
     if dead:

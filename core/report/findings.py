@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import pandas as pd
 
 from core.i18n import N_, t
@@ -13,9 +14,9 @@ from core.report.model import Block, Paragraph, Strong, Table, Text, fill, join
 from core.report.provenance import Provenance
 from core.report.statistics import BREAK_POINTS, Breakdown, Ranking
 from core.report.tables import with_interval
+from core.results.speed import is_faster_or_slower, noise_of, same_operations
 from core.spec.methods import DENSE
 
-_NO_SPEEDUP = (0.95, 1.05)  # a measured speed-up in this range is none
 _OTHERS = {
     "ahead": N_("It is ahead, by more than the interval, of {others}."),
     "level": N_("It cannot be told apart from {others}."),
@@ -57,7 +58,7 @@ def highlights(
         pruned.sort_values("model_size_mb").iloc[0],
         names,
     )
-    timed = pruned[(pruned["mac_ratio"] > 1) & pruned["speedup"].notna()]
+    timed = pruned[is_faster_or_slower(pruned, "speedup", "speedup_ci", study[noise_of("speedup")].max())]
     if len(timed):
         yield _highlight(
             t(
@@ -131,7 +132,7 @@ def _breakdown(breakdown: Breakdown, names: Mapping[str, str]) -> Iterator[Text]
         yield t("The interval reaches across this limit, so this is not certain.")
 
 
-def costs(summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Text]:
+def costs(summary: pd.DataFrame, names: Mapping[str, str], noise: float) -> Iterator[Text]:
     """What each variant's file and latency are at its highest sparsity."""
     (dense_size,) = summary.loc[summary["method"] == DENSE, "model_size_mb"].tolist() or [math.nan]
     for variant, group in summary[summary["method"] != DENSE].groupby("variant", sort=False):
@@ -149,27 +150,17 @@ def costs(summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Text]:
             ratio=top["size_ratio"],
             reached=top["reached_sparsity"],
         )
-        yield join(" ", (size, *_speed(rows)))
+        yield join(" ", (size, *_speed(rows, noise)))
 
 
-def _speed(rows: pd.DataFrame) -> Iterator[str]:
-    """What was measured about the speed of one variant, its ``rows`` in the order of sparsity."""
+def _speed(rows: pd.DataFrame, noise: float) -> Iterator[str]:
+    """What was measured about the speed of one variant, its ``rows`` in the order of sparsity; ``noise``: how far from 1 the
+    ratio of identical networks may be."""
     top = rows.iloc[-1]
     if rows[["mac_ratio", "speedup", "batch_speedup"]].isna().any(axis=None):
         return
-    if (rows["mac_ratio"].round(2) == 1).all():
-        # The same computation as the dense network's: whatever was measured, nothing was gained.
-        yield t(
-            "It computes as much as the dense network (MAC ratio {macs:.2f}). Measured speed-up over all its "
-            "sparsities: {single} at batch 1, {batch} at the large batch.",
-            macs=top["mac_ratio"],
-            single=_range(rows["speedup"]),
-            batch=_range(rows["batch_speedup"]),
-        )
-        if pd.concat([rows["speedup"], rows["batch_speedup"]]).between(*_NO_SPEEDUP).all():
-            yield t("That is no speed-up.")
-        else:
-            yield t("As the computation is the same, what differs from 1 is the scatter of timing, not a gain.")
+    if same_operations(rows).all():
+        yield t("It executes the same operations as the dense network: 1× by construction, no speed-up.")
         return
     yield t(
         "MAC ratio {macs:.2f}; measured speed-up {single} at batch 1, {batch} at the large batch.",
@@ -177,18 +168,13 @@ def _speed(rows: pd.DataFrame) -> Iterator[str]:
         single=with_interval(top["speedup"], top["speedup_ci"]),
         batch=with_interval(top["batch_speedup"], top["batch_speedup_ci"]),
     )
-    gain, half_width = top["speedup"] - 1, top["speedup_ci"]
+    gain, half_width = top["speedup"] - 1, np.fmax(top["speedup_ci"], noise)
     if abs(gain) <= half_width:
         yield t("At batch 1 it cannot be told apart from dense.")
     elif gain > half_width:
-        yield t("At batch 1 it is faster than dense by more than the interval.")
+        yield t("At batch 1 it is faster than dense by more than the interval and the noise of the method.")
     elif gain < -half_width:
-        yield t("At batch 1 it is slower than dense by more than the interval.")
-
-
-def _range(values: pd.Series) -> str:
-    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
-    return low if low == high else t("{low} to {high}", low=low, high=high)
+        yield t("At batch 1 it is slower than dense by more than the interval and the noise of the method.")
 
 
 def baselines(study: pd.DataFrame, summary: pd.DataFrame, names: Mapping[str, str]) -> Block:

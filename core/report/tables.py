@@ -12,6 +12,7 @@ from core.i18n import N_
 from core.report.markdown import render_block
 from core.report.model import Table
 from core.results.metrics import Metric, table_metrics
+from core.results.speed import LATENCY_OF
 from core.results.statistics import summarise
 from core.spec.methods import DENSE, variant_label
 
@@ -95,6 +96,8 @@ def _cell(row: pd.Series[Any], metric: Metric, digits: int) -> str:
     if metric.signed and row["method"] == _DENSE:  # dense is what all others are compared with
         return "—"
     half_width = row[metric.interval.column] if metric.interval else math.nan
+    if metric.name in LATENCY_OF and half_width == 0:  # the same operations: 1 by construction
+        half_width = math.nan
     return with_interval(row[metric.column], half_width, digits, signed=metric.signed)
 
 

@@ -80,6 +80,7 @@ def _file(name: str, label: str, help_text: str, ratio_label: str) -> tuple[Metr
 
 
 _INTERVAL = N_("Half of the 95 % Student-t interval of the mean; none for one seed.")
+_SPEED_INTERVAL = N_("Half of the 95 % interval of the ratio, timed in turns; of several seeds that of their mean.")
 _CHANGE_INTERVAL = N_("Half of the 95 % Student-t interval of the change; none for one seed.")
 _ENTRIES = (
     _percent(
@@ -169,13 +170,21 @@ _ENTRIES = (
         rank=3,
         column="latency_large_batch_ms",
     ),
-    _ratio("speedup", N_("Speed-up, batch 1"), N_("Measured, against dense."), rank=3, column="speedup_batch1"),
+    _ratio(
+        "speedup",
+        N_("Speed-up, batch 1"),
+        N_("Measured, against dense."),
+        rank=3,
+        column="speedup_batch1",
+        interval=Interval("speedup_batch1_ci95", "± 95 %", _SPEED_INTERVAL),
+    ),
     _ratio(
         "batch_speedup",
         N_("Speed-up, large batch"),
         N_("Speed-up in a large batch, measured, against dense."),
         rank=3,
         column="speedup_large_batch",
+        interval=Interval("speedup_large_batch_ci95", "± 95 %", _SPEED_INTERVAL),
     ),
     Metric(
         "optimised_latency_ms",
@@ -197,6 +206,7 @@ _ENTRIES = (
         N_("Measured, against the dense network optimised alike."),
         rank=4,
         column="optimised_speedup_batch1",
+        interval=Interval("optimised_speedup_batch1_ci95", "± 95 %", _SPEED_INTERVAL),
     ),
     _ratio(
         "optimised_batch_speedup",
@@ -204,6 +214,7 @@ _ENTRIES = (
         N_("The same in a large batch."),
         rank=4,
         column="optimised_speedup_large_batch",
+        interval=Interval("optimised_speedup_large_batch_ci95", "± 95 %", _SPEED_INTERVAL),
     ),
     Metric(
         "accuracy_change",

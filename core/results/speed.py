@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,11 +65,10 @@ def with_speed(frame: pd.DataFrame, latencies: Mapping[str, Latencies]) -> pd.Da
     return frame
 
 
-def same_operations(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Which of ``rows``, of runs or of their means, compute just what the dense network does: removing a channel always
-    removes MACs."""
-    same: pd.Series[bool] = (rows["method"] == DENSE) | ((rows["mac_ratio"] - 1).abs() < 1e-9)
-    return same
+def same_operations(rows: Any) -> Any:
+    """Whether a row, or which rows of a frame, of runs or of their means, compute just what the dense network does: removing
+    a channel always removes MACs."""
+    return (rows["method"] == DENSE) | (abs(rows["mac_ratio"] - 1) < 1e-9)
 
 
 def with_latencies(study: pd.DataFrame, dense: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from core.charts.styles import DENSE_STYLE, Style
 from core.i18n import t, tn
 from core.report import tables
 from core.results.metrics import METRICS
+from core.results.speed import same_operations
 from core.spec.methods import DENSE
 from ui.compare.table import number_column
 from ui.shared.components import colored, times
@@ -110,8 +111,20 @@ def show_card(style: Style, at: pd.Series[Any]) -> None:
             delta_arrow="off",
             width=METRIC_WIDTH,
         )
-        st.metric(t("Speed-up, batch"), times(at["batch_speedup"]), width=METRIC_WIDTH)
-        st.metric(t("Speed-up, 1 image"), times(at["speedup"]), width=METRIC_WIDTH)
+        show_speedup(t("Speed-up, batch"), at, "batch_speedup")
+        show_speedup(t("Speed-up, 1 image"), at, "speedup")
+
+
+def show_speedup(label: str, at: pd.Series[Any], name: str) -> None:
+    same, half_width = bool(same_operations(at)), at[f"{name}_ci"]
+    st.metric(
+        label if same or math.isnan(half_width) else f"{label} ± {half_width:.2f}",
+        "1×" if same else times(at[name]),
+        delta=t("same operations") if same else None,
+        delta_color="off",
+        delta_arrow="off",
+        width=METRIC_WIDTH,
+    )
 
 
 def origin(at: pd.Series[Any]) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import streamlit as st
 
 from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.report.markdown import escape_markdown
+from core.results.speed import noise_of
 from core.spec.methods import DENSE
 from core.spec.spec import FOLDER_PREFIX
+from ui.shared.services import queue
 
 MAX_NAMED = 3
 
@@ -36,6 +40,28 @@ def show_provenance(study: pd.DataFrame) -> None:
             t("These runs were measured on different hardware: compare their accuracy and size, not their latencies."),
             icon=":material/warning:",
         )
+
+
+def show_timing(runs: pd.DataFrame, *, can_measure: bool) -> None:
+    """How the speed-ups of a study were measured, and a button to measure them again."""
+    noise = max(runs[noise_of(name)].max() for name in ("speedup", "batch_speedup"))
+    pruned = runs.loc[runs["method"] != DENSE, "run_id"]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            t("Speed-ups were measured by the way, while the study ran.")
+            if math.isnan(noise)
+            else t(
+                "All networks were timed in one go. Identical ones differed by up to {noise:.1f} %: a smaller difference "
+                "counts as none.",
+                noise=100 * noise,
+            ),
+            width="content",
+        )
+        if can_measure and len(pruned):
+            help_text = t("A worker times every network of this study, in turns with the dense one: a few minutes.")
+            if st.button(t("Measure again"), icon=":material/timer:", help=help_text):
+                queue().measure(pruned.iloc[0])
+                st.toast(t("A worker is timing the networks: reload this page in a few minutes."))
 
 
 def show_dead_layers(runs: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from core.results.sensitivity import accuracy_at
 from core.results.statistics import interpolate
 from core.runs.folder import State
 from ui.compare.cards import show_cards
-from ui.compare.notes import show_dead_layers, show_provenance
+from ui.compare.notes import show_dead_layers, show_provenance, show_timing
 from ui.compare.recommendation import show_recommendation
 from ui.compare.study_view import MANY_VARIANTS, StudyView, load_study_view
 from ui.compare.table import show_table
@@ -45,17 +45,18 @@ def page() -> None:
         show_sample_banner(recipe, alone=studies.own.empty)
     else:
         show_provenance(view.runs)
-    show_comparison(view)
+    show_comparison(view, own=not studies.is_sample(recipe))
 
 
 @st.fragment
 @show_errors
-def show_comparison(view: StudyView) -> None:
+def show_comparison(view: StudyView, *, own: bool) -> None:
     """All that follows the choice of methods. What is in a fragment of its own is redrawn without the rest."""
     shown = select_methods(view)
     show_dead_layers(view.dead[view.dead["variant"].isin(list(shown))])
     show_at_sparsity(view, shown)
     show_recommendation(view, shown)
+    show_timing(view.runs, can_measure=own)
     st.fragment(show_errors(show_table))(view.table(list(shown)), view.runs)
 
 

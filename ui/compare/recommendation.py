@@ -15,6 +15,7 @@ from core.i18n import t
 from core.labels import measured_name, variant_name
 from core.report import tables
 from core.results.pareto import Candidate, Recommendation
+from core.results.speed import SPEED_OF, half_width_of, same_operations
 from core.spec.methods import DENSE
 from ui.compare.cards import seeds, swatch, times_smaller
 from ui.compare.study_view import StudyView
@@ -110,6 +111,13 @@ def show_choice(recommendation: Recommendation, goal: str, target: float, styles
             )
             link("model", t("Open this run"), run=run["run_id"])
             return
+        cost = PANELS[goal].metric
+        if cost in SPEED_OF and run[cost] == 1:
+            st.markdown(
+                t(
+                    "**None of these is measurably faster than the dense network.** The most accurate one, as fast as it:"
+                )
+            )
         several = recommendation.mean_met and mean["n"] > 1
         st.markdown(f"{swatch(styles[run['variant']])} **{setting_name(mean) if several else measured_name(run)}**")
         st.markdown("  \n".join(facts(mean if several else run)))
@@ -127,10 +135,18 @@ def facts(row: Mapping[str, Any]) -> list[str]:
         f"{row['model_size_mb']:.3g} MB" + ratio_of(row["size_ratio"]),
         t(
             "speed-up {batch} in a large batch, {one} for one image",
-            batch=times(row["batch_speedup"]),
-            one=times(row["speedup"]),
+            batch=speedup(row, "batch_speedup"),
+            one=speedup(row, "speedup"),
         ),
     ]
+
+
+def speedup(row: Mapping[str, Any], name: str) -> str:
+    """The speed-up ``name`` of a run or of the mean of several, with its interval."""
+    if same_operations(row):
+        return t("1×, same operations")
+    half_width = row.get(f"{name}_ci", row.get(half_width_of(name), math.nan))
+    return times(row[name]) if math.isnan(half_width) else f"{row[name]:.2f} ± {half_width:.2f}×"
 
 
 def describe_certainty(recommendation: Recommendation, target: float) -> str:
