@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
@@ -22,6 +23,22 @@ class Finished:
     time: float | None
 
 
+class LatencyProtocol(NamedTuple):
+    """How latency was timed: mode, number format, and batch sizes, each with its number of threads."""
+
+    mode: str
+    dtype: str
+    sizes: tuple[tuple[int, int], ...]
+
+    def describe(self) -> str:
+        """In the current language."""
+        sizes = [
+            tn("batch {batch} on 1 thread", "batch {batch} on {n} threads", threads, batch=batch)
+            for batch, threads in self.sizes
+        ]
+        return ", ".join(part for part in (self.mode, self.dtype, *sizes) if part)
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """What a study's runs share and where they were executed. ``variants``: one spec of each, dense first. ``latency``:
@@ -36,7 +53,7 @@ class Provenance:
     software: tuple[str, ...]
     precisions: tuple[str, ...]
     commits: tuple[str, ...]
-    latency: tuple[str, ...]
+    latency: tuple[LatencyProtocol, ...]
     train_pictures: int | None
     train_minutes: float
     wall_minutes: float | None
@@ -62,7 +79,7 @@ class Provenance:
     def summary(self) -> str:
         """Recipe, number of seeds and hardware in one line."""
         seeds = tn("1 seed", "{n} seeds", len(self.seeds))
-        return " · ".join((recipe_name(self.recipe), seeds, ", ".join(self.hardware)))
+        return " · ".join(filter(None, (recipe_name(self.recipe), seeds, ", ".join(self.hardware))))
 
     def caption(self) -> list[str]:
         """The lines under a figure's title."""
@@ -82,11 +99,11 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
         variants={run.spec.variant: run.spec for run in runs},
         seeds=tuple(sorted({run.spec.seed for run in runs})),
         runs=len(runs),
-        hardware=_distinct(environment.hardware for environment in environments) or (t("unknown hardware"),),
+        hardware=_distinct(environment.hardware for environment in environments),
         software=_distinct(map(_versions, environments)),
         precisions=_distinct(environment.precision for environment in environments),
         commits=_distinct(environment.commit for environment in environments),
-        latency=_distinct(map(_timing, results)),
+        latency=tuple(dict.fromkeys(map(_timing, results))),
         train_pictures=results[0].train_pictures,
         train_minutes=sum(result.train_seconds for result in results) / 60,
         wall_minutes=None if None in wall else sum(seconds or 0.0 for seconds in wall) / 60,
@@ -104,12 +121,7 @@ def _versions(environment: Environment) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
 
 
-def _timing(result: RunResult) -> str:
-    """How latency was timed: mode, number format, batch sizes with the number of threads."""
+def _timing(result: RunResult) -> LatencyProtocol:
     latency = result.latency
-    sizes = [
-        tn("batch {batch} on 1 thread", "batch {batch} on {n} threads", timing.threads, batch=timing.batch)
-        for timing in (latency.single, latency.batch)
-        if timing
-    ]
-    return ", ".join(part for part in (latency.how, latency.dtype, *sizes) if part)
+    sizes = tuple((timing.batch, timing.threads) for timing in (latency.single, latency.batch) if timing)
+    return LatencyProtocol(latency.how or "", latency.dtype or "", sizes)
