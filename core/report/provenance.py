@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.runs.result import Environment, RunResult
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
         software=_distinct(map(_versions, environments)),
         precisions=_distinct(environment.precision for environment in environments),
         commits=_distinct(environment.commit for environment in environments),
-        latency=tuple(dict.fromkeys(map(_timing, results))),
+        latency=_distinct(map(_timing, results)),
         train_pictures=results[0].train_pictures,
         train_minutes=sum(result.train_seconds for result in results) / 60,
         wall_minutes=None if None in wall else sum(seconds or 0.0 for seconds in wall) / 60,
@@ -111,7 +113,7 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
     )
 
 
-def _distinct(values: Iterable[str | None]) -> tuple[str, ...]:
+def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:
     """Those of ``values`` that say something, each once."""
     return tuple(dict.fromkeys(value for value in values if value))
 
@@ -121,7 +123,7 @@ def _versions(environment: Environment) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
 
 
-def _timing(result: RunResult) -> LatencyProtocol:
+def _timing(result: RunResult) -> LatencyProtocol | None:
     latency = result.latency
     sizes = tuple((timing.batch, timing.threads) for timing in (latency.single, latency.batch) if timing)
-    return LatencyProtocol(latency.how or "", latency.dtype or "", sizes)
+    return LatencyProtocol(latency.how or "", latency.dtype or "", sizes) if sizes or latency.how else None
