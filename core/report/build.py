@@ -141,7 +141,7 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
         (t("Hardware"), source.hardware),
         (t("Software"), source.software),
         (t("Precision of training"), source.precisions),
-        (t("Latency measurement"), source.latency),
+        (t("Latency measurement"), [latency.describe() for latency in source.latency]),
         (t("Commit"), source.commits),
         (t("Finished (UTC)"), source.dates),
     )
@@ -305,5 +305,5 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
         )
     if len(source.hardware) == 1:
         yield t("Latency is that of the hardware named above.")
-    else:
+    elif source.hardware:
         yield t("The runs were executed on different hardware: their latencies in ms are not comparable.")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, TypeVar
 
 from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.runs.result import Environment, RunResult
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,22 @@ class Finished:
     spec: RunSpec
     result: RunResult
     time: float | None
+
+
+class LatencyProtocol(NamedTuple):
+    """How latency was timed: mode, number format, and batch sizes, each with its number of threads."""
+
+    mode: str
+    dtype: str
+    sizes: tuple[tuple[int, int], ...]
+
+    def describe(self) -> str:
+        """In the current language."""
+        sizes = [
+            tn("batch {batch} on 1 thread", "batch {batch} on {n} threads", threads, batch=batch)
+            for batch, threads in self.sizes
+        ]
+        return ", ".join(part for part in (self.mode, self.dtype, *sizes) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +55,7 @@ class Provenance:
     software: tuple[str, ...]
     precisions: tuple[str, ...]
     commits: tuple[str, ...]
-    latency: tuple[str, ...]
+    latency: tuple[LatencyProtocol, ...]
     train_pictures: int | None
     train_minutes: float
     wall_minutes: float | None
@@ -62,7 +81,7 @@ class Provenance:
     def summary(self) -> str:
         """Recipe, number of seeds and hardware in one line."""
         seeds = tn("1 seed", "{n} seeds", len(self.seeds))
-        return " · ".join((recipe_name(self.recipe), seeds, ", ".join(self.hardware)))
+        return " · ".join(filter(None, (recipe_name(self.recipe), seeds, ", ".join(self.hardware))))
 
     def caption(self) -> list[str]:
         """The lines under a figure's title."""
@@ -82,7 +101,7 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
         variants={run.spec.variant: run.spec for run in runs},
         seeds=tuple(sorted({run.spec.seed for run in runs})),
         runs=len(runs),
-        hardware=_distinct(environment.hardware for environment in environments) or (t("unknown hardware"),),
+        hardware=_distinct(environment.hardware for environment in environments),
         software=_distinct(map(_versions, environments)),
         precisions=_distinct(environment.precision for environment in environments),
         commits=_distinct(environment.commit for environment in environments),
@@ -94,7 +113,7 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
     )
 
 
-def _distinct(values: Iterable[str | None]) -> tuple[str, ...]:
+def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:
     """Those of ``values`` that say something, each once."""
     return tuple(dict.fromkeys(value for value in values if value))
 
@@ -110,12 +129,7 @@ def _versions(environment: Environment) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
 
 
-def _timing(result: RunResult) -> str:
-    """How latency was timed: mode, number format, batch sizes with the number of threads."""
+def _timing(result: RunResult) -> LatencyProtocol | None:
     latency = result.latency
-    sizes = [
-        tn("batch {batch} on 1 thread", "batch {batch} on {n} threads", timing.threads, batch=timing.batch)
-        for timing in (latency.single, latency.batch)
-        if timing
-    ]
-    return ", ".join(part for part in (latency.how, latency.dtype, *sizes) if part)
+    sizes = tuple((timing.batch, timing.threads) for timing in (latency.single, latency.batch) if timing)
+    return LatencyProtocol(latency.how or "", latency.dtype or "", sizes) if sizes or latency.how else None

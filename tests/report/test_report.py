@@ -294,3 +294,13 @@ def computed(study):
             if len(gaps) > 1:
                 found.add(float(stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)))
     return {value for value in found if math.isfinite(value)}
+
+
+def test_a_study_that_was_read_in_one_language_is_reported_in_another(tmp_path):
+    """Where the numbers come from is data: no part of it was worded when the study was read."""
+    timing = {"batch": 1, "threads": 1, "median_ms": 1.0, "q1_ms": 1.0, "q3_ms": 1.0, "calls": 9}
+    with use_language("ko"):
+        study = fabricate(tmp_path, {("magnitude", 0.5, 1): 90.0}, latency={"how": "eager", "single": timing})
+    assert "eager, batch 1 on 1 thread" in render_markdown(build_report(study, {}))
+    with use_language("ko"):
+        assert "eager, 배치 1, 스레드 1개" in render_markdown(build_report(study, {}))

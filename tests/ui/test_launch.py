@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.jobs.queue import Queue
+from core.labels import method_name
 from core.runs.atomic_io import read_lines
 from core.runs.folder import State
 from core.spec.errors import InputError
@@ -148,7 +149,7 @@ def test_in_korean_methods_settings_and_mistakes_are_in_korean(open_page):
     app.session_state["lang"] = "ko"  # as app.py does, in every run
     app = app.run()
     offered = [label for pills in app.pills if pills.key.endswith("to launch") for label in pills.options]
-    assert sorted(offered) == sorted(korean(method.label) for method in METHODS.values())
+    assert sorted(offered) == sorted(korean(method_name, name) for name in METHODS)
     assert korean(PRESETS["demo"].summary) in [caption.value for caption in app.caption]
     settings = [
         setting for name in default_methods() for setting in METHODS[name].settings if setting.only_with is None
