@@ -23,7 +23,7 @@ _PRINTED: Mapping[str, tuple[str, int]] = {
     N_("Change (points)"): ("accuracy_change_points", 2),
     N_("Parameters (M)"): ("params_millions", 3),
     N_("MACs (M)"): ("macs_millions", 1),
-    N_("Size (MB)"): ("compressed_size_mb", 2),
+    N_("PruneScope file (MB)"): ("compressed_size_mb", 2),
     N_("Latency (ms)"): ("latency_batch1_ms", 2),
     N_("Speed-up"): ("speedup_batch1", 2),
     N_("Speed-up, large batch"): ("speedup_large_batch", 2),

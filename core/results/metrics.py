@@ -150,11 +150,11 @@ _ENTRIES = (
     ),
     _cost(
         "model_size_mb",
-        N_("Size (MB)"),
-        N_("The compressed file that was really written."),
+        N_("PruneScope file (MB)"),
+        N_("The compressed file that was really written. PruneScope reads it, and the small package prunescope."),
         rank=2,
         column="compressed_size_mb",
-        title=N_("Compressed size (MB)"),
+        title=N_("PruneScope file (MB)"),
     ),
     Metric(
         "inference_latency_ms",

@@ -86,12 +86,12 @@ def test_a_damaged_record_of_latencies_is_none(home, text):
 @settings(deadline=None, max_examples=25)
 @given(
     st.tuples(*[st.floats(0.5, 3)] * 2),
-    st.floats(0, 0.3),
-    st.floats(0, 0.3),
+    st.tuples(*[st.floats(0, 0.3)] * 2),
     st.sampled_from([*SPEED_OF]),
     st.booleans(),
 )
-def test_nothing_is_ranked_by_a_speed_that_may_be_noise(tmp_path_factory, ratios, noise, width, cost, measured):
+def test_nothing_is_ranked_by_a_speed_that_may_be_noise(tmp_path_factory, ratios, doubts, cost, measured):
+    noise, width = doubts
     home = Home(tmp_path_factory.mktemp("home")).prepare()
     for spec in study_runs(RECIPE, ("magnitude", "structured"), (0.5, 0.9), (1,)):
         write_result(home, spec, **({"layers": LAYERS[spec.sparsity]} if spec.method == "structured" else {}))

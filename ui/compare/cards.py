@@ -104,8 +104,9 @@ def show_card(style: Style, at: pd.Series[Any]) -> None:
             width=METRIC_WIDTH,
         )
         st.metric(
-            t("Size"),
+            t("PruneScope file"),
             f"{at['model_size_mb']:.3g} MB",
+            help=describe_files(at),
             delta=None if math.isnan(at["size_ratio"]) else times_smaller(at["size_ratio"]),
             delta_color="off",
             delta_arrow="off",
@@ -113,6 +114,13 @@ def show_card(style: Style, at: pd.Series[Any]) -> None:
         )
         show_speedup(t("Speed-up, batch"), at, "batch_speedup")
         show_speedup(t("Speed-up, 1 image"), at, "speedup")
+
+
+def describe_files(at: pd.Series[Any]) -> str:
+    """The sizes of the other files of the network, as far as they were measured."""
+    names = {"plain_file_mb": t("Plain safetensors"), "onnx_file_mb": "ONNX"}
+    known = [f"{name}: {at[metric]:.3g} MB" for metric, name in names.items() if not math.isnan(at[metric])]
+    return "  \n".join([t("The compressed file, which PruneScope and its package read."), *known])
 
 
 def show_speedup(label: str, at: pd.Series[Any], name: str) -> None:

@@ -24,7 +24,15 @@ from ui.shared.components import select, times
 from ui.shared.errors import show_errors
 from ui.shared.url import link, read_number, write_if_chosen
 
-PANELS = {"small": charts.SIZE, "batch": charts.BATCH_LATENCY, "one": charts.LATENCY}
+PANELS = {"batch": charts.BATCH_LATENCY, "one": charts.LATENCY}
+# The files that a network can be deployed as.
+FILES = {
+    "prunescope": charts.SIZE,
+    "plain": charts.Panel("plain_file_mb"),
+    "onnx": charts.Panel("onnx_file_mb"),
+    "plain-zip": charts.Panel("plain_zip_mb"),
+    "onnx-zip": charts.Panel("onnx_zip_mb"),
+}
 
 
 @st.fragment
@@ -35,14 +43,14 @@ def show_recommendation(view: StudyView, shown: Mapping[str, Style]) -> None:
     st.subheader(t("Which network to take?"), anchor=False)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        goal, target = select_target(view)
-        recommendation = view.recommend(PANELS[goal].metric, target, shown)
+        panel, target = select_target(view)
+        recommendation = view.recommend(panel.metric, target, shown)
         if recommendation is None:
             st.info(t("No run has been measured for this."))
             return
-        show_choice(recommendation, goal, target, with_dense(shown))
+        show_choice(recommendation, panel, target, with_dense(shown))
     with right:
-        show_pareto(view, shown, PANELS[goal], target, recommendation)
+        show_pareto(view, shown, panel, target, recommendation)
 
 
 def show_pareto(
@@ -68,8 +76,8 @@ def show_pareto(
     )
 
 
-def select_target(view: StudyView) -> tuple[str, float]:
-    """The goal, a key of PANELS, and the lowest accuracy (percent)."""
+def select_target(view: StudyView) -> tuple[charts.Panel, float]:
+    """What is to be as low as possible, and the lowest accuracy (percent)."""
     dense = view.summary.loc[view.summary["method"] == DENSE, "test_accuracy"]
     start = float(dense.iloc[0]) if len(dense) else float(view.summary["test_accuracy"].max())
     default = round(min(max(0.0, start - 1), 100.0), 1)  # an unsealed record may say anything
@@ -80,6 +88,7 @@ def select_target(view: StudyView) -> tuple[str, float]:
         "one": t("The fastest for one image"),
     }
     goal = select(st.segmented_control, t("I look for"), "goal", names, "small", wrap=True)
+    panel = PANELS.get(goal) or select_file(view)
     target = st.number_input(
         t("with a test accuracy (%) of at least"),
         0.0,
@@ -93,10 +102,25 @@ def select_target(view: StudyView) -> tuple[str, float]:
     if len(dense) and target == default:
         st.caption(t("{accuracy:g} % is one point less than the dense network has.", accuracy=default))
     write_if_chosen(accuracy=(target, default))
-    return goal, target
+    return panel, target
 
 
-def show_choice(recommendation: Recommendation, goal: str, target: float, styles: Mapping[str, Style]) -> None:
+def select_file(view: StudyView) -> charts.Panel:
+    """The file that is deployed, of those that the runs have sizes of."""
+    names = {
+        "prunescope": t("PruneScope file"),
+        "plain": t("Plain safetensors"),
+        "onnx": "ONNX",
+        "plain-zip": t("Plain safetensors, zipped"),
+        "onnx-zip": t("ONNX, zipped"),
+    }
+    known = {key: name for key, name in names.items() if view.runs[FILES[key].metric].notna().any()}
+    return FILES[select(st.selectbox, t("Which file do you deploy?"), "file", known, "prunescope", width=260)]
+
+
+def show_choice(
+    recommendation: Recommendation, panel: charts.Panel, target: float, styles: Mapping[str, Style]
+) -> None:
     """The recommended network, with what there is to doubt about it."""
     run, mean = recommendation.choice.run, recommendation.choice.mean
     with st.container(border=True):
@@ -111,8 +135,7 @@ def show_choice(recommendation: Recommendation, goal: str, target: float, styles
             )
             link("model", t("Open this run"), run=run["run_id"])
             return
-        cost = PANELS[goal].metric
-        if cost in SPEED_OF and run[cost] == 1:
+        if panel.metric in SPEED_OF and run[panel.metric] == 1:
             st.markdown(
                 t(
                     "**None of these is measurably faster than the dense network.** The most accurate one, as fast as it:"
@@ -123,7 +146,7 @@ def show_choice(recommendation: Recommendation, goal: str, target: float, styles
         st.markdown("  \n".join(facts(mean if several else run)))
         st.markdown(describe_certainty(recommendation, target))
         if recommendation.lucky:
-            st.markdown(describe_lucky(recommendation.lucky, goal))
+            st.markdown(describe_lucky(recommendation.lucky, panel))
         link("model", t("Open this run and download it"), run=run["run_id"])
 
 
@@ -132,7 +155,12 @@ def facts(row: Mapping[str, Any]) -> list[str]:
     value = tables.with_interval(row["test_accuracy"], row.get("test_accuracy_ci", math.nan))
     return [
         t("accuracy {accuracy} %", accuracy=value) + (f" ({seeds(row['n'])})" if "n" in row else ""),
-        f"{row['model_size_mb']:.3g} MB" + ratio_of(row["size_ratio"]),
+        f"{t('PruneScope file')} {row['model_size_mb']:.3g} MB" + ratio_of(row["size_ratio"]),
+        *(
+            f"{name} {row[metric]:.3g} MB"
+            for metric, name in (("plain_file_mb", t("Plain safetensors")), ("onnx_file_mb", "ONNX"))
+            if not math.isnan(row[metric])
+        ),
         t(
             "speed-up {batch} in a large batch, {one} for one image",
             batch=speedup(row, "batch_speedup"),
@@ -168,10 +196,10 @@ def describe_certainty(recommendation: Recommendation, target: float) -> str:
     )
 
 
-def describe_lucky(candidate: Candidate, goal: str) -> str:
+def describe_lucky(candidate: Candidate, panel: charts.Panel) -> str:
     return t(
         ":material/casino: {better}, but by luck: {run} has {accuracy:.2f} %; the mean of its {seeds} is {mean:.2f} %.",
-        better=t("Smaller") if goal == "small" else t("Faster"),
+        better=t("Faster") if panel.metric in SPEED_OF else t("Smaller"),
         run=measured_name(candidate.run),
         accuracy=candidate.run["test_accuracy"],
         seeds=seeds(candidate.mean["n"]),

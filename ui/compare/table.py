@@ -19,6 +19,7 @@ from ui.shared.components import download_button, method_column, select
 VIEWS: Mapping[str, Sequence[str]] = {
     "results": ("test_accuracy", "accuracy_change", "model_size_mb", "size_ratio", "macs", "speedup", "batch_speedup"),
     "latency": ("inference_latency_ms", "speedup", "batch_latency_ms", "batch_speedup"),
+    "files": ("model_size_mb", "plain_file_mb", "onnx_file_mb", "model_zip_mb", "plain_zip_mb", "onnx_zip_mb"),
     "optimised": ("optimised_latency_ms", "optimised_speedup", "optimised_batch_latency_ms", "optimised_batch_speedup"),
 }
 
@@ -28,7 +29,13 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
     head.subheader(t("Efficiency table"), anchor=False, width="content")
     views = {view: _with_values(table, map(METRICS.__getitem__, names)) for view, names in VIEWS.items()}
     views["all"] = _with_values(table, table_metrics())
-    labels = {"results": t("Results"), "latency": t("Latency"), "optimised": t("Optimised"), "all": t("All columns")}
+    labels = {
+        "results": t("Results"),
+        "latency": t("Latency"),
+        "files": t("Files"),
+        "optimised": t("Optimised"),
+        "all": t("All columns"),
+    }
     offered = {view: label for view, label in labels.items() if views[view]}
     options = {"label_visibility": "collapsed", "width": "content"}
     metrics = views[select(head.segmented_control, t("Columns"), "columns", offered, "results", **options)]
