@@ -89,12 +89,12 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
 
 def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
     home = Home(tmp_path).prepare()
-    write_study(home, seeds=(1,), batch_speedup=None)
+    write_study(home, seeds=(1,), filter_ratio=None)
     data = all_results.all_results(study_data.find_study(home))
     assert valid(data)
     metrics = [configuration["metrics"] for configuration in data["configurations"]]
     assert {m["test_accuracy"]["ci95"] for m in metrics} == {None}
-    assert {m["batch_speedup"]["mean"] for m in metrics} == {None}
+    assert {m["filter_ratio"]["mean"] for m in metrics} == {None}
 
 
 def test_the_schema_refuses_what_is_no_result(home):

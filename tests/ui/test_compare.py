@@ -89,7 +89,7 @@ def test_a_study_is_shown_with_cards_charts_table_and_origin(home):
     assert len(app.get("vega_lite_chart")) == 5  # four trade-offs and the front
     assert len(app.dataframe[0].value) == 1 + 2 * len(METHODS)
     assert app.slider(key="sparsity").value == 0.9
-    assert not app.selectbox
+    assert [box.key for box in app.selectbox] == ["file"]
 
 
 def test_moving_the_slider_changes_the_cards_and_marks_what_is_interpolated(home):
@@ -153,13 +153,13 @@ def test_the_url_chooses_study_sparsity_and_methods(home):
     write_study(home)
     write_study(home, recipe=other, methods=["random"])
     app = open_page(study=RECIPE.key, sparsity="0.5", methods=["Structured"])
-    assert app.selectbox[0].value == RECIPE.key
+    assert app.selectbox(key="study").value == RECIPE.key
     assert app.slider(key="sparsity").value == 0.5
     assert len(accuracies(app)) == 1
     assert "**Structured**" in text(app)
     assert "no speed-up" not in text(app)
     assert not app.info
-    run(app.selectbox[0].set_value(other.key))
+    run(app.selectbox(key="study").set_value(other.key))
     assert app.query_params["study"] == other.key
     assert "**Random**" in text(app)
 
@@ -253,9 +253,9 @@ def test_the_study_in_view_stays_when_another_one_appears(home):
             os.utime(folder.result_path, (4e9, 4e9))
     app = run(app)
     assert "**Magnitude**" in text(app)
-    assert app.selectbox[0].value == RECIPE.key
-    assert set(app.selectbox[0].options) == {RECIPE.label, other.label}
-    run(app.selectbox[0].set_value(other.key))
+    assert app.selectbox(key="study").value == RECIPE.key
+    assert set(app.selectbox(key="study").options) == {RECIPE.label, other.label}
+    run(app.selectbox(key="study").set_value(other.key))
     assert "**Random**" in text(app)
     assert open_page().selectbox[0].value == other.key  # somebody who comes anew sees the newest
 
@@ -265,10 +265,10 @@ def test_a_study_that_becomes_part_of_another_gives_way_to_that(home):
     other = build_recipe("demo", epochs=7)
     dense = write_result(home, RunSpec(other, "dense", 1)).spec
     app = open_page(study=dense.recipe.key)
-    assert app.selectbox[0].value == dense.recipe.key
+    assert app.selectbox(key="study").value == dense.recipe.key
     os.utime(write_result(home, RunSpec(other, "random", 1, 0.5)).result_path, (4e9, 4e9))
     app = run(app)
-    assert app.selectbox[0].value == other.key
+    assert app.selectbox(key="study").value == other.key
     assert "**Random**" in text(app)
 
 
