@@ -52,6 +52,19 @@ _RETRAINING = Setting(
     options=(Option(N_("fine-tuning")), Option(N_("lr-rewinding"), citation=_LR_REWINDING)),
 )
 
+_BUDGET = Setting(
+    name="budget",
+    label=N_("Training epochs"),
+    short=N_("budget"),
+    help=N_(
+        "total: as many as dense training and fine-tuning have together, because it starts from untrained weights. "
+        "fine-tuning: only as many as fine-tuning has."
+    ),
+    default="total",
+    options=(Option(N_("total")), Option(N_("fine-tuning"))),
+    legacy="fine-tuning",
+)
+
 
 def _schedule(help_text: str, *options: Option) -> Setting:
     return Setting("schedule", N_("Pruning schedule"), N_("schedule"), help_text, "one-shot", options)
@@ -197,7 +210,9 @@ _ENTRIES = (
             "N. Lee, T. Ajanthan, P. H. S. Torr. SNIP: Single-shot Network Pruning based on Connection Sensitivity. "
             "ICLR 2019.",
         ),
+        settings=(_BUDGET,),
         restarts=True,
+        uses_dense_training=False,
         group="before training",
     ),
     Method(
@@ -212,7 +227,9 @@ _ENTRIES = (
             "H. Tanaka, D. Kunin, D. L. K. Yamins, S. Ganguli. Pruning neural networks without any data by iteratively "
             "conserving synaptic flow. NeurIPS 2020.",
         ),
+        settings=(_BUDGET,),
         restarts=True,
+        uses_dense_training=False,
         group="before training",
     ),
     Method(
@@ -240,7 +257,9 @@ _ENTRIES = (
         kind="structured",
         source="Liu et al., ICLR 2019",
         citations=(_RETHINKING,),
+        settings=(_BUDGET,),
         restarts=True,
+        uses_dense_training=False,
         group="baseline",
         baseline_of=("structured",),
     ),
@@ -251,6 +270,7 @@ _ENTRIES = (
         kind="unstructured",
         source="Frankle & Carbin, ICLR 2019",
         citations=(_LOTTERY_TICKET,),
+        settings=(_BUDGET,),
         restarts=True,
         group="baseline",
         baseline_of=("lottery_ticket",),
@@ -274,6 +294,11 @@ def prune_function(name: Any) -> Callable[..., Any]:
     """What prunes by the method called ``name``, else InputError."""
     method = find_method(name)
     return load_function(method.function or f"core.engine.pruning.{method.name}:prune")
+
+
+def legacy_settings(name: Any) -> dict[str, Scalar]:
+    """What a record of the method called ``name`` means that lacks settings which came after the first runs."""
+    return {} if name == DENSE else find_method(name).legacy_settings
 
 
 def setting_function(method: str, setting: str, value: Any) -> Callable[..., Any]:
