@@ -1,10 +1,10 @@
-"""Compare every method, its main variants and the baselines on real pictures, with one budget for all.
+"""Compare every method, its main variants and the baselines on real pictures.
 
     python -m benchmarks.methods --data folder:PATH --home DIR > table.md
 
-Prints the efficiency table as Markdown, and below it what came before fine-tuning and what speed was measured. Every run
-starts from the dense network of its seed; the epochs after pruning are the same for all. Stopped, it goes on when it is
-started again. Latency is timed while nothing else trains on this machine, in turns with the dense network.
+Prints the efficiency table as Markdown, and below it what came before fine-tuning and what speed was measured. Each method
+has the epochs that it has by default. Stopped, it goes on when it is started again. Latency is timed while nothing else
+trains on this machine, in turns with the dense network.
 """
 
 from __future__ import annotations

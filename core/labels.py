@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.i18n import t
 from core.runs.folder import State
 from core.spec.method import Scalar
-from core.spec.methods import DENSE, changed_settings, method_label
+from core.spec.methods import DENSE, METHODS, changed_settings, method_label
 from core.spec.spec import Recipe, RunSpec
 
 if TYPE_CHECKING:
@@ -75,6 +75,18 @@ def _run_name(method: str, settings: Settings, sparsity: float, seed: int) -> st
     if method == DENSE:
         return t("{variant}, seed {seed}", variant=name, seed=seed)
     return t("{variant} {sparsity:g}, seed {seed}", variant=name, sparsity=sparsity, seed=seed)
+
+
+def training_name(spec: RunSpec) -> str:
+    """The epochs of training behind a run; those of its dense run count if its weights or its mask come from there."""
+    own, dense = spec.retrain.epochs, spec.dense_epochs
+    if spec.is_dense:
+        return t("epochs: {own}", own=own)
+    if not dense:
+        return t("epochs: {own}, from untrained weights", own=own)
+    if METHODS[spec.method].restarts:
+        return t("epochs: {dense} dense, for the mask, + {own} after pruning", dense=dense, own=own)
+    return t("epochs: {dense} dense + {own} after pruning", dense=dense, own=own)
 
 
 def state_name(state: State) -> str:

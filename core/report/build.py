@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 
 import pandas as pd
@@ -28,6 +28,15 @@ from core.report.model import (
     Text,
     fill,
     join,
+)
+from core.report.protocol import (
+    budget_limit,
+    data_name,
+    network_rows,
+    retraining_rows,
+    schedule_name,
+    training_rows,
+    training_time,
 )
 from core.report.provenance import Provenance
 from core.report.references import references
@@ -107,8 +116,8 @@ def _methods(source: Provenance) -> Iterator[Block]:
     yield Paragraph(
         t(
             "Sparsity is the requested share of the weights of convolutions and linear layers that is gone, the same "
-            "for every method. All methods start from the same dense network of their seed and get the same number of "
-            "epochs afterwards."
+            "for every method. Methods that use the trained dense network use that of their seed. What each method was "
+            "trained for is in the protocol."
         )
     )
     methods = dict.fromkeys(spec.method for spec in source.variants.values() if not spec.is_dense)
@@ -146,15 +155,26 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
         (t("Finished (UTC)"), source.dates),
     )
     rows = (
-        (t("Data"), _data(source)),
-        *_network(summary, source),
-        (t("Dense training"), _schedule(next(iter(source.variants.values())).dense)),
-        *_retraining(source),
+        (t("Data"), data_name(source)),
+        (
+            t("Augmentation"),
+            t("in every epoch: random crops of the pictures with a black border of 4 pixels, random horizontal flips"),
+        ),
+        *network_rows(summary, source),
+        (t("Dense training"), schedule_name(next(iter(source.variants.values())).dense)),
+        *retraining_rows(source),
+        *training_rows(source),
         (t("Seeds"), ", ".join(map(str, source.seeds))),
         *((item, "; ".join(values)) for item, values in environment if values),
-        (t("Training time, all runs together"), _minutes(source)),
+        (t("Training time, all runs together"), training_time(source)),
     )
     yield Table((t("Item"), t("Value")), rows, text_columns=2)
+    yield Paragraph(
+        t(
+            "MACs of training: three times those of a forward pass, for every picture and epoch, of the network as it is "
+            "executed: a mask saves none. The dense training counts where weights or mask come from it."
+        )
+    )
     yield Paragraph(
         t(
             "Accuracy is top-1 on the test pictures after the last epoch. ± is half of the 95 % Student-t interval of "
@@ -162,72 +182,6 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
             "percentage points. Size is that of the compressed file. A speed-up is measured: the latency of the dense "
             "network over that of the pruned one, timed in turns in the same process. A MAC ratio is not a speed-up."
         )
-    )
-
-
-def _data(source: Provenance) -> str:
-    data = source.data
-    if source.synthetic:
-        data = t("{data}, drawn by the program", data=data)
-    elif source.folder:
-        data = t("pictures in the folder {data}", data=data)
-    if source.train_pictures is None:
-        return data
-    return t("{data}; {pictures} training pictures", data=data, pictures=source.train_pictures)
-
-
-def _network(summary: pd.DataFrame, source: Provenance) -> Iterator[tuple[str, str]]:
-    for _, dense in summary[summary["method"] == DENSE].iterrows():
-        yield (
-            t("Network"),
-            t(
-                "ResNet-18 of width {width}; {params:.3f} M parameters, {macs:.1f} M MACs for a picture",
-                width=source.recipe.width,
-                params=dense["params_millions"],
-                macs=dense["macs"] / 1e6,
-            ),
-        )
-
-
-def _retraining(source: Provenance) -> Iterator[tuple[str, str]]:
-    """How the networks were trained after pruning: variants with the same schedule in one row."""
-    rows: dict[str, list[str]] = {}
-    for spec in source.variants.values():
-        if not spec.is_dense:
-            rows.setdefault(_schedule(spec), []).append(variant_name(spec.method, spec.settings))
-    for schedule, variants in rows.items():
-        yield t("After pruning: {variants}", variants=", ".join(variants)), schedule
-
-
-def _schedule(spec: RunSpec) -> str:
-    schedule, settings = spec.retrain, dict(spec.settings)
-    if settings.get("retraining") == "lr-rewinding":
-        sentence = t(
-            "epochs: {epochs}; the learning rates of the dense training's last epochs, momentum {momentum:g}, weight "
-            "decay {weight_decay:g}, batch size {batch_size}"
-        )
-    else:
-        sentence = t(
-            "epochs: {epochs}; SGD, learning rate {lr:g} falling to 0 as a cosine, momentum {momentum:g}, weight "
-            "decay {weight_decay:g}, batch size {batch_size}"
-        )
-    text = sentence.format(**asdict(schedule))
-    if settings.get("schedule") == "iterative":
-        return t(
-            "{schedule}; the epochs are shared by {rounds} rounds, each with a cosine of its own",
-            schedule=text,
-            rounds=settings["rounds"],
-        )
-    return text
-
-
-def _minutes(source: Provenance) -> str:
-    if source.wall_minutes is None:
-        return t("{train:.1f} minutes", train=source.train_minutes)
-    return t(
-        "{train:.1f} minutes; {wall:.1f} minutes with loading and measuring",
-        train=source.train_minutes,
-        wall=source.wall_minutes,
     )
 
 
@@ -298,11 +252,7 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
             missing=len(missing),
             runs="; ".join([*named, *more]),
         )
-    if source.recipe.finetune is not None:
-        yield t(
-            "After pruning every method had the same budget (epochs: {epochs}). The results hold for this budget.",
-            epochs=source.recipe.finetune.epochs,
-        )
+    yield from budget_limit(source)
     if len(source.hardware) == 1:
         yield t("Latency is that of the hardware named above.")
     elif source.hardware:

@@ -43,8 +43,9 @@ class LatencyProtocol(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a study's runs share and where they were executed. ``variants``: one spec of each, dense first. ``latency``:
-    each way in which it was timed. ``train_minutes`` were spent in training epochs, ``wall_minutes`` in whole runs (None:
+    """What a study's runs share and where they were executed. ``variants``: one spec of each, dense first.
+    ``training_macs``: the fewest and most of a run of each, of those that recorded them. ``latency``: each way in which it
+    was timed. ``train_minutes`` were spent in training epochs, ``wall_minutes`` in whole runs (None:
     not recorded)."""
 
     recipe: Recipe
@@ -57,6 +58,8 @@ class Provenance:
     commits: tuple[str, ...]
     latency: tuple[LatencyProtocol, ...]
     train_pictures: int | None
+    test_pictures: int | None
+    training_macs: Mapping[str, tuple[float, float]]
     train_minutes: float
     wall_minutes: float | None
     dates: tuple[str, ...]
@@ -107,10 +110,33 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
         commits=_distinct(environment.commit for environment in environments),
         latency=_distinct(map(_timing, results)),
         train_pictures=results[0].train_pictures,
+        test_pictures=next((result.test_pictures for result in results if result.test_pictures), None),
+        training_macs=_training_macs(runs),
         train_minutes=sum(result.train_seconds for result in results) / 60,
         wall_minutes=None if None in wall else sum(seconds or 0.0 for seconds in wall) / 60,
         dates=_distinct(f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d}" for time in sorted(times)),
     )
+
+
+def training_macs(run: Finished) -> float | None:
+    """The multiply-accumulates of the training behind ``run``; None if its record lacks what they follow from.
+
+    Three times those of a forward pass: going back, gradients are computed of activations and of weights.
+    """
+    spec, result = run.spec, run.result
+    if result.train_pictures is None or (spec.dense_epochs and result.dense_macs is None):
+        return None
+    macs = spec.retrain.epochs * result.macs + spec.dense_epochs * (result.dense_macs or 0)
+    return 3.0 * result.train_pictures * macs
+
+
+def _training_macs(runs: Iterable[Finished]) -> dict[str, tuple[float, float]]:
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        macs = training_macs(run)
+        if macs is not None:
+            found.setdefault(run.spec.variant, []).append(macs)
+    return {variant: (min(macs), max(macs)) for variant, macs in found.items()}
 
 
 def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:

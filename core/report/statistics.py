@@ -67,8 +67,8 @@ class BaselineComparison:
 
 
 def paired_difference(study: pd.DataFrame, first: str, second: str, sparsity: float) -> Gap:
-    """How much more accurate ``first`` is than ``second`` at ``sparsity``: seed by seed, as both started from the same
-    dense network; so what the seeds have in common cancels."""
+    """How much more accurate ``first`` is than ``second`` at ``sparsity``, seed by seed: what the seeds have in common
+    cancels."""
     rows = study[study["sparsity"] == sparsity]
     one, other = (rows[rows["variant"] == name].set_index("seed")["test_accuracy"] for name in (first, second))
     gaps = (one - other).dropna()

@@ -30,6 +30,7 @@ MADE_BY = (
     "runs/result.py",
     "spec/method.py",
     "spec/methods.py",
+    "spec/settings.py",
     "spec/spec.py",
 )
 

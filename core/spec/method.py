@@ -30,7 +30,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting of a method: its ``label`` above a widget, its ``short`` name within a variant's, what it does."""
+    """One setting of a method: its ``label`` above a widget, its ``short`` name within a variant's, what it does.
+
+    ``legacy``: what runs did before there was this setting. Their records lack it, and so does every record with this
+    value: the ids of those runs stay."""
 
     name: str
     label: str
@@ -39,6 +42,7 @@ class Setting:
     default: Scalar
     options: tuple[Option, ...]
     only_with: tuple[str, Scalar] | None = None  # another setting and the value it must have for this one to matter
+    legacy: Scalar | None = None
 
     @property
     def choices(self) -> tuple[Scalar, ...]:
@@ -68,10 +72,11 @@ class Setting:
 @dataclass(frozen=True, slots=True)
 class Method:
     """A pruning method. ``restarts``: training starts over from earlier weights, at the dense learning rate, instead of
-    fine-tuning the trained ones at the smaller one. ``group``: what a study compares by default, what prunes before
-    training, and what is only there to be beaten. ``baseline_of``: names of the methods that have to beat it, or EVERY for
-    all of its kind. ``source``: its paper in short; ``citations``: all papers in full. ``function``: where its ``prune``
-    is, as module:name, if not in the file of its name."""
+    fine-tuning the trained ones at the smaller one. ``uses_dense_training``: the weights or the mask come from the
+    trained dense network, so that its training is part of the method's. ``group``: what a study compares by default,
+    what prunes before training, and what is only there to be beaten. ``baseline_of``: names of the methods that have to
+    beat it, or EVERY for all of its kind. ``source``: its paper in short; ``citations``: all papers in full.
+    ``function``: where its ``prune`` is, as module:name, if not in the file of its name."""
 
     name: str
     label: str
@@ -81,6 +86,7 @@ class Method:
     citations: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
     restarts: bool = False
+    uses_dense_training: bool = True
     group: Literal["main", "before training", "baseline"] = "main"
     baseline_of: tuple[str, ...] = ()
     function: str = ""
@@ -102,6 +108,11 @@ class Method:
                 field = Message("{setting} of {method}", setting=name, method=self.name)
                 raise invalid_value(field, complete[name], accepted)
         return tuple(complete.items())
+
+    @property
+    def legacy_settings(self) -> dict[str, Scalar]:
+        """What a record means that lacks settings which came after the first runs."""
+        return {setting.name: setting.legacy for setting in self.settings if setting.legacy is not None}
 
     def setting(self, name: str) -> Setting:
         """The setting called ``name``; KeyError if there is none."""

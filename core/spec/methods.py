@@ -11,18 +11,16 @@ from typing import Any
 
 from core.i18n import N_
 from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
+from core.spec.settings import BUDGET, ITERATIVE, ONE_SHOT, RETRAINING, ROUNDS, allocation, schedule
 from core.spec.validate import check_choice
 
 DENSE = "dense"
 # Dense runs keep their weights at the start of these epochs, so that a ticket can be rewound to them.
 REWIND_EPOCHS = (0, 1, 2, 4, 8)
 
-# What several entries share: citations, and settings with their options.
+# Citations that several entries share.
 _LOTTERY_TICKET = (
     "J. Frankle, M. Carbin. The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks. ICLR 2019."
-)
-_LR_REWINDING = (
-    "A. Renda, J. Frankle, M. Carbin. Comparing Rewinding and Fine-tuning in Neural Network Pruning. ICLR 2020."
 )
 _ERK = "U. Evci et al. Rigging the Lottery: Making All Tickets Winners. ICML 2020."
 _LAMP = "J. Lee et al. Layer-adaptive Sparsity for the Magnitude-based Pruning. ICLR 2021."
@@ -30,37 +28,6 @@ _FILTERS = "H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf. Pruning Filter
 _RETHINKING = "Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell. Rethinking the Value of Network Pruning. ICLR 2019."
 _SLIMMING = "Z. Liu et al. Learning Efficient Convolutional Networks through Network Slimming. ICCV 2017."
 _TAYLOR = "P. Molchanov et al. Importance Estimation for Neural Network Pruning. CVPR 2019."
-_ONE_SHOT, _ITERATIVE = Option(N_("one-shot")), Option(N_("iterative"))
-_ROUNDS = Setting(
-    name="rounds",
-    label=N_("Rounds"),
-    short=N_("rounds"),
-    help=N_("Each round removes the same share of what is left, then trains for its share of the epochs."),
-    default=3,
-    options=tuple(map(Option, (2, 3, 5, 10))),
-    only_with=("schedule", "iterative"),
-)
-_RETRAINING = Setting(
-    name="retraining",
-    label=N_("Training afterwards"),
-    short=N_("retraining"),
-    help=N_(
-        "fine-tuning: a small learning rate. lr-rewinding: the learning rates of the dense run's last epochs over "
-        "again (Renda et al., ICLR 2020)."
-    ),
-    default="fine-tuning",
-    options=(Option(N_("fine-tuning")), Option(N_("lr-rewinding"), citation=_LR_REWINDING)),
-)
-
-
-def _schedule(help_text: str, *options: Option) -> Setting:
-    return Setting("schedule", N_("Pruning schedule"), N_("schedule"), help_text, "one-shot", options)
-
-
-def _allocation(help_text: str, *options: Option) -> Setting:
-    default = options[0].value
-    return Setting("allocation", N_("Spread over layers"), N_("allocation"), help_text, default, options)
-
 
 _ENTRIES = (
     Method(
@@ -74,7 +41,7 @@ _ENTRIES = (
             "NIPS 2015.",
         ),
         settings=(
-            _allocation(
+            allocation(
                 N_(
                     "global: all weights compete. uniform: every layer loses the same share. erk: layers with few "
                     "weights keep more of them (Evci et al., 2020). lamp: weights compete after scaling by what is "
@@ -85,17 +52,17 @@ _ENTRIES = (
                 Option("erk", "core.engine.pruning.allocation:erk_masks", _ERK),
                 Option("lamp", "core.engine.pruning.allocation:lamp_masks", _LAMP),
             ),
-            _schedule(
+            schedule(
                 N_(
                     "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. gradual: a "
                     "little every few steps during the first half of the training."
                 ),
-                _ONE_SHOT,
-                _ITERATIVE,
+                ONE_SHOT,
+                ITERATIVE,
                 Option(N_("gradual"), citation="M. Zhu, S. Gupta. To prune, or not to prune. 2017."),
             ),
-            _ROUNDS,
-            _RETRAINING,
+            ROUNDS,
+            RETRAINING,
         ),
     ),
     Method(
@@ -124,7 +91,7 @@ _ENTRIES = (
                     Option("taylor", "core.engine.pruning.channel_importance:taylor", _TAYLOR),
                 ),
             ),
-            _allocation(
+            allocation(
                 N_(
                     "uniform: every layer loses the same share of filters. global: filters compete over all layers. "
                     "cost: they compete by importance for what they cost in computation and weights."
@@ -149,7 +116,7 @@ _ENTRIES = (
                 default=0.0,
                 options=tuple(map(Option, (0.0, 0.05, 0.1, 0.2))),
             ),
-            _RETRAINING,
+            RETRAINING,
         ),
     ),
     Method(
@@ -174,14 +141,14 @@ _ENTRIES = (
                 default=0,
                 options=tuple(map(Option, REWIND_EPOCHS)),
             ),
-            _schedule(
+            schedule(
                 N_(
                     "one-shot: all at once. iterative: in rounds of pruning, rewinding and training that share the epochs."
                 ),
-                _ONE_SHOT,
-                _ITERATIVE,
+                ONE_SHOT,
+                ITERATIVE,
             ),
-            _ROUNDS,
+            ROUNDS,
         ),
         restarts=True,
     ),
@@ -197,7 +164,9 @@ _ENTRIES = (
             "N. Lee, T. Ajanthan, P. H. S. Torr. SNIP: Single-shot Network Pruning based on Connection Sensitivity. "
             "ICLR 2019.",
         ),
+        settings=(BUDGET,),
         restarts=True,
+        uses_dense_training=False,
         group="before training",
     ),
     Method(
@@ -212,7 +181,9 @@ _ENTRIES = (
             "H. Tanaka, D. Kunin, D. L. K. Yamins, S. Ganguli. Pruning neural networks without any data by iteratively "
             "conserving synaptic flow. NeurIPS 2020.",
         ),
+        settings=(BUDGET,),
         restarts=True,
+        uses_dense_training=False,
         group="before training",
     ),
     Method(
@@ -240,7 +211,9 @@ _ENTRIES = (
         kind="structured",
         source="Liu et al., ICLR 2019",
         citations=(_RETHINKING,),
+        settings=(BUDGET,),
         restarts=True,
+        uses_dense_training=False,
         group="baseline",
         baseline_of=("structured",),
     ),
@@ -251,6 +224,7 @@ _ENTRIES = (
         kind="unstructured",
         source="Frankle & Carbin, ICLR 2019",
         citations=(_LOTTERY_TICKET,),
+        settings=(BUDGET,),
         restarts=True,
         group="baseline",
         baseline_of=("lottery_ticket",),
@@ -274,6 +248,11 @@ def prune_function(name: Any) -> Callable[..., Any]:
     """What prunes by the method called ``name``, else InputError."""
     method = find_method(name)
     return load_function(method.function or f"core.engine.pruning.{method.name}:prune")
+
+
+def legacy_settings(name: Any) -> dict[str, Scalar]:
+    """What a record of the method called ``name`` means that lacks settings which came after the first runs."""
+    return {} if name == DENSE else find_method(name).legacy_settings
 
 
 def setting_function(method: str, setting: str, value: Any) -> Callable[..., Any]:

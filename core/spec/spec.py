@@ -12,7 +12,7 @@ from typing import Any
 from core.i18n import N_, Message
 from core.spec.errors import invalid_value
 from core.spec.method import Scalar
-from core.spec.methods import DENSE, METHODS, find_method, variant_label
+from core.spec.methods import DENSE, METHODS, find_method, legacy_settings, variant_label
 from core.spec.validate import check_choice, check_float, check_int, check_keys
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -119,7 +119,7 @@ class RunSpec:
         if rewind > epochs:
             accepted = Message("an epoch of the dense run, which has {epochs}", epochs=epochs)
             raise invalid_value("rewind_epoch", rewind, accepted)
-        rounds, epochs = settings.get("rounds", 0), self.recipe.finetune.epochs
+        rounds, epochs = settings.get("rounds", 0), self.retrain.epochs
         if settings.get("schedule") == "iterative" and rounds > epochs:
             raise invalid_value("rounds", rounds, Message("at most {epochs}, the epochs of retraining", epochs=epochs))
 
@@ -134,12 +134,21 @@ class RunSpec:
 
     @property
     def retrain(self) -> Schedule:
-        """The schedule after pruning: the fine-tuning budget, at the dense learning rate if the method restarts or the
-        learning rate is rewound."""
-        schedule = self.recipe.train if self.recipe.finetune is None else self.recipe.finetune
-        restarts = not self.is_dense and METHODS[self.method].restarts
-        rewinds = dict(self.settings).get("retraining") == "lr-rewinding"
-        return replace(schedule, lr=self.recipe.train.lr) if restarts or rewinds else schedule
+        """The schedule after pruning: that of fine-tuning, at the dense learning rate if the method restarts or the
+        learning rate is rewound, and with the dense epochs on top if the budget is total."""
+        train, schedule, settings = self.recipe.train, self.recipe.finetune, dict(self.settings)
+        if schedule is None:
+            return train
+        if METHODS[self.method].restarts or settings.get("retraining") == "lr-rewinding":
+            schedule = replace(schedule, lr=train.lr)
+        if settings.get("budget") == "total":
+            schedule = replace(schedule, epochs=train.epochs + schedule.epochs)
+        return schedule
+
+    @property
+    def dense_epochs(self) -> int:
+        """The epochs of its dense run that a pruned run rests on, for its weights or for its mask alone."""
+        return 0 if self.is_dense or not METHODS[self.method].uses_dense_training else self.recipe.train.epochs
 
     @property
     def variant(self) -> str:
@@ -160,7 +169,9 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The spec as plain JSON data, the inverse of :meth:`from_json`."""
-        return {**asdict(self), "settings": dict(self.settings)}
+        legacy = legacy_settings(self.method)
+        settings = {name: value for name, value in self.settings if name not in legacy or value != legacy[name]}
+        return {**asdict(self), "settings": settings}
 
     @classmethod
     def from_json(cls, data: Any) -> RunSpec:
@@ -168,7 +179,8 @@ class RunSpec:
         top = check_keys("spec", data, [field.name for field in fields(cls)])
         if not isinstance(top["settings"], dict):
             raise invalid_value("settings", top["settings"], Message("an object"))
-        return cls(**{**top, "recipe": Recipe.from_json(top["recipe"]), "settings": tuple(top["settings"].items())})
+        settings = {**legacy_settings(top["method"]), **top["settings"]}
+        return cls(**{**top, "recipe": Recipe.from_json(top["recipe"]), "settings": tuple(settings.items())})
 
 
 def check_data_name(data: Any) -> str:

@@ -15,6 +15,7 @@ from core.engine.pruning.base import prunable
 from core.engine.pruning.magnitude import magnitude_masks
 from core.engine.pruning.snip import BATCH, sensitivity
 from core.engine.pruning.synflow import flow, linearised
+from core.spec.methods import METHODS
 
 
 def test_snip_scores_are_what_the_loss_changes_without_a_weight_to_first_order(context, model):
@@ -115,3 +116,12 @@ def test_a_reinitialised_ticket_has_the_tickets_mask_and_new_weights(context, mo
     fresh = own.layer3[0].conv1.weight
     assert float(kept.detach().std()) == pytest.approx(float(fresh.detach().std()), rel=0.1)  # drawn as usual
     assert not pruned.model.bn1.running_mean.any()
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.restarts])
+def test_the_trained_network_is_of_no_use_to_those_that_say_so(context, model, method):
+    given = context(method)
+    other = resnet18(8, seed=5).train(model.training)
+    one, two = (prune(method, network, 0.5, given).model.state_dict() for network in (model, other))
+    same = all(torch.equal(weight, two[name]) for name, weight in one.items())
+    assert same != METHODS[method].uses_dense_training

@@ -64,6 +64,7 @@ def test_every_method_runs_to_its_record(home, recipe, method):
     assert result.optimised_speedup == optimised.single_dense.median_ms / optimised.single.median_ms
     assert (result.mac_ratio > 1.3) == (METHODS[method].kind == "structured")
     assert (result.filter_ratio > 0) == (METHODS[method].kind == "structured")
+    assert (result.train_pictures, result.test_pictures) == (80, 20)
     assert result.schedule.lr == (0.05 if METHODS[method].restarts else 0.01)
     json.dumps(result.to_json(), allow_nan=False)
 

@@ -100,6 +100,22 @@ def test_with_one_seed_nothing_is_claimed(tmp_path):
     assert "have one seed" in section(text, "Limits")
 
 
+def test_each_budget_is_said_in_epochs_and_macs_of_training(tmp_path):
+    recorded = {"train_pictures": 5000, "test_pictures": 1000, "macs": 9_000_000, "dense_macs": 9_000_000}
+    cells = dict.fromkeys([("dense", 0.0, 1), ("magnitude", 0.5, 1), ("snip", 0.5, 1)], 80.0)
+    text = tell(fabricate(tmp_path, cells, **recorded))
+    assert "5000 training and 1000 test pictures" in text
+    assert "| Training in all: Magnitude | epochs: 3 dense + 1 after pruning; 540 GMACs |" in text
+    assert "| Training in all: SNIP | epochs: 4, from untrained weights; 540 GMACs |" in text
+    assert "Every method had the same number of epochs in all" in section(text, "Limits")
+    for spec in (RunSpec(DEMO, "lottery_ticket", 1, 0.5), RunSpec(DEMO, "snip", 1, 0.5, (("budget", "fine-tuning"),))):
+        write_result(Home(tmp_path), spec)  # recorded earlier: nothing is known of its pictures
+    limits = section(tell(find_study(Home(tmp_path))), "Limits")
+    assert "Not every method had the same number of epochs in all" in limits
+    assert "Lottery ticket (epochs: 3 dense, for the mask, + 1 after pruning)" in limits
+    assert "SNIP (budget fine-tuning) (epochs: 1, from untrained weights)" in limits
+
+
 def test_equal_results_cannot_be_told_apart(tmp_path):
     text = tell(fabricate(tmp_path, grid({(m, 0.5): (80.0, 80.5, 81.0) for m in ("magnitude", "structured")})))
     assert "It cannot be told apart from Structured (+0.00 ± 0.00)." in text
@@ -279,8 +295,8 @@ def computed(study):
         schedule = spec.retrain
         found |= {schedule.epochs, schedule.lr, schedule.momentum, schedule.weight_decay, schedule.batch_size}
     found |= {float(source.recipe.width), *map(float, source.seeds)}
-    if source.recipe.finetune is not None:
-        found.add(float(source.recipe.finetune.epochs))
+    for run in study.runs:
+        found |= {run.spec.dense_epochs, run.result.test_pictures or 0}
     found.add(float(max(missing - 10, 0)))
     for _, here in frame.groupby("sparsity"):
         for one, other in itertools.permutations(here["variant"].unique(), 2):

@@ -74,6 +74,8 @@ def test_the_estimate_comes_from_runs_of_the_same_kind(home):
     known = estimate(another, throughputs)
     assert known.measured
     assert known.seconds == pytest.approx(58.0)
+    untrained = RunSpec(RECIPE, "snip", 2, 0.5)  # three epochs more
+    assert estimate([untrained], throughputs).seconds == pytest.approx(4 * 8.0)
     wider = RunSpec(replace(RECIPE, width=64), "dense", 1)
     assert not estimate([wider], throughputs).measured
     assert estimate([wider], throughputs).seconds > 5 * 50

@@ -60,6 +60,20 @@ def test_a_ticket_trains_again_at_the_dense_learning_rate():
     assert ticket.epochs == pruned.epochs  # the same budget
 
 
+@pytest.mark.parametrize("method", ["snip", "synflow", "from_scratch", "reinitialised_ticket"])
+def test_what_starts_untrained_gets_the_dense_epochs_too_unless_its_record_is_older(method):
+    now = RunSpec(RECIPE, method, 42, 0.5)
+    assert now.retrain == replace(RECIPE.train, epochs=RECIPE.train.epochs + RECIPE.finetune.epochs)
+    assert now.dense_epochs == (RECIPE.train.epochs if method == "reinitialised_ticket" else 0)  # its mask was trained
+    old = RunSpec.from_json({**now.to_json(), "settings": {}})  # as it was recorded
+    assert (old.retrain.epochs, old.variant) == (RECIPE.finetune.epochs, f"{now.variant} (budget fine-tuning)")
+    assert (old.to_json()["settings"], now.to_json()["settings"]) == ({}, {"budget": "total"})
+    assert RunSpec(RECIPE, "snip", 42, 0.5, (("budget", "fine-tuning"),)).run_id == "snip-0.5-seed42-demo-a9e730a4388c"
+    assert old.run_id != now.run_id
+    with pytest.raises(InputError, match="epochs"):
+        replace(now, recipe=replace(RECIPE, train=replace(RECIPE.train, epochs=10_000)))
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -35,6 +35,10 @@ def test_it_offers_every_method_and_launches_what_it_says(open_page, submitted, 
     offered = [label for pills in app.pills if pills.key.endswith("to launch") for label in pills.options]
     assert sorted(offered) == sorted(method.label for method in METHODS.values())
     assert "1 dense run and 6 pruned runs" in said(app)
+    app = app.pills(key="before training to launch").set_value(["snip"]).run()
+    epochs = "Magnitude, Structured (epochs: 3 dense + 1 after pruning)", "SNIP (epochs: 4, from untrained weights)"
+    assert all(any(line in caption.value for caption in app.caption) for line in epochs)
+    app = app.pills(key="before training to launch").set_value([]).run()
     click(app, "Launch 7 runs")
     assert [spec.is_dense for spec in submitted] == [True] + [False] * 6
     assert {spec.method for spec in submitted[1:]} == set(default_methods())

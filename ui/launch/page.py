@@ -24,8 +24,8 @@ def page() -> None:
     page_head(t("Launch a study"))
     st.caption(
         t(
-            "Every method starts from the same dense network and gets the same budget to recover. Runs go on in the "
-            "background: you may close this page."
+            "Methods that use the trained dense network get the fine-tuning epochs, those that start untrained "
+            "the dense epochs, too. Runs go on in the background: you may close this page."
         )
     )
     # All widgets before the first check: one that is not drawn because of a mistake further up would be missing.

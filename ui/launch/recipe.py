@@ -120,7 +120,7 @@ def select_numbers(preset: str) -> list[int]:
         Number(
             "finetune",
             t("Fine-tuning epochs"),
-            t("The budget after pruning, the same for every method."),
+            t("The epochs after pruning. Methods that start untrained get the dense epochs as well."),
             recipe.finetune.epochs,
         ),
         Number("batch", t("Batch size"), t("Smaller if a GPU runs out of memory."), recipe.train.batch_size, 2, 65_536),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.i18n import t, tn
 from core.jobs.workers import runs_at_once
-from core.labels import duration, run_name, state_name
+from core.labels import duration, run_name, state_name, training_name, variant_name
 from core.runs.estimate import Estimate
 from core.runs.folder import State
 from core.spec.spec import RunSpec
@@ -32,12 +32,23 @@ def show_summary(specs: Sequence[RunSpec], states: Mapping[str, State | None], e
     if active:
         parts.append(tn("1 is under way", "{n} are under way", active))
     st.info("; ".join(parts) + ".", icon=":material/schedule:")
+    st.caption(describe_training(specs))
     with st.expander(tn("The only run", "All {n} runs", len(specs)), icon=":material/list:"):
         rows = [
             {"run": run_name(spec), "state": state_name(state) if (state := states[spec.run_id]) else t("new")}
             for spec in specs
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"run": t("Run"), "state": t("State")})
+
+
+def describe_training(specs: Sequence[RunSpec]) -> str:
+    """The epochs that each variant gets, those with the same together."""
+    groups: dict[str, dict[str, None]] = {}
+    for spec in specs:
+        groups.setdefault(training_name(spec), {})[variant_name(spec.method, spec.settings)] = None
+    return "  \n".join(
+        t("{variants} ({training})", variants=", ".join(names), training=training) for training, names in groups.items()
+    )
 
 
 def describe_estimate(estimate: Estimate) -> str:

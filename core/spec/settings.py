@@ -1,0 +1,53 @@
+"""Settings that several methods share, with their options."""
+
+from __future__ import annotations
+
+from core.i18n import N_
+from core.spec.method import Option, Setting
+
+_LR_REWINDING = (
+    "A. Renda, J. Frankle, M. Carbin. Comparing Rewinding and Fine-tuning in Neural Network Pruning. ICLR 2020."
+)
+ONE_SHOT, ITERATIVE = Option(N_("one-shot")), Option(N_("iterative"))
+ROUNDS = Setting(
+    name="rounds",
+    label=N_("Rounds"),
+    short=N_("rounds"),
+    help=N_("Each round removes the same share of what is left, then trains for its share of the epochs."),
+    default=3,
+    options=tuple(map(Option, (2, 3, 5, 10))),
+    only_with=("schedule", "iterative"),
+)
+RETRAINING = Setting(
+    name="retraining",
+    label=N_("Training afterwards"),
+    short=N_("retraining"),
+    help=N_(
+        "fine-tuning: a small learning rate. lr-rewinding: the learning rates of the dense run's last epochs over "
+        "again (Renda et al., ICLR 2020)."
+    ),
+    default="fine-tuning",
+    options=(Option(N_("fine-tuning")), Option(N_("lr-rewinding"), citation=_LR_REWINDING)),
+)
+
+BUDGET = Setting(
+    name="budget",
+    label=N_("Training epochs"),
+    short=N_("budget"),
+    help=N_(
+        "total: as many as dense training and fine-tuning have together, because it starts from untrained weights. "
+        "fine-tuning: only as many as fine-tuning has."
+    ),
+    default="total",
+    options=(Option(N_("total")), Option(N_("fine-tuning"))),
+    legacy="fine-tuning",
+)
+
+
+def schedule(help_text: str, *options: Option) -> Setting:
+    return Setting("schedule", N_("Pruning schedule"), N_("schedule"), help_text, "one-shot", options)
+
+
+def allocation(help_text: str, *options: Option) -> Setting:
+    default = options[0].value
+    return Setting("allocation", N_("Spread over layers"), N_("allocation"), help_text, default, options)
