@@ -138,7 +138,7 @@ def test_the_runs_of_the_last_launch_are_marked_and_active_ones_come_first(open_
         assert list(table["method"][:4]) == ["» Dense", "» Magnitude", "» Magnitude", "Structured"]
         assert set(table["seed"][:3]) == {77}
         assert not any("»" in method for method in table["method"][4:])
-        assert "» The 3 runs of the last launch" in text(page)
+        assert "» marks the runs of the last launch." in text(page)
     for spec in submitted:
         write_result(home, spec).append("queued", launch=launched)
     assert list(app.run().dataframe[0].value["method"][:2]) == ["Structured", "» Dense"]

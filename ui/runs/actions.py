@@ -62,6 +62,8 @@ def show_actions(runs: Sequence[RunStatus], shown: Sequence[RunStatus], selected
             link("model", t("Look into this network"), icon=":material/deployed_code:", run=selected[0].run_id)
         if any(run.state == State.DONE for run in runs):
             link("compare", t("Compare the results"), icon=":material/stacked_line_chart:")
+    if done := st.session_state.get(LAST_ACTION):
+        show_undo(done, runs)
     hints = [t("Select rows to see their curves, or to cancel or retry only those.")] if len(runs) > 1 else []
     if any(run.state == State.CANCELLED for run in runs):
         hints.append(t("A cancelled run goes on when it is selected and retried."))
@@ -145,18 +147,13 @@ def perform(action: Callable[[], Done]) -> None:
         results().invalidate()
 
 
-def show_last_action(runs: Iterable[RunStatus]) -> None:
-    """What the last click did, and the way back; or why it failed."""
-    if LAST_ERROR in st.session_state:
-        show_error(st.session_state[LAST_ERROR])
-    done: Done | None = st.session_state.get(LAST_ACTION)
-    if done is None:
-        return
+def show_undo(done: Done, runs: Iterable[RunStatus]) -> None:
+    """What the last click did, and the way back."""
+    stopping = any(run.state == State.CANCELLING and run.run_id in done.run_ids for run in runs)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/check: {done.sentence}", width="content")
         if done.run_ids:
-            # A run that is stopping cannot be queued yet.
-            stopping = any(run.state == State.CANCELLING and run.run_id in done.run_ids for run in runs)
+            # What is stopping cannot be queued yet.
             explanation = t("As soon as the runs have stopped.") if stopping else None
             show_button(t("Undo"), "undo", done.undo, icon=":material/undo:", disabled=stopping, help=explanation)
 

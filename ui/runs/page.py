@@ -17,13 +17,13 @@ from core.labels import duration, state_name
 from core.runs.estimate import Outcome, last_outcome, time_left
 from core.runs.folder import UNFINISHED, Home, State
 from core.runs.status import RunStatus, curves
-from ui.runs.actions import show_actions, show_failures, show_last_action
+from ui.runs.actions import LAST_ERROR, show_actions, show_failures
 from ui.runs.details import show_details, show_load
 from ui.runs.launch import read_launch
 from ui.runs.rows import MARKS, in_order
 from ui.runs.table import show_runs
 from ui.shared.components import page_head, select, show_empty_state
-from ui.shared.errors import show_errors
+from ui.shared.errors import show_error, show_errors
 from ui.shared.services import home, reconcile_in_background, statuses, throughputs
 
 LIVE_SECONDS = 2
@@ -51,7 +51,8 @@ def show_live(was_active: bool) -> None:
     launch = read_launch(runs)
     runs = in_order(runs, launch)
     reconcile_in_background()
-    show_last_action(runs)
+    if LAST_ERROR in st.session_state:
+        show_error(st.session_state[LAST_ERROR])
     show_state_counts(runs)
     if was_active:
         show_load()

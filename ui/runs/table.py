@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.i18n import t, tn
+from core.i18n import t
 from core.labels import state_name, variant_name
 from core.runs.folder import State
 from core.runs.status import RunStatus
@@ -39,11 +39,8 @@ def show_runs(runs: Sequence[RunStatus], launch: str) -> tuple[list[RunStatus], 
     rows = groups(shown) if grouped else [[run] for run in shown]
     if len(shown) < len(runs):
         st.caption(t("{shown} of {n} runs", shown=len(shown), n=len(runs)))
-    if marked := sum(launch in run.launches for run in shown):
-        text = tn(
-            "{mark} The run of the last launch", "{mark} The {n} runs of the last launch", marked, mark=LAUNCH_MARK
-        )
-        st.caption(text)
+    if any(launch in run.launches for run in shown):
+        st.caption(t("{mark} marks the runs of the last launch.", mark=LAUNCH_MARK))
     ids = " ".join(run.run_id for run in shown)
     before: Collection[str] = st.session_state.get(SELECTED, ())
     table = pd.DataFrame([group_row(row, launch) if grouped else run_row(row[0], launch) for row in rows])
