@@ -93,7 +93,7 @@ def show_cancel(scope: str, run_ids: list[str], others: list[str]) -> None:
         return
     with st.popover(label, icon=icon):
         name_runs(others, t("These wait for a dense run that is to be cancelled, and are cancelled with it."))
-        confirm = tn("Cancel 1 run", "Cancel {n} runs", len(run_ids) + len(others))
+        confirm = t("Cancel {n} runs", n=len(run_ids) + len(others))
         show_button(confirm, key, action, type="primary")
 
 
@@ -105,7 +105,7 @@ def show_retry(scope: str, run_ids: list[str], others: list[str]) -> None:
         return
     with st.popover(label, icon=icon):
         name_runs(others, t("The runs start from these dense ones, which are queued with them."))
-        confirm = tn("Retry 1 run", "Retry {n} runs", len(run_ids) + len(others))
+        confirm = t("Retry {n} runs", n=len(run_ids) + len(others))
         show_button(confirm, key, action, type="primary")
 
 
