@@ -47,10 +47,10 @@ class Queue:
         self._executor = executor
         self._sensitivity = sensitivity or (SENSITIVITY if executor == EXECUTOR else None)
 
-    def submit(self, specs: Iterable[RunSpec]) -> Submission:
-        """Queue every run of ``specs`` that is neither done nor queued nor running, and the dense runs they need.
-        InputError if the home cannot be written or the cluster not be reached (the runs then stay queued), or if more
-        than 5,000 runs would be unfinished (nothing is queued then)."""
+    def submit(self, specs: Iterable[RunSpec], launch: str | None = None) -> Submission:
+        """Queue every run of ``specs`` that is neither done nor queued nor running, and the dense runs they need; their
+        journals note the id ``launch``. InputError if the home cannot be written or the cluster not be reached (the runs
+        then stay queued), or if more than 5,000 runs would be unfinished (nothing is queued then)."""
         self.home.prepare()
         queued, active, done = [], [], []
         folders = []
@@ -67,7 +67,7 @@ class Queue:
                 if state in (State.RUNNING, State.CANCELLING) or (state == State.QUEUED and folder.events()):
                     active.append(folder.run_id)
                 else:
-                    folder.enqueue()
+                    folder.enqueue(launch)
                     queued.append(folder.run_id)
         self._dispatch(folders)
         return Submission(tuple(queued), tuple(active), tuple(done))
@@ -82,18 +82,19 @@ class Queue:
                 most=MAX_QUEUE,
             )
 
-    def cancel(self, run_id: str) -> None:
-        """Cancel the run; with a dense run also those that wait for it. A running one stops within moments. The task of
-        one that waits stays in Dask's queue and ends as soon as it starts."""
+    def cancel(self, run_id: str) -> list[str]:
+        """Cancel the run; with a dense run also those that wait for it: the ids of all of them. A running one stops within
+        moments. The task of one that waits stays in Dask's queue and ends as soon as it starts."""
         folder = self.home.run(run_id)
         if folder.state() not in UNFINISHED:
-            return
+            return []
         self.home.prepare()
         folder.request_cancel()
-        if folder.spec.is_dense:
-            for other in self._waiting():
-                if other.spec.dense.run_id == run_id:
-                    other.request_cancel()
+        waiting = self._waiting() if folder.spec.is_dense else []
+        cancelled = [folder, *(other for other in waiting if other.spec.dense.run_id == run_id)]
+        for other in cancelled[1:]:
+            other.request_cancel()
+        return [each.run_id for each in cancelled]
 
     def measure(self, run_id: str) -> None:
         """Let a worker time the networks of the run's study again, in one go. InputError if the cluster is not reached."""

@@ -215,14 +215,15 @@ class RunFolder:
         if state not in (State.RUNNING, State.CANCELLING):
             self.append("cancelled")
 
-    def enqueue(self) -> None:
-        """Record that the run waits; withdraw a request to cancel it, and quarantine a damaged result."""
+    def enqueue(self, launch: str | None = None) -> None:
+        """Record that the run waits, by which ``launch``; withdraw a request to cancel it, and quarantine a damaged
+        result."""
         try:
             self.result()
         except InputError:
             quarantine(self.result_path)
         self._cancel_path.unlink(missing_ok=True)
-        self.append("queued")
+        self.append("queued", **({"launch": launch} if launch else {}))
 
     def holder(self) -> Holder | None:
         return holder(self.path)

@@ -31,7 +31,8 @@ _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seco
 class RunStatus:
     """The status of one run. ``fraction`` of its training that is done; ``seconds_left`` None where it is unknown;
     ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``latency_ms`` per picture at
-    batch 1, first as measured right after pruning, then as in the result; ``created`` in seconds since 1970."""
+    batch 1, first as measured right after pruning, then as in the result; ``created`` in seconds since 1970; ``launches``:
+    ids of those that queued it."""
 
     run_id: str
     spec: RunSpec | None
@@ -44,6 +45,7 @@ class RunStatus:
     size_mb: float | None
     latency_ms: float | None
     created: float
+    launches: tuple[str, ...] = ()
     group: str = ""  # the same for the runs that start from dense runs of one recipe, and those dense runs
 
 
@@ -171,6 +173,7 @@ def _status(folder: RunFolder) -> RunStatus:
         size_mb=size,
         latency_ms=latency,
         created=_created(folder, events),
+        launches=tuple(str(event["launch"]) for event in events if event["type"] == "queued" and event.get("launch")),
         # A dense run's own recipe has no fine-tuning: it goes with the others of its data, network and training.
         group=spec.dense.recipe.key if spec else "",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -35,6 +35,17 @@ def move_to_trash(home: Home, run_ids: Collection[str]) -> list[Path]:
             target = unused_path(home.trash / f"{folder.run_id}-{time.strftime('%Y%m%d-%H%M%S')}")
             moved.append(folder.path.rename(target))
     return moved
+
+
+def move_back(home: Home, moved: Mapping[str, Path]) -> None:
+    """Undo it for runs by id, all or none. InputError where a run of that id was launched since, or the folder is gone."""
+    for run_id, path in moved.items():
+        if home.run(run_id).path.exists():
+            raise InputError("{run} was launched again: the deleted one stays in the trash.", run=run_id)
+        if not path.is_dir():
+            raise InputError("{run} is not in the trash any more.", run=run_id)
+    for run_id, path in moved.items():
+        path.rename(home.run(run_id).path)
 
 
 def _check_dependants(home: Home, folders: Collection[RunFolder]) -> None:

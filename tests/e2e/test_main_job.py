@@ -140,6 +140,11 @@ def test_a_run_goes_on_when_the_app_is_killed_and_stops_when_cancelled(server, p
     expect(page.get_by_text("3 cancelled")).to_be_visible()
     assert [event["type"] for event in dense.events()].count("started") == 1
     expect(page.get_by_role("button", name="Retry all")).to_have_count(0)  # what was cancelled stays so
+    before = len(dense.events())
+    page.get_by_role("button", name="Undo").click()
+    wait_until(page, lambda: dense.state() == State.RUNNING and len(dense.events()) > before + 3)  # it trains again
+    page.get_by_role("button", name="Cancel all (3)").click()
+    wait_until(page, lambda: set(states(server).values()) == {State.CANCELLED})
 
 
 def wait_for_dense(page, server):

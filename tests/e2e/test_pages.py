@@ -116,6 +116,18 @@ def test_the_question_is_answered_with_a_run_to_open(gallery, visit):
     expect(page.get_by_role("radio", name="The fastest in a large batch")).to_be_checked()
 
 
+def test_what_is_typed_is_what_is_taken(gallery, visit):
+    page = visit()
+    open_page(page, f"{gallery.url}/launch", "Launch a study")
+    fill(page, "textbox", "Seeds", "1")  # and not 123
+    fill(page, "textbox", "Sparsities", "0.9")  # and not 0.95
+    expect(page.get_by_text("1 dense run and 3 pruned runs")).to_be_visible()
+    page.wait_for_url(re.compile(r"(?=.*[?&]seeds=1(&|$))(?=.*[?&]sparsities=0.9(&|$))"))
+    open_page(page, f"{gallery.url}/runs", "Runs")
+    fill(page, "textbox", "Find", "seed 2")
+    expect(page.get_by_text("8 of 17 runs")).to_be_visible()
+
+
 @pytest.mark.parametrize("name", list(HEADINGS))
 def test_the_way_back_leads_out_of_every_page(gallery, visit, name):
     page = visit()

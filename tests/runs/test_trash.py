@@ -8,7 +8,7 @@ import pytest
 
 from core.runs.folder import Home, RunFolder, State
 from core.runs.lease import Lease
-from core.runs.trash import move_to_trash
+from core.runs.trash import move_back, move_to_trash
 from core.spec.errors import InputError
 from core.spec.presets import PRESETS
 from core.spec.spec import RunSpec
@@ -35,9 +35,21 @@ def test_a_deleted_run_is_gone_and_moving_it_back_undoes_it(home: Home) -> None:
     (moved,) = move_to_trash(home, [PRUNED.run_id])
     assert ids(home) == {DENSE.run_id}
     assert moved.parent == home.trash
-    moved.rename(home.run(PRUNED.run_id).path)
+    move_back(home, {PRUNED.run_id: moved})
     assert home.run(PRUNED.run_id).state() == State.DONE
     assert home.run(PRUNED.run_id).result() == result
+
+
+def test_what_was_launched_again_or_is_gone_is_not_moved_back(home: Home) -> None:
+    ids_before = [PRUNED.run_id, DENSE.run_id]
+    moved = dict(zip(ids_before, move_to_trash(home, ids_before), strict=True))
+    write_result(home, DENSE)
+    with pytest.raises(InputError, match="launched again"):
+        move_back(home, moved)
+    moved[PRUNED.run_id].rename(home.path / "elsewhere")
+    with pytest.raises(InputError, match="not in the trash"):
+        move_back(home, {PRUNED.run_id: moved[PRUNED.run_id]})
+    assert ids(home) == {DENSE.run_id}
 
 
 def test_a_run_may_be_made_and_deleted_again(home: Home) -> None:

@@ -108,13 +108,100 @@ def test_cancel_acts_on_the_selected_run_only(open_page, home, select_rows):
     assert home.run(DENSE.run_id).state() == State.QUEUED
 
 
-def test_a_selection_does_not_pass_to_other_runs_when_the_list_changes(open_page, home, select_rows):
+def test_a_selection_stays_with_its_runs_when_the_order_changes(open_page, home, select_rows):
     home.create(DENSE).enqueue()
     app = select_rows(open_page("runs"), 0)
     assert labels(app) == ["Cancel selected (1)"]
-    home.create(RunSpec(PRESETS["quick"].recipe, "dense", 1)).enqueue()
+    other = home.create(RunSpec(PRESETS["quick"].recipe, "dense", 1))
+    other.enqueue()
     app = app.run()
-    assert labels(app) == ["Cancel all (2)"]
+    assert list(app.dataframe[0].value["recipe"]) == [other.spec.recipe.label, DENSE.recipe.label]
+    click(app, "Cancel selected (1)")
+    assert (home.run(DENSE.run_id).state(), other.state()) == (State.CANCELLED, State.QUEUED)
+
+
+def test_the_runs_of_the_last_launch_are_marked_and_active_ones_come_first(open_page, home, submitted):
+    for seed in range(1, 16):
+        write_result(home, RunSpec(RECIPE, "magnitude", seed, 0.5))
+    home.create(RunSpec(RECIPE, "structured", 1, 0.5)).enqueue()
+    app = open_page("runs").text_input(key="find").set_value("seed 3").run()
+    app = app.switch_page("pages/launch.py").run()
+    app = app.text_input(key="seeds").set_value("77").run()
+    app = app.pills(key="methods to launch").set_value(["magnitude"]).run()
+    app = click(app, "Launch 3 runs")
+    launched = home.run(submitted[0].run_id).events()[-1]["launch"]
+    app.query_params["launched"] = launched  # AppTest does not go where st.switch_page leads
+    app = app.switch_page("pages/runs.py").run()
+    for page in (app, open_page("runs", launched=launched)):  # as after a reload
+        table = page.dataframe[0].value
+        assert len(table) == 19  # what was looked for before hides nothing
+        assert list(table["method"][:4]) == ["» Dense", "» Magnitude", "» Magnitude", "Structured"]
+        assert set(table["seed"][:3]) == {77}
+        assert not any("»" in method for method in table["method"][4:])
+        assert "» marks the runs of the last launch." in text(page)
+    for spec in submitted:
+        write_result(home, spec).append("queued", launch=launched)
+    assert list(app.run().dataframe[0].value["method"][:2]) == ["Structured", "» Dense"]
+
+
+def test_a_launch_that_is_not_here_is_passed_over(open_page, home):
+    write_result(home, DENSE)
+    app = open_page("runs", launched="nothing")
+    assert not app.exception
+    assert "which there is not here" in app.info[0].value
+
+
+def test_what_the_filter_hides_is_neither_cancelled_nor_drawn_and_a_cancel_is_undone(
+    open_page, home, submitted, monkeypatch
+):
+    drawn = {}
+    monkeypatch.setattr("ui.runs.page.curve_chart", keep_frame(drawn, "curves"))
+    write_many(home)
+    hidden = [home.create(RunSpec(RECIPE, "structured", seed, 0.9)) for seed in (1, 2, 3)]
+    shown = [home.create(RunSpec(RECIPE, "magnitude", seed, 0.7)) for seed in (1, 2)]
+    for folder in (*hidden, *shown):
+        folder.enqueue()
+    app = open_page("runs").multiselect(key="method").set_value(["Magnitude"]).run()
+    assert labels(app) == ["Cancel shown (2)"]  # and no Retry: what failed is hidden
+    assert drawn["curves"]["run"].str.startswith("Magnitude").all()
+    app = click(app, "Cancel shown (2)")
+    assert {folder.state() for folder in shown} == {State.CANCELLED}
+    assert {folder.state() for folder in hidden} == {State.QUEUED}
+    assert "2 runs were cancelled." in text(app)
+    app = click(app, "Undo")
+    assert {folder.state() for folder in shown} == {State.QUEUED}
+    assert len(submitted) == 2
+    assert "2 runs were queued again." in text(app)
+    click(app, "Undo")
+    assert {folder.state() for folder in shown} == {State.CANCELLED}
+
+
+def test_where_others_have_to_go_along_it_asks(open_page, home, submitted, select_rows):
+    for spec in (DENSE, PRUNED):
+        home.create(spec).enqueue()
+    app = open_page("runs")
+    place = list(app.dataframe[0].value["method"]).index("Dense")
+    app = select_rows(app, place)
+    assert labels(app) == ["Cancel 2 runs"]  # within "Cancel selected (1 + 1)"
+    assert PRUNED.run_id in text(app)
+    app = click(app, "Cancel 2 runs")
+    assert {folder.state() for folder in home.runs()} == {State.CANCELLED}
+    assert "2 runs were cancelled." in text(app)
+    app = select_rows(app, 1 - place)
+    assert "Retry 2 runs" in labels(app)
+    click(app, "Retry 2 runs")
+    assert submitted == [DENSE, PRUNED]
+
+
+def test_a_run_that_is_stopping_cannot_be_queued_again_yet(open_page, home):
+    folder = home.create(DENSE)
+    folder.enqueue()
+    with Lease(folder.path):
+        app = click(open_page("runs"), "Cancel all (1)")
+        (undo,) = (button for button in app.button if button.key == "undo")
+        assert undo.disabled
+    (undo,) = (button for button in app.run().button if button.key == "undo")
+    assert not undo.disabled
 
 
 def test_a_click_acts_on_the_runs_that_its_button_was_drawn_for(open_page, home):
@@ -244,9 +331,12 @@ def test_delete_asks_first_and_moves_to_the_trash(open_page, home, select_rows):
     place = list(app.dataframe[0].value["method"]).index("Magnitude")
     app = select_rows(app, place)
     assert PRUNED.run_id in text(app)
-    click(app, "Move to trash")
+    app = click(app, "Move to trash")
     assert [folder.run_id for folder in home.runs()] == [DENSE.run_id]
     assert len(list((home.path / "trash").iterdir())) == 1
+    app = click(app, "Undo")
+    assert "1 run is back from the trash." in text(app)
+    assert home.run(PRUNED.run_id).state() == State.DONE
 
 
 def test_deleting_what_others_need_is_refused_in_a_sentence(open_page, home, select_rows):

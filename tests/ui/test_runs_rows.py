@@ -32,11 +32,36 @@ def test_a_filter_holds_what_is_asked_for_and_nothing_else(runs):
     assert all(Filter().matches(run) for run in runs)
     assert [run.spec.seed for run in runs if Filter(states={State.QUEUED}).matches(run)] == [4]
     assert {run.spec.method for run in runs if Filter(variants={"Dense"}).matches(run)} == {"dense"}
-    assert {run.spec.seed for run in runs if Filter(text="  Magnitude SEED2 ").matches(run)} == {2}
-    assert len([run for run in runs if Filter(text="+7 epochs").matches(run)]) == 1
-    assert {run.spec.method for run in runs if korean(Filter(text="크기 너비").matches, run)} == {"magnitude"}
-    assert not any(Filter(text="크기 너비").matches(run) for run in runs)
-    assert not any(Filter(text="nothing like that").matches(run) for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("  Magnitude SEED 2 ", {2}),
+        ("2", {2}),
+        ("magnitude 2", {2}),
+        ("seed 8", set()),  # 8 is the width
+        ("width 8 seed 3", {3}),
+        ("width 1", set()),
+        ("+7 epochs", {1}),
+        ("7 epochs", {1}),
+        ("sparsity 0.90, queued", {4}),
+        ("0.9 queued", {4}),
+        ("90", set()),
+        ("seed2", set()),  # part of every id
+        ("nothing like that", set()),
+        ("크기 너비", set()),
+    ],
+)
+def test_a_search_finds_the_words_of_the_table_and_whole_numbers(runs, text, seeds):
+    assert {run.spec.seed for run in runs if Filter(text=text).matches(run) and not run.spec.is_dense} == seeds
+
+
+def test_a_search_finds_no_hash_but_a_whole_id_and_in_korean_the_korean_words(runs):
+    first = runs[0]
+    assert not any(Filter(text=first.run_id[-6:]).matches(run) for run in runs)
+    assert [run for run in runs if Filter(text=f" {first.run_id} ").matches(run)] == [first]
+    assert {run.spec.seed for run in runs if korean(Filter(text="크기 시드 4 대기 너비 8").matches, run)} == {4}
 
 
 def test_seeds_of_one_configuration_share_a_row_with_mean_and_interval(runs):

@@ -14,11 +14,12 @@ from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.method import Method, Scalar
 from core.spec.methods import METHODS, default_methods
-from core.spec.presets import SEEDS, SPARSITIES
+from core.spec.presets import SEEDS
 from core.spec.spec import MAX_SEED, Recipe, RunSpec
 from core.spec.validate import check_float, check_int
 from ui.shared.components import pills
-from ui.shared.url import read_choice, read_texts, write, write_if_chosen
+from ui.shared.url import read_choice, read_list, write, write_if_chosen
+from ui.shared.url_values import MAX_LENGTH
 
 
 @dataclass(frozen=True)
@@ -26,25 +27,28 @@ class RunsChoice:
     """What is selected and not checked yet; ``settings`` by method."""
 
     methods: list[str]
-    sparsities: list[str]
-    seeds: list[str]
+    sparsities: str
+    seeds: str
     settings: Mapping[str, Mapping[str, Scalar]]
 
     def build(self, recipe: Recipe) -> list[RunSpec]:
         """InputError for what is not accepted."""
-        sparsities, seeds = map(parse_sparsity, self.sparsities), map(parse_seed, self.seeds)
-        return study_runs(recipe, self.methods, list(sparsities), list(seeds), self.settings)
+        sparsities = [parse_sparsity(text) for text in split_list(self.sparsities)]
+        seeds = [parse_seed(text) for text in split_list(self.seeds)]
+        return study_runs(recipe, self.methods, sparsities, seeds, self.settings)
 
 
 def select_runs() -> RunsChoice:
     methods = select_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in default_methods()])
     left, right = st.columns(2, gap="medium")
-    presets = [f"{value:g}" for value in SPARSITIES if value]
-    explanation = t("The share of the weights to remove. Type any other from 0 to 0.99, with up to two decimals.")
-    sparsities = select_texts(left, t("Sparsities"), "sparsities", presets, ["0.5", "0.9"], help=explanation)
-    presets = [str(seed) for seed in SEEDS]
-    explanation = t("Each seed is a training of its own. Two or more give a 95 % interval.")
-    seeds = select_texts(right, t("Seeds"), "seeds", presets, presets[:1], help=explanation)
+    explanation = t(
+        "The shares of the weights to remove, with commas between them: numbers from 0 to 0.99, with up to two decimals."
+    )
+    sparsities = type_list(left, t("Sparsities"), "sparsities", "0.5, 0.9", help=explanation)
+    explanation = t(
+        "Whole numbers with commas between them. Each seed is a training of its own. Two or more give a 95 % interval."
+    )
+    seeds = type_list(right, t("Seeds"), "seeds", str(SEEDS[0]), help=explanation)
     groups = {"baseline": t("Baselines, there to be beaten"), "before training": t("Pruned before training")}
     with st.expander(t("Baselines and pruning before training"), icon=":material/science:"):
         for group, label in groups.items():
@@ -61,21 +65,16 @@ def select_methods(label: str, key: str, names: list[str]) -> list[str]:
     return pills(label, key, labels, default, persist_state="session", help=explanation)
 
 
-def select_texts(
-    place: DeltaGenerator, label: str, name: str, presets: list[str], default: list[str], *, help: str
-) -> list[str]:
-    """Some of ``presets``, of what else is typed, and of what came with a link."""
-    read_texts(name, default)
-    selected: list[str] = place.multiselect(
-        label,
-        list(dict.fromkeys([*presets, *st.session_state[name]])),
-        accept_new_options=True,
-        key=name,
-        persist_state="session",
-        help=help,
-    )
-    write_if_chosen(**{name: (selected, default)})
-    return selected
+def type_list(place: DeltaGenerator, label: str, name: str, default: str, *, help: str) -> str:
+    """A list as it is typed. Not a list to select from: there, Enter takes the first entry that holds what was typed."""
+    read_list(name, default)
+    typed: str = place.text_input(label, key=name, max_chars=MAX_LENGTH, persist_state="session", help=help)
+    write_if_chosen(**{name: (typed, default)})
+    return typed
+
+
+def split_list(text: str) -> list[str]:
+    return text.replace(",", " ").replace(";", " ").split()
 
 
 def select_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
@@ -114,7 +113,7 @@ def select_settings_of(method: Method) -> dict[str, Scalar]:
 
 def parse_sparsity(text: str) -> float:
     try:
-        value = float(text.replace(",", "."))
+        value = float(text)
     except ValueError:
         raise InputError(
             "Sparsity {text} is not a number: give one from 0 to below 1, such as 0.8.", text=repr(text[:40])

@@ -14,6 +14,7 @@ from core.spec.spec import RunSpec
 from ui.launch.grid import select_runs
 from ui.launch.recipe import select_recipe
 from ui.launch.summary import ACTIVE, show_summary
+from ui.runs.launch import new_launch
 from ui.shared.components import page_head
 from ui.shared.errors import USER_ERRORS, describe, show_error
 from ui.shared.services import home, queue, statuses, throughputs
@@ -60,9 +61,10 @@ def show_launch(specs: Sequence[RunSpec], states: Mapping[str, State | None], ex
 
 def launch(specs: Sequence[RunSpec], expected: Estimate) -> None:
     """Submit the runs and go where they can be watched; else say why not, and what is to become of them."""
+    launched = new_launch()
     try:
         with st.spinner(t("Handing the runs to the background…")):
-            queued = queue().submit(specs).queued
+            queued = queue().submit(specs, launched).queued
             statuses().invalidate()
             others = [run for run in statuses().read() if run.state in UNFINISHED and run.run_id not in queued]
             if queued and not others:
@@ -71,8 +73,8 @@ def launch(specs: Sequence[RunSpec], expected: Estimate) -> None:
         show_error(describe(error))
         if any(current_state(spec) == State.QUEUED for spec in specs):
             st.info(t("The runs stay queued. The Runs page hands them over as soon as that is possible."))
-            link("runs", t("Watch the runs"))
+            link("runs", t("Watch the runs"), launched=launched)
         return
     finally:
         statuses().invalidate()
-    go("runs")
+    go("runs", launched=launched)

@@ -19,7 +19,8 @@ from core.runs.folder import UNFINISHED, Home, State
 from core.runs.status import RunStatus, curves
 from ui.runs.actions import LAST_ERROR, show_actions, show_failures
 from ui.runs.details import show_details, show_load
-from ui.runs.rows import MARKS
+from ui.runs.launch import read_launch
+from ui.runs.rows import MARKS, in_order
 from ui.runs.table import show_runs
 from ui.shared.components import page_head, select, show_empty_state
 from ui.shared.errors import show_error, show_errors
@@ -47,6 +48,8 @@ def show_live(was_active: bool) -> None:
     runs = statuses().read()
     if not runs or any_unfinished(runs) != was_active:
         st.rerun()
+    launch = read_launch(runs)
+    runs = in_order(runs, launch)
     reconcile_in_background()
     if LAST_ERROR in st.session_state:
         show_error(st.session_state[LAST_ERROR])
@@ -55,12 +58,12 @@ def show_live(was_active: bool) -> None:
         show_load()
     else:
         show_last_forecast()
-    selected = show_runs(runs)
-    show_actions(runs, selected)
-    show_failures(selected or runs)
+    shown, selected = show_runs(runs, launch)
+    show_actions(runs, shown, selected)
+    show_failures(selected or shown)
     show_details(selected)
-    show_curves(runs, selected)
-    show_costs(runs, selected)
+    show_curves(shown, selected)
+    show_costs(shown, selected)
 
 
 def any_unfinished(runs: Sequence[RunStatus]) -> bool:
@@ -103,7 +106,7 @@ def _outcome(path: Path, period: float) -> Outcome | None:
 
 
 def show_curves(runs: Sequence[RunStatus], selected: Sequence[RunStatus]) -> None:
-    """Learning curves of the selected runs; else of those that are running, else of the newest."""
+    """Learning curves of the selected runs; else, of ``runs``, of those that are running, else of the first."""
     shown = list(selected) or [run for run in runs if run.state == State.RUNNING] or list(runs)
     names = distinct_labels(run.spec for run in shown[:MAX_CURVES] if run.spec)
     frame = curves(home().run(run_id) for run_id in names)

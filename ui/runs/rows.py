@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from core.i18n import t
-from core.labels import duration, recipe_name, run_name, short_variant_name, state_name
+from core.labels import duration, recipe_name, short_variant_name, state_name
 from core.results.statistics import half_width
-from core.runs.folder import State
+from core.runs.folder import UNFINISHED, State
 from core.runs.status import RunStatus
 from core.spec.spec import RunSpec
+from ui.runs.search import contains, phrases
 
 # Plain characters, which every font has.
 MARKS = {
@@ -27,11 +28,12 @@ MARKS = {
     State.FAILED: "✕",
     State.DONE: "✓",
 }
+LAUNCH_MARK = "»"
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Runs of these states and variants (none: of all), with each word of ``text`` in their names."""
+    """Runs of these states and variants (none: of all) that show the words of ``text``, or have it as their id."""
 
     states: Collection[str] = ()
     variants: Collection[str] = ()
@@ -42,23 +44,23 @@ class Filter:
             return False
         if self.variants and (run.spec is None or run.spec.variant not in self.variants):
             return False
-        if not self.text.strip():
-            return True
-        names = run.run_id
-        if run.spec is not None:
-            spec, recipe = run.spec, run.spec.recipe
-            names += f" {spec.label} {recipe.label} {run_name(spec)} {recipe_name(recipe)}"
-        return all(word in names.lower() for word in self.text.lower().split())
+        text = self.text.strip()
+        return not text or text == run.run_id or contains(phrases(run), text)
 
 
-def run_row(run: RunStatus) -> dict[str, Any]:
-    """One run; first what a narrow window has room for."""
+def in_order(runs: Iterable[RunStatus], launch: str) -> list[RunStatus]:
+    """Runs that are not finished first, and before others those that ``launch`` queued; else in the given order."""
+    return sorted(runs, key=lambda run: (run.state not in UNFINISHED, launch not in run.launches))
+
+
+def run_row(run: RunStatus, launch: str = "") -> dict[str, Any]:
+    """One run, marked if ``launch`` queued it; first what a narrow window has room for."""
     spec = run.spec
     phase = run.phase.localized()
     if run.seconds_left is not None:
         phase = t("{phase}, {time} left", phase=phase, time=duration(run.seconds_left))
     return {
-        "method": short_variant_name(spec.method, spec.settings) if spec else run.run_id,
+        "method": _mark(run, launch) + (short_variant_name(spec.method, spec.settings) if spec else run.run_id),
         "sparsity": spec.sparsity if spec else None,
         "seed": spec.seed if spec else None,
         "accuracy": run.test_accuracy,
@@ -72,6 +74,10 @@ def run_row(run: RunStatus) -> dict[str, Any]:
     }
 
 
+def _mark(run: RunStatus, launch: str) -> str:
+    return f"{LAUNCH_MARK} " if launch in run.launches else ""
+
+
 def groups(runs: Iterable[RunStatus]) -> list[list[RunStatus]]:
     """The runs that differ in nothing but the seed, together, in the order of the first of each."""
     grouped: dict[Any, list[RunStatus]] = {}
@@ -82,9 +88,9 @@ def groups(runs: Iterable[RunStatus]) -> list[list[RunStatus]]:
     return list(grouped.values())
 
 
-def group_row(runs: Sequence[RunStatus]) -> dict[str, Any]:
+def group_row(runs: Sequence[RunStatus], launch: str = "") -> dict[str, Any]:
     """Runs of one group: how many there are in which state, and mean and interval of those that are done."""
-    first = run_row(runs[0])
+    first = run_row(max(runs, key=lambda run: launch in run.launches), launch)
     done = [run.test_accuracy for run in runs if run.state == State.DONE and run.test_accuracy is not None]
     sizes = [run.size_mb for run in runs if run.state == State.DONE and run.size_mb is not None]
     counts = Counter(run.state for run in runs)

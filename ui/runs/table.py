@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,43 +13,54 @@ from core.i18n import t
 from core.labels import state_name, variant_name
 from core.runs.folder import State
 from core.runs.status import RunStatus
-from ui.runs.rows import Filter, group_row, groups, run_row
+from ui.runs.rows import LAUNCH_MARK, Filter, group_row, groups, run_row
 from ui.shared.components import method_column, toggle
 from ui.shared.url import read_choices, read_text, write_if_chosen
 
 MAX_ROWS = 14
 MAX_UNFILTERED = 8  # runs that need no filter
+SELECTED = "selected runs"
 # Pixels. What comes first fits a window of 400, and the mark of the state with it.
 SPARSITY_WIDTH, SEED_WIDTH, ACCURACY_WIDTH = 66, 46, 92
 
 
-def show_runs(runs: Sequence[RunStatus]) -> list[RunStatus]:
-    """The filter and the table of the runs that match it; those that are selected in it.
+def show_runs(runs: Sequence[RunStatus], launch: str) -> tuple[list[RunStatus], list[RunStatus]]:
+    """The filter and the table of the runs that match it, those that ``launch`` queued marked; these runs, and those that
+    are selected among them.
 
-    A selection is a list of rows: it holds for these runs in this order only, and goes when another is launched.
+    Streamlit knows a selection as a list of rows, of these runs in this order: a table in another order is another one to
+    it, which begins with the same runs selected.
     """
     run_filter, grouped = select_filter(runs) if len(runs) > MAX_UNFILTERED else (Filter(), False)
     shown = [run for run in runs if run_filter.matches(run)]
     if not shown:
         st.info(t("No run is like that: take something out of the filter."), icon=":material/filter_alt:")
-        return []
+        return [], []
     rows = groups(shown) if grouped else [[run] for run in shown]
     if len(shown) < len(runs):
         st.caption(t("{shown} of {n} runs", shown=len(shown), n=len(runs)))
+    if any(launch in run.launches for run in shown):
+        st.caption(t("{mark} marks the runs of the last launch.", mark=LAUNCH_MARK))
     ids = " ".join(run.run_id for run in shown)
-    table = pd.DataFrame([group_row(row) if grouped else run_row(row[0]) for row in rows])
+    before: Collection[str] = st.session_state.get(SELECTED, ())
+    table = pd.DataFrame([group_row(row, launch) if grouped else run_row(row[0], launch) for row in rows])
     digits = max((len(str(run.spec.seed)) for run in shown if run.spec), default=0)
     event = st.dataframe(
         table if grouped or table["phase"].notna().any() else table.drop(columns="phase"),
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
+        selection_default={
+            "selection": {"rows": [n for n, row in enumerate(rows) if all(run.run_id in before for run in row)]}
+        },
         key=f"runs table {hashlib.sha256(f'{grouped} {ids}'.encode()).hexdigest()[:16]}",
         height="content" if len(rows) <= MAX_ROWS else 35 * MAX_ROWS,
         placeholder="—",
         column_config={**column_config(digits), "method": method_column(set(table["method"]))},
     )
-    return [run for index in event.selection.rows if index < len(rows) for run in rows[index]]
+    selected = [run for index in event.selection.rows if index < len(rows) for run in rows[index]]
+    st.session_state[SELECTED] = {run.run_id for run in selected}
+    return shown, selected
 
 
 def select_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
@@ -61,7 +72,7 @@ def select_filter(runs: Sequence[RunStatus]) -> tuple[Filter, bool]:
     read_text("find")
     columns = st.columns([2, 2, 3, 2], vertical_alignment="bottom")
     text = columns[0].text_input(
-        t("Find"), key="find", placeholder=t("seed 42, width 8 …"), help=t("Words of a run's name or recipe.")
+        t("Find"), key="find", placeholder=t("seed 42, width 8 …"), help=t("Words and numbers of the table.")
     )
     selected_states = columns[1].multiselect(
         t("State"), states, key="state", format_func=lambda state: state_name(State(state)), placeholder=t("All")

@@ -33,6 +33,7 @@ from ui.shared.url_values import (
     parse_choice,
     parse_choices,
     parse_flag,
+    parse_list,
     parse_number,
     parse_text,
     to_texts,
@@ -100,9 +101,9 @@ def read_text(name: str) -> str:
     return _read(name, parse_text, lambda value: isinstance(value, str), "")
 
 
-def read_texts(name: str, default: Iterable[str] = ()) -> list[str]:
-    """Any texts: the page that uses them says which it accepts."""
-    return _read(name, parse_choices, lambda value: isinstance(value, list), list(default))
+def read_list(name: str, default: str) -> str:
+    """A list as it was typed, any text: the page that uses it says what it accepts."""
+    return _read(name, parse_list, lambda value: isinstance(value, str), default)
 
 
 def read_flag(name: str, default: bool) -> bool:

@@ -41,11 +41,16 @@ def parse_choice(texts: Texts, accepted: Collection[str]) -> str:
     return text
 
 
-def parse_choices(texts: Texts, accepted: Collection[str] | None = None) -> list[str]:
-    """All of ``texts``, each once; of None, any text is accepted."""
+def parse_list(texts: Texts) -> str:
+    """A list as it was typed; links of earlier versions have a text for each entry."""
+    return ", ".join(_checked(texts))
+
+
+def parse_choices(texts: Texts, accepted: Collection[str]) -> list[str]:
+    """All of ``texts``, each once."""
     chosen = [text for text in _checked(texts) if text]  # one empty text says that nothing is chosen
     for text in chosen:
-        if accepted is not None and text not in accepted:
+        if text not in accepted:
             raise InvalidValueError(text)
     return list(dict.fromkeys(chosen))
 
