@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import pandas as pd
 import streamlit as st
@@ -36,7 +36,7 @@ def show_pairwise(view: StudyView, shown: Mapping[str, Style], sparsity: float) 
     names = variant_names(view.runs, short_variant_name)
     heads = [f"{swatch(styles[variant])}\u00a0{names[variant]}" for variant in matrix]
     cells = [[_cell(row[column]) if column in row else "" for column in matrix] for row in matrix.values()]
-    height = MAX_HEIGHT if len(matrix) > MANY_VARIANTS + 1 else "content"
+    height: Literal["content"] | int = MAX_HEIGHT if len(matrix) > MANY_VARIANTS + 1 else "content"
     with st.container(key=KEY):
         st.html(_css())
         st.table(pd.DataFrame(cells, index=heads, columns=heads), border="horizontal", height=height)
@@ -56,7 +56,7 @@ def _css() -> str:
     """The heads of the rows stay at the left while a narrow window scrolls; Korean breaks between words."""
     light, dark = (st.get_option(f"theme.{theme}.backgroundColor") for theme in ("light", "dark"))
     return (
-        f"<style>.st-key-{KEY} :is(th, td) {{word-break: keep-all}}"
+        f"<style>.st-key-{KEY} :is(th, td) * {{word-break: keep-all}}"
         f".st-key-{KEY} tbody th {{position: sticky; left: 0; background: light-dark({light}, {dark})}}</style>"
     )
 
