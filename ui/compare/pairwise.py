@@ -56,7 +56,7 @@ def _css() -> str:
     """The heads of the rows stay at the left while a narrow window scrolls; Korean breaks between words."""
     light, dark = (st.get_option(f"theme.{theme}.backgroundColor") for theme in ("light", "dark"))
     return (
-        f"<style>.st-key-{KEY} :is(th, td) * {{word-break: keep-all}}"
+        f"<style>.st-key-{KEY} .stTable p {{word-break: keep-all}}"
         f".st-key-{KEY} tbody th {{position: sticky; left: 0; background: light-dark({light}, {dark})}}</style>"
     )
 
