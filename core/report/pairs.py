@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
 
 from core.i18n import N_, t
-from core.report.model import Table
+from core.report.model import Paragraph, Section, Table
+from core.report.statistics import shared_sparsity
 from core.report.tables import with_interval
-from core.results.paired import Pair, Verdict
+from core.results.paired import Pair, Verdict, pairwise
 
 VERDICTS: Mapping[Verdict, str] = {
     "ahead": N_("better"),
@@ -16,6 +19,11 @@ VERDICTS: Mapping[Verdict, str] = {
     "behind": N_("worse"),
     "unknown": N_("no interval, no claim"),
 }
+EXPLANATION = N_(
+    "By how many points of accuracy the row is ahead of the column: mean over the seeds that both have, ± half of its 95 "
+    "% interval. The verdict is that of the paired t tests of all pairs shown, their p corrected by Holm's method. Few "
+    "seeds find large differences only: what cannot be told apart need not be equal."
+)
 
 
 def pairwise_matrix(pairs: Sequence[Pair]) -> dict[str, dict[str, Pair]]:
@@ -25,6 +33,15 @@ def pairwise_matrix(pairs: Sequence[Pair]) -> dict[str, dict[str, Pair]]:
         matrix.setdefault(pair.first, {})[pair.second] = pair
         matrix.setdefault(pair.second, {})[pair.first] = pair.swapped()
     return matrix
+
+
+def pairwise_section(study: pd.DataFrame, summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Section]:
+    """The pairs at the highest sparsity that most variants share, unless none has an interval."""
+    sparsity = shared_sparsity(summary)
+    pairs = pairwise(study, summary["variant"].unique(), sparsity)
+    if any(pair.verdict != "unknown" for pair in pairs):
+        blocks = (Paragraph(t(EXPLANATION)), pairwise_table(pairs, names))
+        yield Section(t("Every pair at {sparsity:g}", sparsity=sparsity), 3, blocks)
 
 
 def pairwise_table(pairs: Sequence[Pair], names: Mapping[str, str]) -> Table:

@@ -82,6 +82,12 @@ def baseline_comparisons(study: pd.DataFrame, summary: pd.DataFrame) -> list[Bas
     ]
 
 
+def shared_sparsity(summary: pd.DataFrame) -> float:
+    """The highest of the sparsities at which most variants were run."""
+    variants = _pruned(summary).groupby("sparsity")["variant"].nunique()
+    return float(variants.index[variants == variants.max()].max())
+
+
 def missing_runs(study: pd.DataFrame) -> list[tuple[str, float, int]]:
     """Variant, sparsity and seed of each run that the full grid of these would have and the study has not."""
     pruned = study[study["method"] != DENSE]

@@ -11,7 +11,7 @@ import streamlit as st
 from core.charts.styles import Style, with_dense
 from core.i18n import t
 from core.labels import short_variant_name, variant_names
-from core.report.pairs import describe, pairwise_matrix
+from core.report.pairs import EXPLANATION, describe, pairwise_matrix
 from core.results.paired import Pair, Verdict
 from ui.compare.cards import swatch
 from ui.compare.study_view import MANY_VARIANTS, StudyView
@@ -40,13 +40,7 @@ def show_pairwise(view: StudyView, shown: Mapping[str, Style], sparsity: float) 
     with st.container(key=KEY):
         st.html(_css())
         st.table(pd.DataFrame(cells, index=heads, columns=heads), border="horizontal", height=height)
-    notes = [
-        t(
-            "By how many points of accuracy the row is ahead of the column: mean over the seeds that both have, ± half "
-            "of its 95 % interval. The verdict is that of the paired t tests of all pairs shown, their p corrected by "
-            "Holm's method. Few seeds find large differences only: what cannot be told apart need not be equal."
-        )
-    ]
+    notes = [t(EXPLANATION)]
     if missing := [names[variant] for variant in shown if variant not in matrix]:
         notes.append(t("Not run at this sparsity: {variants}.", variants=", ".join(missing)))
     st.caption(" ".join(notes))
