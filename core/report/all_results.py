@@ -18,9 +18,11 @@ from pydantic.json_schema import GenerateJsonSchema
 from core.report.provenance import Finished
 from core.report.study import Study
 from core.results.metrics import METRICS, derived_metrics
+from core.results.paired import pairwise
 from core.results.statistics import summarise
 from core.runs.record import EXACT, Amount, AtLeastOne, Count, Sparsity
 from core.runs.result import RunResult, TrainingSchedule
+from core.spec.methods import DENSE
 
 FORMAT = "prunescope-results-1"
 Texts = Annotated[tuple[str, ...], Field(json_schema_extra={"uniqueItems": True})]
@@ -69,6 +71,19 @@ class Configuration(_Exact):
     metrics: Annotated[Mapping[str, Mean], Field(json_schema_extra=lambda schema: schema.update(required=[*METRICS]))]
 
 
+class Comparison(_Exact):
+    """By how many points ``first`` is more accurate than ``second``, seed by seed, over the ``seeds`` that both have (dense
+    counts at every sparsity). ``p_holm``: of the paired t test, corrected by Holm's method for all pairs of the sparsity;
+    null for fewer than two such seeds."""
+
+    sparsity: Sparsity
+    first: str
+    second: str
+    seeds: Count
+    difference: Mean
+    p_holm: Annotated[float, Field(ge=0, le=1)] | None
+
+
 def _add_derived(schema: dict[str, Any]) -> None:
     number = {"anyOf": [{"type": "number"}, {"type": "null"}]}
     schema["properties"] |= dict.fromkeys(derived_metrics(), number)
@@ -91,6 +106,7 @@ class AllResults(_Exact):
     format: Literal["prunescope-results-1"]
     study: StudyRecord
     configurations: Annotated[tuple[Configuration, ...], Field(min_length=1)]
+    comparisons: tuple[Comparison, ...] = ()
     runs: Annotated[tuple[RunRecord, ...], Field(min_length=1)]
 
 
@@ -119,6 +135,7 @@ def all_results(study: Study) -> dict[str, Any]:
         "format": FORMAT,
         "study": _provenance(study),
         "configurations": list(_configurations(study.frame)),
+        "comparisons": list(_comparisons(study.frame)),
         "runs": [_run(run, rows[run.spec.run_id]) for run in study.runs],
     }
 
@@ -149,6 +166,20 @@ def _configurations(frame: pd.DataFrame) -> Iterable[dict[str, Any]]:
             "seeds": sorted(map(int, own["seed"])),
             "metrics": {name: {"mean": _or_none(row[name]), "ci95": _or_none(row[f"{name}_ci"])} for name in METRICS},
         }
+
+
+def _comparisons(frame: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    variants = summarise(frame)["variant"].unique()
+    for sparsity in sorted(frame.loc[frame["method"] != DENSE, "sparsity"].unique()):
+        for pair in pairwise(frame, variants, sparsity):
+            yield {
+                "sparsity": float(sparsity),
+                "first": pair.first,
+                "second": pair.second,
+                "seeds": pair.gap.n,
+                "difference": {"mean": _or_none(pair.gap.mean), "ci95": _or_none(pair.gap.half_width)},
+                "p_holm": _or_none(pair.p),
+            }
 
 
 def _run(run: Finished, row: pd.Series[Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from core.report.model import (
     fill,
     join,
 )
+from core.report.pairs import pairwise_section
 from core.report.protocol import (
     budget_limit,
     data_name,
@@ -210,6 +211,7 @@ def _findings(study: Study, summary: pd.DataFrame, names: Mapping[str, str]) -> 
     yield Section(t("Where accuracy breaks down"), 3, (_bullets(findings.breakdowns(summary, names)),))
     yield Section(t("Size and speed"), 3, (_bullets(findings.costs(summary, names, frame[noise_of("speedup")].max())),))
     yield Section(t("Against the baselines"), 3, (findings.baselines(frame, summary, names),))
+    yield from pairwise_section(frame, summary, names)
     dead = dead_layers(study.runs)
     if dead:
         yield Section(t("Layers that died"), 3, (_bullets(_dead(dead)),))
@@ -237,7 +239,7 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
     if summary["n"].max() > 1:
         yield t(
             "Intervals are Student-t intervals over at most {n} seeds and assume results that scatter normally. They "
-            "are not corrected for the number of comparisons.",
+            "are not corrected for the number of comparisons; the p-values of the pairs are.",
             n=summary["n"].max(),
         )
     missing = missing_runs(study)

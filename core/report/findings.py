@@ -11,6 +11,7 @@ import pandas as pd
 from core.i18n import N_, t
 from core.report import statistics
 from core.report.model import Block, Paragraph, Strong, Table, Text, fill, join
+from core.report.pairs import VERDICTS
 from core.report.provenance import Provenance
 from core.report.statistics import BREAK_POINTS, Breakdown, Ranking
 from core.report.tables import with_interval
@@ -22,12 +23,6 @@ _OTHERS = {
     "level": N_("It cannot be told apart from {others}."),
     "behind": N_("On the seeds that both have it is behind {others}."),
     "unknown": N_("Fewer than two common seeds, so no interval and no claim, beside {others}."),
-}
-_VERDICTS = {
-    "ahead": N_("better"),
-    "level": N_("cannot be told apart"),
-    "behind": N_("worse"),
-    "unknown": N_("no interval, no claim"),
 }
 
 
@@ -185,7 +180,7 @@ def baselines(study: pd.DataFrame, summary: pd.DataFrame, names: Mapping[str, st
             names[pair.baseline],
             f"{pair.sparsity:g}",
             with_interval(pair.gap.mean, pair.gap.half_width, signed=True),
-            t(_VERDICTS[pair.gap.verdict]),
+            t(VERDICTS[pair.gap.verdict]),
         )
         for pair in statistics.baseline_comparisons(study, summary)
     )

@@ -3,34 +3,14 @@ the numbers."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
-from core.results.statistics import half_width
+from core.results.paired import Gap, paired_difference
 from core.spec.methods import DENSE, METHODS
 
 BREAK_POINTS = 2.0  # a method "breaks down" where it loses more than this against dense
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """How many points more accurate one variant is than another: the mean over the ``n`` seeds that both have, and half
-    of its 95 % Student-t interval, NaN for fewer than two seeds."""
-
-    n: int
-    mean: float
-    half_width: float
-
-    @property
-    def verdict(self) -> Literal["ahead", "behind", "level", "unknown"]:
-        if math.isnan(self.half_width):
-            return "unknown"
-        if abs(self.mean) <= self.half_width:
-            return "level"
-        return "ahead" if self.mean > 0 else "behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +44,6 @@ class BaselineComparison:
     baseline: str
     sparsity: float
     gap: Gap
-
-
-def paired_difference(study: pd.DataFrame, first: str, second: str, sparsity: float) -> Gap:
-    """How much more accurate ``first`` is than ``second`` at ``sparsity``, seed by seed: what the seeds have in common
-    cancels."""
-    rows = study[study["sparsity"] == sparsity]
-    one, other = (rows[rows["variant"] == name].set_index("seed")["test_accuracy"] for name in (first, second))
-    gaps = (one - other).dropna()
-    n = len(gaps)
-    return Gap(n, float(gaps.mean()), float(half_width(gaps.std(), n)))
 
 
 def rankings(study: pd.DataFrame, summary: pd.DataFrame) -> list[Ranking]:
@@ -110,6 +80,12 @@ def baseline_comparisons(study: pd.DataFrame, summary: pd.DataFrame) -> list[Bas
         for name, baseline, other in rows
         if METHODS[method].has_to_beat(METHODS[name]) and sparsity == other
     ]
+
+
+def shared_sparsity(summary: pd.DataFrame) -> float:
+    """The highest of the sparsities at which most variants were run."""
+    variants = _pruned(summary).groupby("sparsity")["variant"].nunique()
+    return float(variants.index[variants == variants.max()].max())
 
 
 def missing_runs(study: pd.DataFrame) -> list[tuple[str, float, int]]:

@@ -15,6 +15,7 @@ from core.results.statistics import interpolate
 from core.runs.folder import State
 from ui.compare.cards import show_cards
 from ui.compare.notes import show_dead_layers, show_provenance, show_timing
+from ui.compare.pairwise import show_pairwise
 from ui.compare.recommendation import show_recommendation
 from ui.compare.study_view import MANY_VARIANTS, StudyView, load_study_view
 from ui.compare.table import show_table
@@ -69,6 +70,7 @@ def show_at_sparsity(view: StudyView, shown: Mapping[str, Style]) -> None:
     marked = interpolate(view.summary, sparsity)
     show_cards(view.summary, marked, shown, sparsity, accuracy_at(view.before, sparsity))
     show_charts(view, marked, shown, sparsity)
+    show_pairwise(view, shown, sparsity)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)

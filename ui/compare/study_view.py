@@ -17,12 +17,13 @@ from core.charts.styles import Style, assign_styles, select_variants
 from core.i18n import current_language
 from core.report import tables
 from core.results.frame import content_key, study_frame
+from core.results.paired import Pair, pairwise
 from core.results.pareto import Recommendation, recommend
 from core.results.sensitivity import mean_curves, sensitivity_frame
 from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.runs.polling import signature
-from core.spec.methods import METHODS, variant_label
+from core.spec.methods import DENSE, METHODS, variant_label
 
 MANY_VARIANTS = 8  # of more, only the main ones are shown until others are selected
 RUN = "run"  # the selection into which a click on a point puts the run
@@ -87,6 +88,14 @@ class StudyView:
             return recommend(runs, summary, cost, target)
 
         return _cached((*self.key, "recommend", cost, target, *shown), build)
+
+    def pairs(self, shown: Sequence[str], sparsity: float) -> tuple[Pair, ...]:
+        """Dense and the variants shown, as far as they were run at ``sparsity``, each beside each other."""
+
+        def build() -> tuple[Pair, ...]:
+            return pairwise(self.runs, [variant_label(DENSE, {}), *shown], sparsity)
+
+        return _cached((*self.key, "pairs", sparsity, *shown), build)
 
     def table(self, shown: Sequence[str]) -> pd.DataFrame:
         """The efficiency table of the variants shown and dense."""
