@@ -121,6 +121,7 @@ def _run(folder: RunFolder, lease: Lease) -> RunResult:
         update={
             "origin": Origin(**context.origin),
             "train_pictures": len(context.train_images),
+            "test_pictures": len(context.data.test),
             "wall_seconds": round(attempt.earlier_seconds + time.monotonic() - began, 2),
             "environment": Environment(**surroundings),
         }

@@ -10,6 +10,7 @@ from operator import attrgetter
 
 import pandas as pd
 
+from core.results.chance import is_at_chance
 from core.results.metrics import METRICS, measured_metrics
 from core.results.row_cache import CachedRows, Row, load_rows, save_rows
 from core.runs.atomic_io import modified
@@ -37,6 +38,7 @@ NOTES = (
     "train_seconds",
     "finished",  # UTC, ISO 8601
     "dead_layers",  # names of the layers that lost all their weights, a space between
+    "at_chance",  # whether the network does no better than guessing
 )
 # From which names in the reader's language are made; not for files.
 OBJECTS = (
@@ -124,7 +126,7 @@ def _frame(rows: list[Row]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=[*columns(), *OBJECTS])
     frame["settings"] = pd.Series([tuple(map(tuple, row["settings"])) for row in rows], dtype=object)
     frame["recipe_spec"] = frame["recipe"].map(recipes)
-    return frame.astype(dict.fromkeys((*measured_metrics(), "sparsity"), float))
+    return frame.astype({**dict.fromkeys((*measured_metrics(), "sparsity"), float), "at_chance": bool})
 
 
 def _row(folder: RunFolder) -> Row | None:
@@ -143,6 +145,7 @@ def _row(folder: RunFolder) -> Row | None:
         "train_seconds": result.train_seconds,
         "finished": finished.isoformat(timespec="seconds"),
         "dead_layers": " ".join(result.dead_layers),
+        "at_chance": is_at_chance(result, spec.recipe.data),
         "settings": spec.settings,
         "recipe_spec": asdict(spec.recipe),
     }

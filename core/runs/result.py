@@ -148,6 +148,7 @@ class RunResult(Record):
     train_steps: str | None = None
     origin: Origin = Origin()
     train_pictures: AtLeastOne | None = None
+    test_pictures: AtLeastOne | None = None
     wall_seconds: Positive | None = None
     environment: Environment = Environment()
 

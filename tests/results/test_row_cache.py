@@ -114,7 +114,7 @@ def test_only_the_code_that_makes_rows_decides_on_the_version(monkeypatch, tmp_p
     assert before == row_cache._version()
     (tmp_path / "runs" / "trash.py").write_text("changed")
     assert row_cache._version.__wrapped__() == before
-    (tmp_path / "results" / "metrics.py").write_text("changed")
+    (tmp_path / "results" / "frame.py").write_text("changed")
     assert row_cache._version.__wrapped__() != before
 
 
