@@ -85,7 +85,7 @@ def _chance_note(dead: int, n: int) -> Iterator[str]:
     if dead == n:
         yield t("It is at chance level.")
     elif dead:
-        yield t("Of its {n} runs {dead} are at chance level.", n=n, dead=dead)
+        yield t("Runs at chance level: {dead} of {n}.", dead=dead, n=n)
 
 
 def at_chance(summary: pd.DataFrame, names: Mapping[str, str]) -> tuple[Block, ...]:

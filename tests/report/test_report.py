@@ -180,7 +180,7 @@ def test_networks_at_chance_level_are_named_wherever_they_stand(tmp_path):
     assert re.search(r"The smallest file has .* points\. It is at chance level\.", text)
     assert "† At chance level" in text
     assert sum(" † |" in line for line in text.splitlines()) == 2
-    assert "Of its 2 runs 1 are at chance level." in section(text, "Which method is most accurate")
+    assert "Runs at chance level: 1 of 2." in section(text, "Which method is most accurate")
     assert "chance level" not in tell(fabricate(tmp_path / "alive", grid({("magnitude", 0.5): (89.0, 89.1, 89.2)})))
 
 
