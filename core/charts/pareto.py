@@ -9,11 +9,19 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from core.charts.encodings import TOOLTIP_FIELDS, flat_axis, run_tooltip, variant_tooltip
+from core.charts.encodings import (
+    TOOLTIP_FIELDS,
+    at_chance_labels,
+    flat_axis,
+    run_notes,
+    run_tooltip,
+    variant_tooltip,
+)
 from core.charts.styles import Style, color_and_shape, localized_styles, localized_variants, select_variants, with_dense
 from core.charts.tradeoff import ACCURACY, SIZE, Panel, draws_every_run, with_selection
 from core.i18n import t
 from core.results.pareto import pareto_front
+from core.results.statistics import segments
 
 TARGET, CHOICE = "target", "choice"  # data sets of with_recommendation()
 _GRAY = "#808080"
@@ -29,9 +37,9 @@ def pareto_chart(
     select: str | None = None,
     legend: alt.Legend | None = None,
 ) -> alt.LayerChart:
-    """The means over seeds with their intervals, a thin line through those of each variant, and a dashed one along the
-    front, whose sparsities are written beside it. ``runs``: every one as a small point, which a click puts into the
-    selection called ``select``."""
+    """The means over seeds with their intervals, a thin line through those of each variant, interrupted as segments() says,
+    and a dashed one in steps along the front, whose sparsities are written beside it. ``runs``: every one as a small
+    point, which a click puts into the selection called ``select``."""
     means = localized_variants(select_variants(summary, styles), styles).dropna(subset=[cost.metric, "test_accuracy"])
     fields = ["variant", "sparsity", cost.metric, "test_accuracy"]
     half = means["test_accuracy_ci"]
@@ -54,20 +62,25 @@ def pareto_chart(
         alt.Tooltip(f"{cost.metric}:Q", title=t(cost.title), format=".3~g"),
     ]
     on_front = pareto_front(means, cost.metric)[fields]
-    front, base = alt.Chart(on_front), alt.Chart(points)
+    lines, base = alt.Chart(segments(means)[[*fields, "segment"]]), alt.Chart(points)
+    # In steps: between two measured networks there is none that is more accurate than the cheaper one.
+    front = alt.Chart(on_front).mark_line(
+        color=_GRAY, strokeDash=[4, 3], strokeWidth=1.5, interpolate="step-after", tooltip=None
+    )
     layers = [
-        base.mark_line(strokeWidth=1.25, opacity=0.4, tooltip=None).encode(x, y, color, alt.Order("sparsity:Q")),
-        front.mark_line(color=_GRAY, strokeDash=[4, 3], strokeWidth=1.5, tooltip=None).encode(
-            x, y, alt.Order(f"{cost.metric}:Q")
+        lines.mark_line(strokeWidth=1.25, opacity=0.4, tooltip=None).encode(
+            x, y, color, alt.Detail("segment:N"), alt.Order("sparsity:Q")
         ),
+        front.encode(x, y, alt.Order(f"{cost.metric}:Q")),
+        *at_chance_labels(means[[*fields, "at_chance"]], x, y),
     ]
     if half.notna().any():
         intervals = base.mark_rule(opacity=0.55, tooltip=None)
         layers.append(intervals.encode(x, alt.Y("low:Q"), alt.Y2("high"), color))
     if runs is not None and draws_every_run(runs, styles):
         runs = localized_variants(select_variants(runs, styles), styles)
-        columns = dict.fromkeys(["run_id", "variant", cost.metric, *TOOLTIP_FIELDS])
-        seeds = alt.Chart(runs[list(columns)]).encode(x, y, color, shape, tooltip=run_tooltip())
+        columns = dict.fromkeys(["run_id", "variant", cost.metric, *TOOLTIP_FIELDS, "note"])
+        seeds = alt.Chart(run_notes(runs)[list(columns)]).encode(x, y, color, shape, tooltip=run_tooltip(runs))
         seeds = seeds.mark_point(size=26, opacity=0.55, cursor="pointer" if select else "default")
         layers.append(with_selection(seeds, select))
     layers += [

@@ -9,7 +9,15 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from core.charts.encodings import TOOLTIP_FIELDS, flat_axis, range_tooltip, run_tooltip, variant_tooltip
+from core.charts.encodings import (
+    TOOLTIP_FIELDS,
+    at_chance_labels,
+    flat_axis,
+    range_tooltip,
+    run_notes,
+    run_tooltip,
+    variant_tooltip,
+)
 from core.charts.styles import (
     DENSE_STYLE,
     Style,
@@ -21,12 +29,14 @@ from core.charts.styles import (
 )
 from core.i18n import N_, t
 from core.results.metrics import METRICS
+from core.results.statistics import segments
 from core.spec.methods import DENSE
 
 _SPREAD = 0.016  # over which the seeds of all methods at one sparsity are laid side by side
 
 
 BEFORE_DASH = (3, 3)  # of the lines that show accuracy before fine-tuning
+_SEGMENT = alt.Detail("segment:N")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +97,24 @@ def tradeoff_chart(
     height: int = 300,
     select: str | None = None,
 ) -> alt.LayerChart:
-    """One metric against ``axis``: every seed as a point, a line through the means that starts at dense, and the 95 %
-    interval of the means as a band where there is one. ``styles`` names the variants to show. ``before``: the accuracy
+    """One metric against ``axis``: every seed as a point, a line through the means, interrupted as segments() says, and the
+    95 % interval of the means as a band where there is one. ``styles`` names the variants to show. ``before``: the accuracy
     before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that; only against
     sparsity. ``select``: the selection into which a click on a point puts its run_id."""
     study, summary = (localized_variants(select_variants(rows, styles), styles) for rows in (study, summary))
-    encode, intervals = _Encoding(styles, axis, legend), _intervals(panel, summary, axis)
+    encode, means = _Encoding(styles, axis, legend), _means(panel, summary, axis)
     layers = [
-        *_bands(intervals, encode),
+        *_bands(means, encode),
         _dense_rule(panel, summary),
-        alt.Chart(_lines(panel, summary, axis))
+        alt.Chart(segments(means.dropna(subset=["mean", axis.column])))
         .mark_line(strokeWidth=2.25, tooltip=None)
-        .encode(encode.x(axis.column), encode.y(panel), encode.color, encode.dash, alt.Order("sparsity:Q")),
+        .encode(encode.x(axis.column), encode.y(panel), encode.color, encode.dash, _SEGMENT, alt.Order("sparsity:Q")),
+        *at_chance_labels(means, encode.x(axis.column), encode.y(panel)),
         *_seeds(panel, study, styles, encode, select),
     ]
     if before is not None and axis == SPARSITY:
         curves = localized_variants(before[before["variant"].isin(list(styles))], styles)
-        layers.insert(0, _before(curves, _domain(panel, study, intervals), encode))
+        layers.insert(0, _before(curves, _domain(panel, study, means), encode))
     return alt.LayerChart(layer=layers, height=height, padding={"left": 0, "top": 4, "right": 6, "bottom": 6})
 
 
@@ -136,31 +147,23 @@ class _Encoding:
         return {"x": self.x(column), "y": alt.Y("low:Q"), "y2": alt.Y2("high"), "color": self.color}
 
 
-def _lines(panel: Panel, summary: pd.DataFrame, axis: Axis) -> pd.DataFrame:
-    """The means of each variant, from the dense mean on."""
-    columns = list(dict.fromkeys(["variant", "sparsity", axis.column, panel.metric]))
-    is_dense = summary["method"] == DENSE
-    dense, pruned = summary.loc[is_dense, columns], summary.loc[~is_dense, columns]
-    starts = [dense.assign(variant=variant) for variant in pruned["variant"].unique()]
-    lines = pd.concat([*starts, pruned]).drop_duplicates(["variant", "sparsity"], keep="last")
-    return lines.rename(columns={panel.metric: "mean"})
-
-
-def _intervals(panel: Panel, summary: pd.DataFrame, axis: Axis) -> pd.DataFrame:
-    """The ends of the means' intervals, dense included, cut to what is possible; NaN where there is none."""
+def _means(panel: Panel, summary: pd.DataFrame, axis: Axis) -> pd.DataFrame:
+    """The means, dense included, and the ends of their intervals, cut to what is possible; NaN where there is none."""
     mean, half = summary[panel.metric], summary[f"{panel.metric}_ci"]
     ends = {"low": (mean - half).clip(lower=0), "high": (mean + half).clip(upper=panel.highest)}
-    return summary[list(dict.fromkeys(["variant", "sparsity", axis.column]))].assign(**ends)
+    columns = dict.fromkeys(["method", "variant", "sparsity", axis.column, "at_chance"])
+    return summary[list(columns)].assign(mean=mean, **ends)
 
 
-def _bands(intervals: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
+def _bands(means: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
     """The intervals as bands, and as bars so that a single one shows too; nothing where no mean has one."""
-    if intervals["low"].isna().all():
+    known = means.dropna(subset=["low", encode.axis.column])
+    if known.empty:
         return []
-    base = alt.Chart(intervals).encode(**encode.interval(encode.axis.column))
+    channels = encode.interval(encode.axis.column)
     return [
-        base.mark_area(opacity=0.16, strokeWidth=0, tooltip=None),
-        base.mark_rule(opacity=0.5, tooltip=None),
+        alt.Chart(segments(known)).mark_area(opacity=0.16, strokeWidth=0, tooltip=None).encode(_SEGMENT, **channels),
+        alt.Chart(known).mark_rule(opacity=0.5, tooltip=None).encode(**channels),
     ]
 
 
@@ -183,9 +186,9 @@ def _before(curves: pd.DataFrame, domain: tuple[float, float], encode: _Encoding
     return chart
 
 
-def _domain(panel: Panel, study: pd.DataFrame, intervals: pd.DataFrame) -> tuple[float, float]:
+def _domain(panel: Panel, study: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:
     """The range of all that is measured of the variants shown, with some padding below."""
-    values = pd.concat([study[panel.metric], intervals["low"], intervals["high"]])
+    values = pd.concat([study[panel.metric], means["low"], means["high"]])
     low, high = float(values.min()), float(values.max())
     return max(0.0, low - max(5.0, 0.3 * (high - low))), min(panel.highest, high + 0.5)
 
@@ -206,8 +209,8 @@ def _seeds(
     """Every run as a point; of too many to be told apart, the mean as a point and the range of the runs as a line."""
     column, ranges = encode.axis.column, []
     if len(study) <= MAX_POINTS:
-        tooltip = run_tooltip()
-        points = study[["run_id", "variant", *TOOLTIP_FIELDS]].assign(x=study[column], mean=study[panel.metric])
+        tooltip, noted = run_tooltip(study), run_notes(study)
+        points = noted[["run_id", "variant", *TOOLTIP_FIELDS, "note"]].assign(x=study[column], mean=study[panel.metric])
     else:
         tooltip, select, metric = range_tooltip(), None, panel.metric
         groups = study.assign(x=study[column]).groupby(["variant", "sparsity"], sort=False)

@@ -20,16 +20,16 @@ from core.runs.status import Statuses
 from core.spec.errors import InputError
 from core.spec.grid import study_runs, with_dense
 from core.spec.methods import find_method
-from core.spec.presets import SEEDS, SPARSITIES
+from core.spec.presets import PROPOSED_SPARSITIES, SEEDS, SPARSITIES
 from core.spec.spec import Recipe, RunSpec
 
 RECONCILE_SECONDS = 30.0
-QUICK_SPARSITIES, QUICK_SEEDS = (0.5, 0.9), (42,)
+QUICK_SEEDS = (42,)
 
 
 def study(options: argparse.Namespace) -> int:
     """Run a whole study on the cluster, wait for it, and write its tables, figures and reports."""
-    sparsities = options.sparsities or (QUICK_SPARSITIES if options.quick else SPARSITIES)
+    sparsities = options.sparsities or (PROPOSED_SPARSITIES if options.quick else SPARSITIES)
     seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
     methods = [find_method(name).name for name in options.methods]
     specs = study_runs(read_recipe(options), methods, sparsities, seeds, read_settings(options.set, methods))

@@ -43,7 +43,7 @@ from core.report.provenance import Provenance
 from core.report.references import references
 from core.report.statistics import missing_runs
 from core.report.study import Study, dead_layers
-from core.report.tables import compact_table, efficiency_table
+from core.report.tables import AT_CHANCE, compact_table, efficiency_table
 from core.results.speed import noise_of
 from core.results.statistics import summarise
 from core.spec.methods import DENSE, METHODS
@@ -189,7 +189,10 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
 def _results(
     study: pd.DataFrame, names: Mapping[str, str], figures: Mapping[str, str], files: Sequence[str]
 ) -> Iterator[Block]:
-    yield localized_table(efficiency_table(study), names)
+    table = efficiency_table(study)
+    yield localized_table(table, names)
+    if table["at_chance"].any():
+        yield Paragraph(t(AT_CHANCE))
     if files:
         yield FileLinks(t("The table and the records behind it: {files}."), tuple(files))
     for name, file in figures.items():
@@ -212,6 +215,8 @@ def _findings(study: Study, summary: pd.DataFrame, names: Mapping[str, str]) -> 
     yield Section(t("Size and speed"), 3, (_bullets(findings.costs(summary, names, frame[noise_of("speedup")].max())),))
     yield Section(t("Against the baselines"), 3, (findings.baselines(frame, summary, names),))
     yield from pairwise_section(frame, summary, names)
+    if summary["at_chance"].any():
+        yield Section(t("Networks at chance level"), 3, findings.at_chance(summary, names))
     dead = dead_layers(study.runs)
     if dead:
         yield Section(t("Layers that died"), 3, (_bullets(_dead(dead)),))

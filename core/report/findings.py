@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.i18n import N_, t
 from core.report import statistics
-from core.report.model import Block, Paragraph, Strong, Table, Text, fill, join
+from core.report.model import Block, Bullet, BulletList, Paragraph, Strong, Table, Text, fill, join
 from core.report.pairs import VERDICTS
 from core.report.provenance import Provenance
 from core.report.statistics import BREAK_POINTS, Breakdown, Ranking
@@ -66,13 +66,44 @@ def highlights(
 
 
 def _highlight(sentence: str, row: pd.Series, names: Mapping[str, str]) -> str:
-    return sentence.format(
+    text = sentence.format(
         variant=names[row["variant"]],
         sparsity=f"{row['sparsity']:g}",
         size=f"{row['model_size_mb']:.3f}",
         speedup=with_interval(row["speedup"], row["speedup_ci"]),
         change=with_interval(row["accuracy_change"], row["accuracy_change_ci"], signed=True),
     )
+    return " ".join((text, *_chance_note(int(row["at_chance"]), row["n"])))
+
+
+def _chance_note(dead: int, n: int) -> Iterator[str]:
+    """A warning if ``dead`` of ``n`` runs are at chance level."""
+    if dead == n:
+        yield t("It is at chance level.")
+    elif dead:
+        yield t("Runs at chance level: {dead} of {n}.", dead=dead, n=n)
+
+
+def at_chance(summary: pd.DataFrame, names: Mapping[str, str]) -> tuple[Block, ...]:
+    """The networks at chance level, and what that is."""
+    explanation = t(
+        "Their accuracy does not exceed that of guessing by three standard errors, or they are right on one class alone. "
+        "Their sizes and speeds are those of networks that do not work."
+    )
+    bullets = (
+        Bullet(
+            fill(
+                t("{variant} at sparsity {sparsity:g}: accuracy {accuracy} %; runs at chance level: {dead} of {n}."),
+                variant=Strong(names[row["variant"]]),
+                sparsity=row["sparsity"],
+                accuracy=with_interval(row["test_accuracy"], row["test_accuracy_ci"]),
+                dead=row["at_chance"],
+                n=row["n"],
+            )
+        )
+        for _, row in summary[summary["at_chance"] > 0].iterrows()
+    )
+    return Paragraph(explanation), BulletList(tuple(bullets))
 
 
 def rankings(study: pd.DataFrame, summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Text]:
@@ -90,6 +121,7 @@ def _ranking(ranking: Ranking, names: Mapping[str, str]) -> Iterator[Text]:
         leader=Strong(names[ranking.leader]),
         accuracy=ranking.accuracy,
     )
+    yield from _chance_note(ranking.at_chance, ranking.n)
     if not ranking.gaps:
         yield t("No other method was run at this sparsity.")
     for verdict, sentence in _OTHERS.items():

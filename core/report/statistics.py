@@ -15,13 +15,14 @@ BREAK_POINTS = 2.0  # a method "breaks down" where it loses more than this again
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The variant with the highest mean accuracy (percent, over ``n`` seeds) at a sparsity, and its gap to each of the
-    others there."""
+    """The variant with the highest mean accuracy (percent, over ``n`` seeds, ``at_chance`` of them at chance level) at a
+    sparsity, and its gap to each of the others there."""
 
     sparsity: float
     leader: str
     n: int
     accuracy: float
+    at_chance: int
     gaps: tuple[tuple[str, Gap], ...]
 
 
@@ -55,7 +56,8 @@ def rankings(study: pd.DataFrame, summary: pd.DataFrame) -> list[Ranking]:
         leader, *others = ranked["variant"]
         gaps = tuple((other, paired_difference(study, leader, other, sparsity)) for other in others)
         top = ranked.iloc[0]
-        rankings.append(Ranking(sparsity, leader, int(top["n"]), float(top["test_accuracy"]), gaps))
+        n, dead = int(top["n"]), int(top["at_chance"])
+        rankings.append(Ranking(sparsity, leader, n, float(top["test_accuracy"]), dead, gaps))
     return rankings
 
 

@@ -28,20 +28,30 @@ _PRINTED: Mapping[str, tuple[str, int]] = {
     N_("Speed-up"): ("speedup_batch1", 2),
     N_("Speed-up, large batch"): ("speedup_large_batch", 2),
 }
+AT_CHANCE = N_("† At chance level: at least one of the runs does no better than guessing.")
 _HEAD = (N_("Method"), N_("Sparsity"), N_("Number of seeds"), *_PRINTED)
 # A spreadsheet takes a cell that starts with one of these for a formula (the last four are the wide forms).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _LATEX = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "—": "---"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "—": "---",
+        "†": r"$^\dagger$",
+    }
 )
 
 
 def efficiency_table(study: pd.DataFrame) -> pd.DataFrame:
     """One row for each method variant and requested sparsity, dense first: means over seeds, and ``<name>_ci95``, half of
-    the 95 % interval, NaN for a single seed. The change is that against the dense runs of the same seeds."""
+    the 95 % interval, NaN for a single seed. The change is that against the dense runs of the same seeds. ``at_chance``:
+    how many of the seeds are at chance level."""
     summary = summarise(study)
     columns = {"method": summary["variant"], "sparsity": summary["sparsity"], "seeds": summary["n"]}
+    columns["at_chance"] = summary["at_chance"]
     for metric in table_metrics():
         columns[metric.column] = summary[metric.name] / metric.unit
         if metric.interval:
@@ -73,7 +83,8 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 def to_markdown(table: pd.DataFrame) -> str:
     """The efficiency table as a Markdown table of the columns that matter most."""
-    return render_block(compact_table(table))
+    footnote = f"\n\n{AT_CHANCE}\n" if table["at_chance"].any() else ""
+    return render_block(compact_table(table)) + footnote
 
 
 def to_latex(table: pd.DataFrame) -> str:
@@ -98,7 +109,8 @@ def _cell(row: pd.Series[Any], metric: Metric, digits: int) -> str:
     half_width = row[metric.interval.column] if metric.interval else math.nan
     if metric.name in LATENCY_OF and half_width == 0:  # the same operations: 1 by construction
         half_width = math.nan
-    return with_interval(row[metric.column], half_width, digits, signed=metric.signed)
+    text = with_interval(row[metric.column], half_width, digits, signed=metric.signed)
+    return f"{text} †" if metric.name == "test_accuracy" and row["at_chance"] else text
 
 
 def _text(value: float, form: str) -> str:

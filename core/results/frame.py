@@ -10,6 +10,7 @@ from operator import attrgetter
 
 import pandas as pd
 
+from core.results.chance import is_at_chance
 from core.results.metrics import METRICS, measured_metrics
 from core.results.row_cache import CachedRows, Row, load_rows, save_rows
 from core.results.speed import HALF_WIDTHS, LATENCY_OF, half_width_of, with_latencies, with_speed
@@ -41,6 +42,7 @@ NOTES = (
     "finished",  # UTC, ISO 8601
     "shape",  # digest of the layers' shapes: networks of one shape execute the same operations
     "dead_layers",  # names of the layers that lost all their weights, a space between
+    "at_chance",  # whether the network does no better than guessing
 )
 # From which names in the reader's language are made; not for files.
 OBJECTS = (
@@ -132,8 +134,8 @@ def _frame(rows: list[Row], latencies: Mapping[str, Latencies]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=[*columns(), *OBJECTS, *HALF_WIDTHS])
     frame["settings"] = pd.Series([tuple(map(tuple, row["settings"])) for row in rows], dtype=object)
     frame["recipe_spec"] = frame["recipe"].map(recipes)
-    frame = frame.astype(dict.fromkeys((*measured_metrics(), "sparsity", *HALF_WIDTHS), float))
-    return with_speed(frame, latencies)
+    numbers = dict.fromkeys((*measured_metrics(), "sparsity", *HALF_WIDTHS), float)
+    return with_speed(frame.astype({**numbers, "at_chance": bool}), latencies)
 
 
 def _half_width(result: RunResult, name: str) -> float | None:
@@ -159,6 +161,7 @@ def _row(folder: RunFolder) -> Row | None:
         "finished": finished.isoformat(timespec="seconds"),
         "shape": result.shape,
         "dead_layers": " ".join(result.dead_layers),
+        "at_chance": is_at_chance(result, spec.recipe.data),
         "settings": spec.settings,
         "recipe_spec": asdict(spec.recipe),
     }

@@ -25,6 +25,7 @@ NAME = "results.json"
 _CORE = Path(__file__).resolve().parents[1]
 # What a row depends on beside the record itself.
 MADE_BY = (
+    "results/chance.py",
     "results/frame.py",
     "runs/record.py",
     "runs/result.py",

@@ -1,4 +1,8 @@
-"""Means and intervals over seeds, and values between the measured sparsities."""
+"""Means and intervals over seeds, and values between the measured sparsities.
+
+A value is interpolated, and a line drawn, only between neighbours that are close: pruned points at most MAX_GAP apart, and
+the dense network and a pruned point of at most MAX_GAP_TO_DENSE. Accuracy falls off a cliff somewhere, and a longer line
+would say where without a measurement."""
 
 from __future__ import annotations
 
@@ -12,11 +16,14 @@ from core.results.metrics import METRICS
 from core.results.speed import LATENCY_OF, half_width_of
 from core.spec.methods import DENSE, METHODS
 
+MAX_GAP, MAX_GAP_TO_DENSE = 0.25, 0.3  # in sparsity
+_ROUNDING = 1e-9  # 0.55 - 0.3 is a little more than 0.25
+
 
 def summarise(study: pd.DataFrame) -> pd.DataFrame:
     """One row for each method variant and requested sparsity, dense first, then in the registry's order. ``n``: the number
-    of seeds; each metric has its mean and ``<metric>_ci``, half of the 95 % Student-t interval of that mean, NaN where
-    fewer than two seeds have a value."""
+    of seeds, ``at_chance`` of which are at chance level; each metric has its mean and ``<metric>_ci``, half of the 95 %
+    Student-t interval of that mean, NaN where fewer than two seeds have a value."""
     groups = study.groupby(["method", "variant", "sparsity"], sort=False)
     values = groups[list(METRICS)]
     std = values.std()
@@ -26,6 +33,7 @@ def summarise(study: pd.DataFrame) -> pd.DataFrame:
         own = groups[half_width_of(name)].mean()
         summary[f"{name}_ci"] = np.fmax(summary[f"{name}_ci"], own)
     summary.insert(0, "n", groups.size())
+    summary.insert(1, "at_chance", groups["at_chance"].sum())
     summary = summary.reset_index()
     settings = study.drop_duplicates("variant").set_index("variant")["settings"]
     summary.insert(2, "settings", summary["variant"].map(settings))
@@ -38,9 +46,9 @@ def summarise(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
-    """The means of each pruned variant at ``sparsity``: one row a variant whose measured range reaches there. ``measured``:
-    whether runs at exactly this sparsity are behind the row; else it lies on the line between the neighbours ``below`` and
-    ``above``, and ``n`` is 0. Dense counts as every variant's value at 0."""
+    """The means of each pruned variant at ``sparsity``: one row a variant that was measured there or has close neighbours.
+    ``measured``: whether runs at exactly this sparsity are behind the row; else it lies on the line between the neighbours
+    ``below`` and ``above``, ``n`` is 0, and ``at_chance`` counts their runs. Dense is every variant's value at 0."""
     x = summary["sparsity"].to_numpy()
     dense = np.flatnonzero(summary["method"] == DENSE)[:1]
     pruned = np.flatnonzero(summary["method"] != DENSE)
@@ -56,6 +64,8 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
     n = summary["n"].to_numpy()[low]
     columns: dict[str, Any] = {name: summary[name].to_numpy()[first] for name in ("method", "variant", "settings")}
     columns |= {"sparsity": sparsity, "n": np.where(measured, n, 0), "measured": measured}
+    at_chance = summary["at_chance"].to_numpy()
+    columns["at_chance"] = np.where(measured, at_chance[low], at_chance[low] + at_chance[high])
     columns |= {name: np.where(measured, sparsity, x[side]) for name, side in (("below", low), ("above", high))}
     for name in METRICS:
         values = summary[name].to_numpy()
@@ -65,7 +75,8 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
 
 
 def _neighbours(x: NDArray[Any], rows: NDArray[Any], dense: NDArray[Any], sparsity: float) -> tuple[int, int] | None:
-    """The rows of a variant right below and right above ``sparsity``, twice the same if one is there; None outside."""
+    """The rows of a variant right below and right above ``sparsity``, twice the same if one is there; None where there is
+    none on one side, and where they are too far apart."""
     own_zero = (x[rows] == 0).any()
     points = rows if own_zero else np.concatenate([dense, rows])
     points = points[np.argsort(x[points], kind="stable")]
@@ -73,7 +84,34 @@ def _neighbours(x: NDArray[Any], rows: NDArray[Any], dense: NDArray[Any], sparsi
     if abs(x[nearest] - sparsity) < 1e-9:
         return int(nearest), int(nearest)
     right = int(np.searchsorted(x[points], sparsity))
-    return (int(points[right - 1]), int(points[right])) if 0 < right < len(points) else None
+    if not 0 < right < len(points):
+        return None
+    low, high = points[right - 1 : right + 1]
+    return (int(low), int(high)) if _close(x[high] - x[low], low in dense) else None
+
+
+def _close(gap: ArrayLike, from_dense: ArrayLike) -> NDArray[np.bool_]:
+    """Whether two neighbours that are ``gap`` apart may be joined; ``from_dense``: the lower one is the dense network."""
+    return np.asarray(np.asarray(gap) <= np.where(from_dense, MAX_GAP_TO_DENSE, MAX_GAP) + _ROUNDING)
+
+
+def segments(summary: pd.DataFrame) -> pd.DataFrame:
+    """The means along which a line may be drawn, each variant's in the order of sparsity: ``segment`` tells the lines apart,
+    and each has two points at least. The dense network is the start of those lines that reach it, under their variant."""
+    is_dense = summary["method"] == DENSE
+    dense, pruned = summary[is_dense], summary[~is_dense]
+    untouched = pruned.loc[pruned["sparsity"] == 0, "variant"].unique()
+    starts = [dense.assign(variant=variant) for variant in pruned["variant"].unique() if variant not in untouched]
+    points = pd.concat([*starts, pruned]).sort_values(["variant", "sparsity"], ignore_index=True)
+    gaps = points.groupby("variant")["sparsity"].diff()
+    points["segment"] = (~_close(gaps, points["method"].shift() == DENSE)).cumsum()
+    return points[points["segment"].duplicated(keep=False)]
+
+
+def nearest(summary: pd.DataFrame, variant: str, sparsity: float) -> pd.DataFrame:
+    """The measured points of ``variant`` right below and right above ``sparsity``, as far as there are any."""
+    points = summary[summary["variant"] == variant].sort_values("sparsity")
+    return pd.concat([points[points["sparsity"] <= sparsity].tail(1), points[points["sparsity"] > sparsity].head(1)])
 
 
 def _between(name: str, low: NDArray[Any], high: NDArray[Any], share: NDArray[Any]) -> NDArray[np.float64]:

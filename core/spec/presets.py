@@ -14,6 +14,7 @@ from core.spec.spec import FOLDER_PREFIX, Recipe, Schedule, check_data_name
 from core.spec.validate import check_choice
 
 SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.95)
+PROPOSED_SPARSITIES = (0.5, 0.7, 0.9)  # of a first study: few, and close enough for a line from each to the next
 SEEDS = (42, 123, 456)
 
 

@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from core.charts.pareto import pareto_chart
 from core.charts.slider import slider_data, with_slider
 from core.charts.styles import assign_styles
 from core.charts.tradeoff import ACCURACY, BATCH_LATENCY, LATENCY, MACS, RATIO, SIZE, draws_every_run, tradeoff_chart
@@ -25,8 +26,8 @@ RECIPE = build_recipe("demo")
 def study(tmp_path):
     home = Home(tmp_path).prepare()
     specs = [
-        *study_runs(RECIPE, ["magnitude", "structured"], [0.0, 0.5, 0.9], [1, 2, 3]),
-        *study_runs(RECIPE, ["structured"], [0.5, 0.9], [1], {"structured": {"allocation": "global"}}),
+        *study_runs(RECIPE, ["magnitude", "structured"], [0.0, 0.5, 0.7, 0.9], [1, 2, 3]),
+        *study_runs(RECIPE, ["structured"], [0.5, 0.7, 0.9], [1], {"structured": {"allocation": "global"}}),
     ]
     for spec in specs:
         write_result(home, spec)
@@ -63,23 +64,48 @@ def test_every_seed_is_a_point_with_its_numbers(study):
     assert (data["x"] - data["sparsity"]).abs().max() < 0.01
 
 
-def test_lines_go_through_the_means_and_start_at_dense(study):
+def test_lines_go_through_the_means_from_dense_on_and_stop_where_the_next_point_is_too_far(study):
     summary = summarise(study)
     (line,) = [data for mark, data, _ in layers_of(draw(study)) if mark == "line"]
-    dense = summary["test_accuracy"][0]
     for variant, group in line.groupby("variant"):
-        means = summary.loc[summary["variant"] == variant, "test_accuracy"]
-        assert list(group["mean"]) == [dense, *means]
+        assert list(group["mean"]) == list(
+            summary.loc[summary["variant"] == variant, "test_accuracy"]
+        )  # dense is too far
+        assert group["segment"].nunique() == 1
+    summary["sparsity"] = summary["sparsity"].replace({0.5: 0.3})
+    chart = tradeoff_chart(ACCURACY, study, summary, assign_styles(summary))
+    (line,) = [data for mark, data, _ in layers_of(chart) if mark == "line"]
+    for _, group in line.groupby("variant"):
+        assert [list(part["sparsity"]) for _, part in group.groupby("segment")] == [[0, 0.3], [0.7, 0.9]]
+        assert group["mean"].iloc[0] == summary["test_accuracy"][0]
 
 
 def test_bands_exist_only_where_there_is_an_interval_and_stay_possible(study):
-    study.loc[study["method"] == "magnitude", "test_accuracy"] = [99.0, 99.9, 60.0] * 2
+    study.loc[study["method"] == "magnitude", "test_accuracy"] = [99.0, 99.9, 60.0] * 3
     (band,) = [data for mark, data, _ in layers_of(draw(study)) if mark == "area"]
-    single = band["variant"] == "Structured (allocation global)"
-    assert single.sum() == 2
-    assert band.loc[single, ["low", "high"]].isna().all().all()
-    assert band.loc[~single, ["low", "high"]].notna().all().all()
+    assert set(band["variant"]) == {"Magnitude", "Structured"}  # the third has one seed
+    assert band[["low", "high"]].notna().all().all()
     assert band["high"].max() == 100
+    middle = study["variant"].eq("Structured") & study["sparsity"].eq(0.7) & study["seed"].gt(1)
+    study.loc[middle, "test_accuracy"] = float("nan")  # one seed left: no interval, and so no band over it
+    (band,) = [data for mark, data, _ in layers_of(draw(study)) if mark == "area"]
+    assert set(band["variant"]) == {"Magnitude"}
+
+
+def test_networks_at_chance_level_are_labelled_and_noted(study):
+    assert not [mark for mark, _, _ in layers_of(draw(study)) if mark == "text"]
+    dead = study["variant"].eq("Magnitude") & study["sparsity"].eq(0.9)
+    study.loc[dead, ["test_accuracy", "at_chance"]] = [10.0, True]
+    for chart in (draw(study, SIZE), pareto_chart(summarise(study), assign_styles(summarise(study)), SIZE, runs=study)):
+        layers = chart.to_dict()["layer"]
+        (words,) = [layer for layer in layers if layer["mark"].get("text") == "at chance level"]
+        rows = chart.to_dict()["datasets"][words["data"]["name"]]
+        assert [(row["variant"], row["sparsity"]) for row in rows] == [("Magnitude", 0.9)]
+        (points,) = [
+            (data, encoding) for mark, data, encoding in layers_of(chart) if mark == "point" and "run_id" in data
+        ]
+        assert "note" in {tooltip["field"] for tooltip in points[1]["tooltip"]}
+        assert set(points[0].loc[points[0]["note"] == "at chance level", "run_id"]) == set(study.loc[dead, "run_id"])
 
 
 def test_dense_is_a_line_of_its_own(study):
@@ -91,7 +117,7 @@ def test_dense_is_a_line_of_its_own(study):
 def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
     summary = summarise(study)
     assigned = assign_styles(summary)
-    marked = interpolate(summary, 0.7)
+    marked = interpolate(summary, 0.8)
     spec = draw(study).to_dict()
     before = json.dumps(spec)
     layers = with_slider(spec, ACCURACY)["layer"]
@@ -99,8 +125,8 @@ def test_the_slider_is_a_rule_with_a_ring_on_each_line(study):
         ("rule", "slider"),
         ("point", "rings"),
     ]
-    data = slider_data(ACCURACY, marked, assigned, 0.7)
-    assert data["slider"] == [{"x": 0.7}]
+    data = slider_data(ACCURACY, marked, assigned, 0.8)
+    assert data["slider"] == [{"x": 0.8}]
     assert [ring["mean"] for ring in data["rings"]] == list(marked["test_accuracy"])
     assert [ring["color"] for ring in data["rings"]] == [assigned[variant].color for variant in marked["variant"]]
     assert {ring["origin"] for ring in data["rings"]} == {"interpolated"}
@@ -121,9 +147,9 @@ def test_a_move_of_the_slider_leaves_the_chart_as_it_is(study):
 
 
 def test_a_value_that_is_missing_gets_no_ring(study):
-    marked = interpolate(summarise(study), 0.7)
+    marked = interpolate(summarise(study), 0.8)
     marked.loc[0, "test_accuracy"] = float("nan")
-    data = slider_data(ACCURACY, marked, assign_styles(summarise(study)), 0.7)
+    data = slider_data(ACCURACY, marked, assign_styles(summarise(study)), 0.8)
     assert len(data["rings"]) == len(marked) - 1
     json.dumps(data, allow_nan=False)
 
@@ -137,8 +163,8 @@ def test_against_a_ratio_dense_stands_at_one_on_a_logarithmic_axis_and_the_slide
     assert list(dense["x"]) == [1.0] * len(dense)
     assert sorted(points["x"]) == sorted(study["size_ratio"])
     assert "slider" not in [layer["data"]["name"] for layer in with_slider(spec, ACCURACY, RATIO)["layer"]]
-    marked = interpolate(summary, 0.7)
-    data = slider_data(ACCURACY, marked, assign_styles(summary), 0.7, RATIO)
+    marked = interpolate(summary, 0.8)
+    data = slider_data(ACCURACY, marked, assign_styles(summary), 0.8, RATIO)
     assert list(data) == ["rings"]
     assert [ring["x"] for ring in data["rings"]] == list(marked["size_ratio"])
 

@@ -263,9 +263,9 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
     write_result(home, RunSpec(PRESETS["demo"].recipe, "dense", 42))
     arguments = ["study", "--preset", "demo", "--quick", "--skip-dense", "--home", str(tmp_path)]
     assert main(arguments) == 0
-    assert len(submitted) == 1 + 3 * 2
+    assert len(submitted) == 1 + 3 * 3
     said = capsys.readouterr().err
-    assert "7 of 7 runs are done" in said
+    assert "10 of 10 runs are done" in said
     [out] = (tmp_path / "outputs").iterdir()
     assert str(out) in said
     assert {"all_results.json", "efficiency_table.tex", "tradeoff_curve.png", "report.md", "report.ko.md"} <= {

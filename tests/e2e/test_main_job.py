@@ -42,15 +42,15 @@ def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_p
     expect(page.get_by_role("heading", name="Launch a study")).to_be_visible()
 
     prepare_small_study(page, server.url, pictures)
-    expect(page.get_by_text("1 dense run and 6 pruned runs")).to_be_visible()
-    page.get_by_role("button", name="Launch 7 runs").click()
+    expect(page.get_by_text("1 dense run and 9 pruned runs")).to_be_visible()
+    page.get_by_role("button", name="Launch 10 runs").click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     wait_until(page, lambda: State.RUNNING in states(server).values())
     progress_moves(page, server)
     page.reload()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     wait_until(page, lambda: set(states(server).values()) == {State.DONE})
-    expect(page.get_by_text("7 done")).to_be_visible()
+    expect(page.get_by_text("10 done")).to_be_visible()
 
     page.get_by_role("link", name="Compare", exact=True).first.click()
     expect(page.get_by_role("heading", name="Compare pruning methods")).to_be_visible()
@@ -67,7 +67,7 @@ def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_p
         page.get_by_role("button", name="Download CSV").click()
     download.value.save_as(tmp_path / "table.csv")
     rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
-    assert len(rows) == 7
+    assert len(rows) == 10
     assert {row["method"] for row in rows} == {"Dense", "Magnitude", "Structured", "Lottery ticket"}
     (structured,) = (row for row in rows if row["method"] == "Structured" and float(row["sparsity"]) == 0.9)
     assert float(structured["reached_sparsity"]) == pytest.approx(0.9, abs=0.01)
@@ -163,17 +163,17 @@ def test_a_failed_run_says_why_and_bad_input_is_a_sentence(server, page, tmp_pat
         for name in ("cats", "dogs"):
             (tmp_path / "empty" / split / name).mkdir(parents=True)
     fill(page, "textbox", "Folder", str(tmp_path / "empty"))
-    page.get_by_role("button", name="Launch 7 runs").click()
-    expect(page.get_by_text("7 failed")).to_be_visible()
+    page.get_by_role("button", name="Launch 10 runs").click()
+    expect(page.get_by_text("10 failed")).to_be_visible()
     expect(page.get_by_text("/cats has no pictures: give at least one in every class.")).to_be_visible()
-    expect(page.get_by_text("6 more failed with it")).to_be_visible()
+    expect(page.get_by_text("9 more failed with it")).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)
     for split in ("train", "test"):
         for name in ("cats", "dogs"):
             for index in range(8):
                 colour = (200, 20 * index, 0) if name == "cats" else (0, 20 * index, 200)
                 Image.new("RGB", (32, 32), colour).save(tmp_path / "empty" / split / name / f"{index}.png")
-    page.get_by_role("button", name="Retry all (7)").click()
+    page.get_by_role("button", name="Retry all (10)").click()
     wait_until(page, lambda: State.RUNNING in states(server).values())
     page.get_by_role("button", name=re.compile("Cancel all")).click()
     wait_until(page, lambda: not {State.RUNNING, State.QUEUED, State.CANCELLING} & set(states(server).values()))

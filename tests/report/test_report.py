@@ -179,6 +179,24 @@ def test_what_is_missing_synthetic_or_dead_is_said(tmp_path):
     assert "full ResNet-18" not in section(real, "Limits")
 
 
+def test_networks_at_chance_level_are_named_wherever_they_stand(tmp_path):
+    values = {
+        ("magnitude", 0.5): (89.0, 89.1, 89.2),
+        ("magnitude", 0.9): (10.0, 10.0, 9.9),
+        ("random", 0.9): (10.0, 80.0),
+    }
+    text = tell(fabricate(tmp_path, grid(values)))
+    named = section(text, "Networks at chance level")
+    assert "**Magnitude** at sparsity 0.9: accuracy 9.97 ± 0.14 %; runs at chance level: 3 of 3." in named
+    assert "**Random** at sparsity 0.9" in named
+    assert "runs at chance level: 1 of 2." in named
+    assert re.search(r"The smallest file has .* points\. It is at chance level\.", text)
+    assert "† At chance level" in text
+    assert sum(" † |" in line for line in text.splitlines()) == 2
+    assert "Runs at chance level: 1 of 2." in section(text, "Which method is most accurate")
+    assert "chance level" not in tell(fabricate(tmp_path / "alive", grid({("magnitude", 0.5): (89.0, 89.1, 89.2)})))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_methods_and_runs_are_called_as_they_are_in_the_app(tmp_path, language):
     cells = grid({("magnitude", 0.5): (89.0, 89.1, 89.2), ("random", 0.5): (88.0, 88.1)})

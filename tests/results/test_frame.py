@@ -11,7 +11,7 @@ import pytest
 
 from core.results.frame import Results, studies, study_frame
 from core.results.speed import LATENCY_OF
-from core.results.statistics import interpolate, summarise
+from core.results.statistics import interpolate, nearest, summarise
 from core.runs.folder import Home
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
@@ -32,7 +32,7 @@ def study_of(home, recipe=RECIPE):
     return study_frame(Results(home).frame(), recipe.key)
 
 
-def write_study(home, methods=("magnitude",), sparsities=(0.0, 0.5, 0.9), seeds=SEEDS, recipe=RECIPE, **overrides):
+def write_study(home, methods=("magnitude",), sparsities=(0.0, 0.5, 0.7, 0.9), seeds=SEEDS, recipe=RECIPE, **overrides):
     for spec in study_runs(recipe, methods, sparsities, seeds):
         write_result(home, spec, **overrides)
 
@@ -69,10 +69,10 @@ def test_interpolation_is_marked_and_lies_on_the_line(home):
     write_study(home)
     summary = summarise(study_of(home))
     by = summary.set_index("sparsity")
-    between = interpolate(summary, 0.7).iloc[0]
+    between = interpolate(summary, 0.8).iloc[0]
     assert not between["measured"]
-    assert (between["below"], between["above"], between["n"]) == (0.5, 0.9, 0)
-    assert between["test_accuracy"] == pytest.approx(by["test_accuracy"][[0.5, 0.9]].mean())
+    assert (between["below"], between["above"], between["n"]) == (0.7, 0.9, 0)
+    assert between["test_accuracy"] == pytest.approx(by["test_accuracy"][[0.7, 0.9]].mean())
     assert math.isnan(between["test_accuracy_ci"])
     there = interpolate(summary, 0.9).iloc[0]
     assert there["measured"]
@@ -85,7 +85,7 @@ def test_interpolated_ratio_agrees_with_the_interpolated_size(home):
     write_study(home, seeds=(1,))
     summary = summarise(study_of(home))
     dense = summary.loc[summary["method"] == "dense", "model_size_mb"].iloc[0]
-    between = interpolate(summary, 0.7).iloc[0]
+    between = interpolate(summary, 0.8).iloc[0]
     assert between["size_ratio"] == pytest.approx(dense / between["model_size_mb"])
 
 
@@ -96,16 +96,34 @@ def test_dense_is_every_methods_value_at_zero_and_nothing_is_extrapolated(home):
     assert at_zero["measured"].all()
     assert set(at_zero["variant"]) == {"Magnitude", "Structured"}
     assert at_zero["test_accuracy"].nunique() == 1
-    assert not interpolate(summary, 0.2)["measured"].any()
     assert interpolate(summary, 0.91).empty
 
 
 def test_a_gap_in_one_metric_stays_a_gap_between_its_neighbours_only(home):
-    write_study(home, seeds=(1,), sparsities=(0.0, 0.5))
+    write_study(home, seeds=(1,), sparsities=(0.0, 0.5, 0.7))
     write_result(home, RunSpec(RECIPE, "magnitude", 1, 0.9), filter_ratio=None)
     summary = summarise(study_of(home))
-    assert math.isnan(interpolate(summary, 0.7).iloc[0]["filter_ratio"])
-    assert interpolate(summary, 0.5).iloc[0]["filter_ratio"] >= 0
+    assert math.isnan(interpolate(summary, 0.8).iloc[0]["filter_ratio"])
+    assert interpolate(summary, 0.6).iloc[0]["filter_ratio"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("measured", "sparsity", "around"),
+    [
+        ((0.9,), 0.5, [0.9]),  # not on a line from dense
+        ((0.5, 0.9), 0.7, [0.5, 0.9]),
+        ((0.31, 0.5), 0.2, [0.31]),
+        ((0.3, 0.5), 0.2, None),
+        ((0.3, 0.55), 0.4, None),  # whose difference is a little more than 0.25
+        ((0.3, 0.56), 0.4, [0.3, 0.56]),
+    ],
+)
+def test_values_are_interpolated_between_close_neighbours_only(home, measured, sparsity, around):
+    write_study(home, sparsities=measured, seeds=(1,))
+    summary = summarise(study_of(home))
+    assert interpolate(summary, sparsity).empty == (around is not None)
+    if around:
+        assert list(nearest(summary, "Magnitude", sparsity)["sparsity"]) == around
 
 
 def test_recipes_that_differ_in_finetuning_share_their_dense_runs(home):
@@ -117,7 +135,7 @@ def test_recipes_that_differ_in_finetuning_share_their_dense_runs(home):
     assert set(studies(frame)) == {RECIPE.key, other.key}
     for recipe in (RECIPE, other):
         study = study_frame(frame, recipe.key)
-        assert sorted(study["sparsity"]) == [0, 0.5, 0.9]
+        assert sorted(study["sparsity"]) == [0, 0.5, 0.7, 0.9]
 
 
 def test_dense_runs_alone_are_a_study(home):
@@ -163,7 +181,7 @@ def test_dense_comes_first_then_the_registrys_order(home):
     write_study(home, methods=("random", "structured", "magnitude"), seeds=(1,))
     summary = summarise(study_of(home))
     assert list(dict.fromkeys(summary["method"])) == ["dense", "magnitude", "structured", "random"]
-    assert list(summary["sparsity"]) == [0.0, 0.5, 0.9, 0.5, 0.9, 0.5, 0.9]
+    assert list(summary["sparsity"]) == [0.0, *[0.5, 0.7, 0.9] * 3]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +240,7 @@ def test_only_what_changed_is_read(home, monkeypatch):
     monkeypatch.setattr("core.results.frame._row", lambda folder: read.append(folder.run_id))
     results.frame()
     assert read == []
-    new = write_result(home, RunSpec(RECIPE, "magnitude", 1, 0.7))
+    new = write_result(home, RunSpec(RECIPE, "magnitude", 1, 0.8))
     results.frame()
     assert read == [new.run_id]
 

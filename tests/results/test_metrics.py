@@ -26,7 +26,7 @@ RECIPE = build_recipe("demo")
 @pytest.fixture
 def home(tmp_path):
     home = Home(tmp_path).prepare()
-    for spec in study_runs(RECIPE, ["magnitude"], (0.0, 0.5, 0.9), (1, 2)):
+    for spec in study_runs(RECIPE, ["magnitude"], (0.0, 0.7, 0.9), (1, 2)):
         write_result(home, spec, energy_mj=10.0 * (1 - spec.sparsity) + spec.seed)
     return home
 
@@ -65,7 +65,7 @@ def test_a_metric_is_one_entry(home, monkeypatch):
     summary = summarise(study)
     assert summary["energy_mj"].iloc[-1] == pytest.approx(2.5)
     assert summary["energy_mj_ci"].notna().all()
-    between = interpolate(summary, 0.7).iloc[0]
+    between = interpolate(summary, 0.8).iloc[0]
     assert 1 / between["energy_ratio"] == pytest.approx((1 / summary["energy_ratio"].iloc[-2:]).mean())
     table = efficiency_table(study)
     assert list(table.columns[-2:]) == ["energy_joules", "energy_ratio"]

@@ -93,19 +93,42 @@ def test_a_study_is_shown_with_cards_charts_table_and_origin(home):
 
 
 def test_moving_the_slider_changes_the_cards_and_marks_what_is_interpolated(home):
-    write_study(home)
+    write_study(home, sparsities=(0.0, 0.7, 0.9))
     app = open_page()
     before = [metric.value for metric in app.metric]
-    run(app.slider(key="sparsity").set_value(0.7))
+    run(app.slider(key="sparsity").set_value(0.8))
     assert [metric.value for metric in app.metric] != before
-    assert text(app).count("badge[interpolated, 0.5 to 0.9]") == len(METHODS)
-    run(app.slider(key="sparsity").set_value(0.95))
-    assert not app.metric
-    assert text(app).count("No data at 0.95") == len(METHODS)
-    assert links(app, "query_string").count("sparsities=0.95") == len(METHODS)  # to Launch, with what is missing
+    assert text(app).count("badge[interpolated, 0.7 to 0.9]") == len(METHODS)
+    assert "A ring without points in it is interpolated" in text(app)
     run(app.slider(key="sparsity").set_value(0.0))
     assert len(set(accuracies(app))) == 1
     assert "interpolated" not in text(app)
+
+
+@pytest.mark.parametrize("sparsity", [0.5, 0.7, 0.95])
+def test_where_nothing_is_measured_nearby_the_card_says_so_with_what_is_and_a_link_to_launch_it(home, sparsity):
+    write_study(home, sparsities=(0.0, 0.9), test_accuracy=57.36)
+    app = open_page(sparsity=f"{sparsity:g}")
+    assert not app.metric
+    assert text(app).count("not measured here") == len(METHODS)
+    assert text(app).count(f"Not measured at {sparsity:g}; nearest: 57.36 % at 0.9.") == len(METHODS)
+    queries = [query for query in links(app, "query_string") if f"sparsities={sparsity:g}" in query]
+    assert len(queries) == len(METHODS)
+    assert all("preset=demo" in query and "seeds=1&seeds=2" in query for query in queries)
+
+
+def test_a_network_at_chance_level_is_flagged_in_cards_table_and_answer(home):
+    write_study(home, methods=["magnitude"])
+    app = open_page(accuracy="9")
+    assert "chance level" not in text(app)
+    assert "at_chance" not in app.dataframe[0].value
+    write_result(home, RunSpec(RECIPE, "magnitude", 1, 0.9), test_accuracy=10.0)
+    app = open_page(accuracy="9")
+    assert ":red-badge[1 of 2 seeds at chance level]" in text(app)
+    assert list(app.dataframe[0].value["at_chance"]) == [0, 0, 1]
+    assert "**1 of 2 seeds at chance level**: no better than guessing" in text(app)  # it is the smallest network
+    write_result(home, RunSpec(RECIPE, "magnitude", 2, 0.9), test_accuracy=10.0)
+    assert ":red-badge[at chance level]" in text(open_page())
 
 
 def test_downloads_hold_what_the_page_shows_and_every_run(home, monkeypatch):
@@ -137,7 +160,8 @@ def test_each_number_of_the_files_is_in_some_view_of_the_table(home):
             *(name for metric in metrics for name in metric_columns(metric)),
         ]
         assert app.query_params.get("columns", "results") == view
-    assert list(app.dataframe[0].value) == list(efficiency_table(study_frame(Results(home).frame(), RECIPE.key)))
+    columns = [name for name in efficiency_table(study_frame(Results(home).frame(), RECIPE.key)) if name != "at_chance"]
+    assert list(app.dataframe[0].value) == columns
 
 
 def test_one_seed_has_no_interval(home):
@@ -313,7 +337,7 @@ def test_accuracy_before_finetuning_follows_the_slider_also_where_no_run_is(home
     run(app.slider(key="sparsity").set_value(0.74))
     assert text(app).count("≈ 28.5 % before fine-tuning") == 2
     run(app.slider(key="sparsity").set_value(0.95))
-    assert text(app).count("No data at 0.95") == len(METHODS)
+    assert text(app).count("Not measured at 0.95") == len(METHODS)
     assert text(app).count("≈ 11.0 % before fine-tuning") == 2
     run(app.slider(key="sparsity").set_value(0.99))
     assert "% before fine-tuning" not in text(app)

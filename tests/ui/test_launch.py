@@ -5,15 +5,18 @@ from streamlit.testing.v1 import AppTest
 
 from core.jobs.queue import Queue
 from core.labels import method_name
+from core.results.frame import Results, study_frame
 from core.runs.atomic_io import read_lines
 from core.runs.folder import State
 from core.spec.errors import InputError
 from core.spec.methods import METHODS, default_methods
-from core.spec.presets import PRESETS
+from core.spec.presets import PRESETS, build_recipe
 from core.spec.spec import RunSpec
 from tests.korean import korean
 from tests.records import write_result
 from tests.ui.conftest import ROOT
+from ui.launch.link import launch_query
+from ui.shared.url_values import to_texts
 
 RECIPE = PRESETS["demo"].recipe
 
@@ -34,14 +37,15 @@ def test_it_offers_every_method_and_launches_what_it_says(open_page, submitted, 
     assert not app.exception
     offered = [label for pills in app.pills if pills.key.endswith("to launch") for label in pills.options]
     assert sorted(offered) == sorted(method.label for method in METHODS.values())
-    assert "1 dense run and 6 pruned runs" in said(app)
+    assert "1 dense run and 9 pruned runs" in said(app)
     app = app.pills(key="before training to launch").set_value(["snip"]).run()
     epochs = "Magnitude, Structured (epochs: 3 dense + 1 after pruning)", "SNIP (epochs: 4, from untrained weights)"
     assert all(any(line in caption.value for caption in app.caption) for line in epochs)
     app = app.pills(key="before training to launch").set_value([]).run()
-    click(app, "Launch 7 runs")
-    assert [spec.is_dense for spec in submitted] == [True] + [False] * 6
+    click(app, "Launch 10 runs")
+    assert [spec.is_dense for spec in submitted] == [True] + [False] * 9
     assert {spec.method for spec in submitted[1:]} == set(default_methods())
+    assert {spec.sparsity for spec in submitted[1:]} == {0.5, 0.7, 0.9}  # close enough for lines
     assert {spec.recipe.preset for spec in submitted} == {"demo"}
     assert {folder.state() for folder in home.runs()} == {State.QUEUED}
 
@@ -90,7 +94,7 @@ def test_every_method_and_setting_can_be_launched(open_page, submitted, method):
             app = app.selectbox(key=f"{method.name} {setting.name}").set_value(setting.choices[-1]).run()
     app = app.number_input(key="epochs demo").set_value(20).run()
     app = app.number_input(key="finetune demo").set_value(20).run()
-    click(app, "Launch 3 runs")
+    click(app, "Launch 4 runs")
     assert {spec.method for spec in submitted} == {"dense", method.name}
     assert dict(submitted[-1].settings) == dict(method.complete(expected))
 
@@ -107,8 +111,8 @@ def test_what_is_done_is_said_and_not_launched_again(open_page, submitted, home)
         write_result(home, spec)
     app = open_page("launch")
     assert "2 are done already" in said(app)
-    click(app, "Launch 5 runs")
-    assert len(submitted) == 5
+    click(app, "Launch 8 runs")
+    assert len(submitted) == 8
 
 
 def test_a_study_that_is_all_done_leads_to_compare(open_page, home):
@@ -181,7 +185,7 @@ def test_a_home_that_cannot_be_written_is_a_sentence(open_page, home, monkeypatc
     app = open_page("launch")
     home.checkpoints.rmdir()
     home.checkpoints.write_text("")
-    app = click(app, "Launch 7 runs")
+    app = click(app, "Launch 10 runs")
     assert "cannot be written" in said(app)
 
 
@@ -234,8 +238,8 @@ def test_the_data_follow_the_preset_until_others_are_chosen(open_page):
 def test_a_click_counts_when_the_number_of_runs_changes_before_it_arrives(open_page, submitted, home):
     app = open_page("launch")
     write_result(home, RunSpec(RECIPE, "dense", 42))
-    click(app, "Launch 7 runs")
-    assert len(submitted) == 6
+    click(app, "Launch 10 runs")
+    assert len(submitted) == 9
 
 
 def test_a_submission_that_fails_leaves_the_runs_queued_and_says_so(open_page, home, monkeypatch):
@@ -243,7 +247,7 @@ def test_a_submission_that_fails_leaves_the_runs_queued_and_says_so(open_page, h
         raise InputError("No scheduler answers.")
 
     monkeypatch.setattr(Queue, "_dispatch", fail)
-    app = click(open_page("launch"), "Launch 7 runs")
+    app = click(open_page("launch"), "Launch 10 runs")
     assert "No scheduler answers." in said(app)
     assert "The runs stay queued" in said(app)
     assert "runs" in [link.proto.page for link in app.get("page_link")]
@@ -257,7 +261,7 @@ def test_nothing_is_said_to_be_queued_where_nothing_could_be_written(open_page, 
     app = open_page("launch")
     home.checkpoints.rmdir()
     home.checkpoints.write_text("")
-    assert "stay queued" not in said(click(app, "Launch 7 runs"))
+    assert "stay queued" not in said(click(app, "Launch 10 runs"))
 
 
 def test_what_is_chosen_is_in_the_address_and_a_link_chooses_it(open_page, submitted):
@@ -280,8 +284,33 @@ def test_what_is_chosen_is_in_the_address_and_a_link_chooses_it(open_page, submi
     assert {dict(spec.settings)["allocation"] for spec in submitted if not spec.is_dense} == {"erk"}
 
 
+@pytest.mark.parametrize("method", ["magnitude", "random"])
+def test_the_link_at_a_place_that_was_not_measured_launches_just_that(open_page, submitted, home, tmp_path, method):
+    for split in ("train", "test"):
+        (tmp_path / "pictures" / split).mkdir(parents=True)
+    data = f"folder:{tmp_path / 'pictures'}"
+    recipe = build_recipe("quick", data=data, width=12, epochs=7, finetune_epochs=5, batch_size=32)
+    settings = (("schedule", "iterative"), ("rounds", 5)) if method == "magnitude" else ()
+    measured = [RunSpec(recipe, method, seed, 0.9, settings) for seed in (7, 8)]
+    for spec in measured:
+        write_result(home, spec.dense)
+        write_result(home, spec)
+    app = open_page("launch")  # where something else was chosen before
+    app.pills(key="methods to launch").set_value(["structured"])
+    app.number_input(key="epochs demo").set_value(6)
+    app = app.run().segmented_control(key="preset").set_value("quick").run()
+    app = app.number_input(key="width quick").set_value(20).run()
+    app = app.selectbox(key="structured criterion").set_value("l2").run().switch_page("pages/runs.py").run()
+    query = launch_query(study_frame(Results(home).frame(), recipe.key), measured[0].variant, 0.5)
+    for name, value in query.items():
+        app.query_params[name] = to_texts(value)
+    app = app.switch_page("pages/launch.py").run()
+    click(app, "Launch 2 runs")
+    assert set(submitted) == {RunSpec(recipe, method, seed, 0.5, settings) for seed in (7, 8)}
+
+
 def test_a_launch_notes_what_was_estimated(open_page, submitted, home):
-    click(open_page("launch"), "Launch 7 runs")
+    click(open_page("launch"), "Launch 10 runs")
     (note,) = read_lines(home.cache / "forecasts.jsonl")
     assert note["seconds"] > 0
     assert set(note["runs"]) == {spec.run_id for spec in submitted}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,9 +13,13 @@ from core.charts.styles import DENSE_STYLE, Style
 from core.i18n import t, tn
 from core.report import tables
 from core.results.metrics import METRICS
+from core.results.sensitivity import accuracy_at
 from core.results.speed import same_operations
+from core.results.statistics import nearest
 from core.spec.methods import DENSE
+from ui.compare.study_view import StudyView
 from ui.compare.table import number_column
+from ui.launch.link import launch_query
 from ui.shared.components import colored, times
 from ui.shared.url import link
 
@@ -31,18 +35,13 @@ def before_help() -> str:
     )
 
 
-def show_cards(
-    summary: pd.DataFrame,
-    marked: pd.DataFrame,
-    shown: Mapping[str, Style],
-    sparsity: float,
-    before: Mapping[str, float],
-) -> None:
-    """A card for each variant shown; ``before``: accuracy (percent) here before fine-tuning, as far as known."""
-    dense = summary[summary["method"] == DENSE]
+def show_cards(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, Style], sparsity: float) -> None:
+    """A card for each variant shown, with the means at ``sparsity`` of those that ``marked`` has."""
+    dense = view.summary[view.summary["method"] == DENSE]
     if not dense.empty:
         show_dense(dense.iloc[0])
     at = {row["variant"]: row for _, row in marked.iterrows()}
+    before = accuracy_at(view.before, sparsity)
     cards, more = list(shown)[:MAX_CARDS], list(shown)[MAX_CARDS:]
     if not cards:
         st.info(t("Only dense runs so far: launch a pruning method, and its cards appear here."))
@@ -54,23 +53,28 @@ def show_cards(
                 if variant in at:
                     show_card(shown[variant], at[variant])
                 else:
-                    measured = summary.loc[summary["variant"] == variant, "sparsity"]
-                    show_not_measured(shown[variant], measured, sparsity)
+                    show_not_measured(view, shown[variant], variant, sparsity)
                 if variant in before:
                     st.caption(t("≈ {accuracy:.1f} % before fine-tuning", accuracy=before[variant]), help=before_help())
     if more:
         with st.expander(t("{n} more variants at {sparsity:g}", n=len(more), sparsity=sparsity)):
-            show_table(more, shown, at)
+            show_table(view, more, shown, at, sparsity)
 
 
-def show_table(variants: list[str], shown: Mapping[str, Style], at: Mapping[str, pd.Series[Any]]) -> None:
+def show_table(
+    view: StudyView, variants: list[str], shown: Mapping[str, Style], at: Mapping[str, pd.Series[Any]], sparsity: float
+) -> None:
     """What cards would show, a row a variant."""
     rows = []
     for variant in variants:
-        row = {"variant": f"{shown[variant].glyph} {shown[variant].name}", "origin": t("no data")}
+        row = {"variant": f"{shown[variant].glyph} {shown[variant].name}"}
         if (values := at.get(variant)) is not None:
-            row["origin"] = seeds(values["n"]) if values["measured"] else t("interpolated")
+            row["origin"] = seeds(values["n"]) if values["measured"] else interpolated(values)
+            if values["at_chance"]:
+                row["origin"] += f", {describe_chance(values)}"
             row |= {name: values[name] / METRICS[name].unit for name in TABLE}
+        else:
+            row["origin"] = describe_nearest(view.summary, variant, sparsity)
         rows.append(row)
     config: dict[str, Any] = {"variant": t("Method"), "origin": t("Value")}
     config |= {name: number_column(METRICS[name]) for name in TABLE}
@@ -89,11 +93,12 @@ def show_dense(dense: pd.Series[Any]) -> None:
         + ("" if math.isnan(batch) else " " + t("({ms:.3g} ms in a large batch)", ms=batch)),
         seeds(dense["n"]),
     ]
-    st.markdown(f"{swatch(DENSE_STYLE)} **{t('Dense, the network before pruning:')}** {' · '.join(parts)}")
+    heading = f"{swatch(DENSE_STYLE)} **{t('Dense, the network before pruning:')}**"
+    st.markdown(" ".join((heading, " · ".join(parts), *chance_badge(dense))))
 
 
 def show_card(style: Style, at: pd.Series[Any]) -> None:
-    st.markdown(f"{swatch(style)} **{style.name}** {origin(at)}")
+    st.markdown(" ".join((swatch(style), f"**{style.name}**", origin(at), *chance_badge(at))))
     change, interval = at["accuracy_change"], at["test_accuracy_ci"]
     with st.container(horizontal=True):
         st.metric(
@@ -138,16 +143,45 @@ def show_speedup(label: str, at: pd.Series[Any], name: str) -> None:
 def origin(at: pd.Series[Any]) -> str:
     """Where the numbers of a card come from, as a badge."""
     if not at["measured"]:
-        return f":orange-badge[{t('interpolated, {low:g} to {high:g}', low=at['below'], high=at['above'])}]"
+        return f":orange-badge[{interpolated(at)}]"
     return f":gray-badge[{seeds(at['n']) if at['n'] > 1 else t('1 seed, no interval')}]"
 
 
-def show_not_measured(style: Style, measured: pd.Series[Any], sparsity: float) -> None:
-    st.markdown(f"{swatch(style)} **{style.name}**")
-    low, high = measured.min(), measured.max()
-    st.markdown(t("No data at {sparsity:g}. Measured from {low:g} to {high:g}.", sparsity=sparsity, low=low, high=high))
-    label = t("Open Launch with sparsity {sparsity:g}", sparsity=sparsity)
-    link("launch", label, icon=":material/rocket_launch:", sparsities=[f"{sparsity:g}"])
+def interpolated(at: pd.Series[Any]) -> str:
+    return t("interpolated, {low:g} to {high:g}", low=at["below"], high=at["above"])
+
+
+def describe_chance(row: Mapping[str, Any] | pd.Series[Any]) -> str:
+    """How many of the seeds behind a mean are at chance level, one at least."""
+    dead = int(row["at_chance"])
+    if not row["n"]:
+        return t("next to a network at chance level")
+    if dead == row["n"]:
+        return t("at chance level")
+    return t("{n} of {seeds} at chance level", n=dead, seeds=seeds(row["n"]))
+
+
+def chance_badge(row: pd.Series[Any]) -> Iterator[str]:
+    """A badge for a mean that has a seed at chance level."""
+    if row["at_chance"]:
+        yield f":red-badge[{describe_chance(row)}]"
+
+
+def show_not_measured(view: StudyView, style: Style, variant: str, sparsity: float) -> None:
+    st.markdown(f"{swatch(style)} **{style.name}** :gray-badge[{t('not measured here')}]")
+    st.markdown(describe_nearest(view.summary, variant, sparsity))
+    label = t("Launch it at {sparsity:g}", sparsity=sparsity)
+    link("launch", label, icon=":material/rocket_launch:", **launch_query(view.runs, variant, sparsity))
+
+
+def describe_nearest(summary: pd.DataFrame, variant: str, sparsity: float) -> str:
+    """Where ``variant`` was measured around ``sparsity``, and with which accuracy."""
+    points = [
+        t("{accuracy:.2f} % at {sparsity:g}", accuracy=row["test_accuracy"], sparsity=row["sparsity"])
+        + (f" ({describe_chance(row)})" if row["at_chance"] else "")
+        for _, row in nearest(summary, variant, sparsity).iterrows()
+    ]
+    return t("Not measured at {sparsity:g}; nearest: {points}.", sparsity=sparsity, points=", ".join(points))
 
 
 def swatch(style: Style) -> str:

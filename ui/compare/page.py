@@ -10,7 +10,6 @@ import streamlit as st
 from core.charts.styles import Style
 from core.i18n import t, tn
 from core.labels import state_name
-from core.results.sensitivity import accuracy_at
 from core.results.statistics import interpolate
 from core.runs.folder import State
 from ui.compare.cards import show_cards
@@ -68,7 +67,7 @@ def show_at_sparsity(view: StudyView, shown: Mapping[str, Style]) -> None:
     open_clicked_run()
     sparsity = select_sparsity()
     marked = interpolate(view.summary, sparsity)
-    show_cards(view.summary, marked, shown, sparsity, accuracy_at(view.before, sparsity))
+    show_cards(view, marked, shown, sparsity)
     show_charts(view, marked, shown, sparsity)
     show_pairwise(view, shown, sparsity)
 

@@ -17,7 +17,7 @@ from core.report import tables
 from core.results.pareto import Candidate, Recommendation
 from core.results.speed import SPEED_OF, half_width_of, same_operations
 from core.spec.methods import DENSE
-from ui.compare.cards import seeds, swatch, times_smaller
+from ui.compare.cards import describe_chance, seeds, swatch, times_smaller
 from ui.compare.study_view import StudyView
 from ui.compare.tradeoff import open_clicked_run, show_chart
 from ui.shared.components import select, times
@@ -133,6 +133,7 @@ def show_choice(
                     accuracy=run["test_accuracy"],
                 )
             )
+            show_chance(recommendation.choice.mean)
             link("model", t("Open this run"), run=run["run_id"])
             return
         if panel.metric in SPEED_OF and run[panel.metric] == 1:
@@ -145,9 +146,18 @@ def show_choice(
         st.markdown(f"{swatch(styles[run['variant']])} **{setting_name(mean) if several else measured_name(run)}**")
         st.markdown("  \n".join(facts(mean if several else run)))
         st.markdown(describe_certainty(recommendation, target))
+        show_chance(mean)
         if recommendation.lucky:
             st.markdown(describe_lucky(recommendation.lucky, panel))
+            show_chance(recommendation.lucky.mean)
         link("model", t("Open this run and download it"), run=run["run_id"])
+
+
+def show_chance(mean: Mapping[str, Any]) -> None:
+    """A warning if there is a run at chance level among those of ``mean``."""
+    if mean["at_chance"]:
+        sentence = t("**{dead}**: no better than guessing on the test pictures.", dead=describe_chance(mean))
+        st.markdown(f":material/warning: {sentence}")
 
 
 def facts(row: Mapping[str, Any]) -> list[str]:

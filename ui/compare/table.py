@@ -45,6 +45,9 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
         "sparsity": st.column_config.NumberColumn(t("Sparsity"), format="%.2f"),
         "seeds": st.column_config.NumberColumn(t("Seeds"), format="%d"),
     }
+    if table["at_chance"].any():
+        explanation = t("How many of them do no better than guessing.")
+        config["at_chance"] = st.column_config.NumberColumn(t("At chance level"), format="%d", help=explanation)
     for metric in metrics:
         config |= metric_columns(metric)
     shown = table.assign(method=names)[list(config)]

@@ -36,7 +36,10 @@ def show_charts(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, Style
         data = slider_data(panel, marked, shown, sparsity, axis)
         alt = t("{metric} against {axis}", metric=t(panel.title), axis=t(axis.title))
         show_chart(column, drawing, data, f"{panel.metric} {axis.column} {before}", alt)
-    st.caption(" ".join(chart_notes(view, shown, axis, before)))
+    notes = chart_notes(view, shown, axis, before)
+    if not marked["measured"].all():
+        notes.append(t("A ring without points in it is interpolated; lines end where the next point is too far away."))
+    st.caption(" ".join(notes))
 
 
 def select_view(view: StudyView, shown: Mapping[str, Style]) -> tuple[charts.Axis, charts.Panel, bool]:

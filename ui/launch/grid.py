@@ -14,11 +14,11 @@ from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.method import Method, Scalar
 from core.spec.methods import METHODS, default_methods
-from core.spec.presets import SEEDS
+from core.spec.presets import PROPOSED_SPARSITIES, SEEDS
 from core.spec.spec import MAX_SEED, Recipe, RunSpec
 from core.spec.validate import check_float, check_int
 from ui.shared.components import pills
-from ui.shared.url import read_choice, read_list, write, write_if_chosen
+from ui.shared.url import in_new_address, read_choice, read_list, write, write_if_chosen
 from ui.shared.url_values import MAX_LENGTH
 
 
@@ -39,12 +39,14 @@ class RunsChoice:
 
 
 def select_runs() -> RunsChoice:
-    methods = select_methods(t("Methods"), "methods to launch", [name for name in METHODS if name in default_methods()])
+    main = [name for name in METHODS if name in default_methods()]
+    methods = select_methods(t("Methods"), pills_name("main"), main)
     left, right = st.columns(2, gap="medium")
     explanation = t(
         "The shares of the weights to remove, with commas between them: numbers from 0 to 0.99, with up to two decimals."
     )
-    sparsities = type_list(left, t("Sparsities"), "sparsities", "0.5, 0.9", help=explanation)
+    proposed = ", ".join(f"{value:g}" for value in PROPOSED_SPARSITIES)
+    sparsities = type_list(left, t("Sparsities"), "sparsities", proposed, help=explanation)
     explanation = t(
         "Whole numbers with commas between them. Each seed is a training of its own. Two or more give a 95 % interval."
     )
@@ -53,8 +55,13 @@ def select_runs() -> RunsChoice:
     with st.expander(t("Baselines and pruning before training"), icon=":material/science:"):
         for group, label in groups.items():
             names = [name for name, method in METHODS.items() if method.group == group]
-            methods = methods + select_methods(label, f"{group} to launch", names)
+            methods = methods + select_methods(label, pills_name(group), names)
     return RunsChoice(methods, sparsities, seeds, select_settings(methods))
+
+
+def pills_name(group: str) -> str:
+    """The parameter of the pills for the methods of ``group``."""
+    return "methods to launch" if group == "main" else f"{group} to launch"
 
 
 def select_methods(label: str, key: str, names: list[str]) -> list[str]:
@@ -95,7 +102,7 @@ def select_settings_of(method: Method) -> dict[str, Scalar]:
     for setting in method.settings:
         if setting.matters(selected):
             parameter, key = f"{method.name}.{setting.name}", f"{method.name} {setting.name}"
-            if key not in st.session_state:
+            if key not in st.session_state or in_new_address(parameter):
                 texts = {str(choice): choice for choice in setting.choices}
                 st.session_state[key] = texts[read_choice(parameter, texts, str(setting.default))]
             value = columns[len(selected) % 4].selectbox(

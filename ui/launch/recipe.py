@@ -12,7 +12,7 @@ from core.spec.errors import InputError
 from core.spec.presets import PRESETS, build_recipe
 from core.spec.spec import FOLDER_PREFIX, Recipe
 from ui.shared.components import select
-from ui.shared.url import read_number, read_text, write, write_if_chosen
+from ui.shared.url import in_new_address, read_number, read_text, write, write_if_chosen
 
 LAST_PRESET = "preset shown last"
 
@@ -131,10 +131,10 @@ def select_numbers(preset: str) -> list[int]:
 def select_number(place: DeltaGenerator, number: Number, preset: str) -> int:
     """For each preset its own number. A link's holds for the preset that it comes with."""
     key = f"{number.name} {preset}"
-    if key not in st.session_state:
+    if in_new_address(number.name):
+        st.session_state[key] = round(read_number(number.name, number.low, number.high, number.default))
+    elif key not in st.session_state:
         st.session_state[key] = number.default
-        if LAST_PRESET not in st.session_state:
-            st.session_state[key] = round(read_number(number.name, number.low, number.high, number.default))
     value = place.number_input(
         number.label, number.low, number.high, step=number.step, key=key, persist_state="session", help=number.help
     )

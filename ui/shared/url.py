@@ -75,6 +75,11 @@ def is_history_navigation() -> bool:
     return context is not None and context.is_history_navigation
 
 
+def in_new_address(name: str) -> bool:
+    """Whether a new address says something about ``name``: for a widget that goes by another key than its parameter."""
+    return bool(_texts_in_address(name)) and _is_new(name)
+
+
 def read_choice(name: str, accepted: Collection[str], default: str) -> str:
     """One of ``accepted``."""
     return _read(name, lambda texts: parse_choice(texts, accepted), lambda value: value in accepted, default)

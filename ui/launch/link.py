@@ -1,0 +1,43 @@
+"""A link to Launch that chooses one point of a study there: its recipe, variant and seeds, at another sparsity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from core.spec.methods import DENSE, METHODS
+from core.spec.spec import FOLDER_PREFIX, Recipe
+from ui.launch.grid import pills_name
+
+
+def launch_query(runs: pd.DataFrame, variant: str, sparsity: float) -> dict[str, Any]:
+    """What the link says for ``variant``, one of those in the study ``runs``, at ``sparsity``."""
+    own = runs[runs["variant"] == variant].iloc[0]
+    method, values = METHODS[own["method"]], dict(own["settings"])
+    selected = {
+        pills_name(other.group): [method.name] if other.group == method.group else [] for other in METHODS.values()
+    }
+    settings = [setting.name for setting in method.settings if setting.matters(values)]
+    seeds = runs.loc[(runs["method"] == DENSE) | (runs["variant"] == variant), "seed"]
+    return {
+        **_recipe_query(own["recipe_spec"]),
+        **selected,
+        **{f"{method.name}.{name}": str(values[name]) for name in settings},
+        "sparsities": [f"{sparsity:g}"],
+        "seeds": [str(seed) for seed in sorted(seeds.unique())],
+    }
+
+
+def _recipe_query(recipe: Recipe) -> dict[str, Any]:
+    assert recipe.finetune is not None  # a pruned run has one
+    in_folder = recipe.data.startswith(FOLDER_PREFIX)
+    return {
+        "preset": recipe.preset,
+        "data": FOLDER_PREFIX if in_folder else recipe.data,
+        **({"folder": recipe.data.removeprefix(FOLDER_PREFIX)} if in_folder else {}),
+        "width": recipe.width,
+        "epochs": recipe.train.epochs,
+        "finetune": recipe.finetune.epochs,
+        "batch": recipe.train.batch_size,
+    }
