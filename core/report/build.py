@@ -35,7 +35,7 @@ from core.report.statistics import missing_runs
 from core.report.study import Study, dead_layers
 from core.report.tables import compact_table, efficiency_table
 from core.results.statistics import summarise
-from core.spec.methods import DENSE, METHODS
+from core.spec.methods import DENSE, METHODS, effective_settings
 from core.spec.networks import NETWORKS, RESNET18
 from core.spec.spec import RunSpec
 
@@ -123,16 +123,16 @@ def _method(name: str, source: Provenance) -> Bullet:
         source=method.source or t("baseline"),
         summary=t(method.summary),
     )
-    settings = [
+    listed = [
         fill(
             t("{variant}: {settings}"),
             variant=Emphasis(variant_name(spec.method, spec.settings)),
-            settings=join(", ", (Code(f"{key}={value}") for key, value in spec.settings)),
+            settings=join(", ", (Code(f"{setting.name}={value}") for setting, value in settings)),
         )
         for spec in source.variants.values()
-        if spec.method == name and spec.settings
+        if spec.method == name and (settings := effective_settings(name, dict(spec.settings)))
     ]
-    return Bullet(text, tuple(settings))
+    return Bullet(text, tuple(listed))
 
 
 def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:

@@ -24,6 +24,7 @@ from core.results.statistics import summarise
 from core.runs.folder import Home, State
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
+from tests.latex import latex_page
 from tests.records import write_result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +86,16 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
         assert configuration["metrics"]["test_accuracy"]["mean"] == row["test_accuracy"]
         assert configuration["metrics"]["test_accuracy"]["ci95"] == row["test_accuracy_ci"]
         assert set(configuration["metrics"]) == set(METRICS)
+
+
+def test_evaluate_prints_chosen_columns_and_refuses_others(home, tmp_path, capsys):
+    command = ["evaluate", "--home", str(home.path), "--out", str(tmp_path / "out"), "--columns"]
+    assert main([*command, "accuracy_percent", "nothing"]) == 2
+    assert "accuracy_percent, " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main([*command, "mac_ratio", "accuracy_percent"]) == 0
+    assert "Method & Sparsity & MAC ratio & Accuracy (\\%)" in (tmp_path / "out" / "efficiency_table.tex").read_text()
+    assert "seeds" in (tmp_path / "out" / "efficiency_table.csv").read_text().splitlines()[0]
 
 
 def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
@@ -228,8 +239,7 @@ def test_what_early_records_did_not_note_is_left_out(home):
 @pytest.mark.skipif(not (shutil.which("pdflatex") or shutil.which("tectonic")), reason="needs LaTeX")
 def test_the_latex_table_compiles(home, tmp_path):
     export.write_results(study_data.find_study(home), tmp_path)
-    page = "\\documentclass{article}\\begin{document}\\small\\input{efficiency_table}\\end{document}\n"
-    (tmp_path / "page.tex").write_text(page)
+    (tmp_path / "page.tex").write_text(latex_page("\\small\\input{efficiency_table}"))
     command = ["pdflatex", "-interaction=nonstopmode"] if shutil.which("pdflatex") else ["tectonic"]
     done = subprocess.run([*command, "page.tex"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]

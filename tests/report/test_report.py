@@ -294,3 +294,14 @@ def computed(study):
             if len(gaps) > 1:
                 found.add(float(stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)))
     return {value for value in found if math.isfinite(value)}
+
+
+def test_settings_that_had_no_effect_are_not_listed(tmp_path):
+    home = Home(tmp_path).prepare()
+    iterative = (("schedule", "iterative"), ("rounds", 5))
+    for settings_ in ((), iterative):
+        write_result(home, RunSpec(build_recipe("demo", finetune_epochs=5), "magnitude", 1, 0.5, settings_))
+    text = section(tell(find_study(home)), "Methods")
+    assert "`schedule=one-shot`" in text
+    assert "`rounds=3`" not in text
+    assert "`rounds=5`" in text
