@@ -10,13 +10,24 @@ import numpy as np
 import pandas as pd
 
 from core.charts.encodings import TOOLTIP_FIELDS, flat_axis, run_tooltip, variant_tooltip
-from core.charts.styles import Style, color_and_shape, localized_styles, localized_variants, select_variants, with_dense
+from core.charts.styles import (
+    GREY,
+    RING_SIZE,
+    SEED_SIZE,
+    TEXT,
+    Style,
+    color_and_shape,
+    localized_styles,
+    localized_variants,
+    mean_or_seed_size,
+    select_variants,
+    with_dense,
+)
 from core.charts.tradeoff import ACCURACY, SIZE, Panel, draws_every_run, with_selection
 from core.i18n import t
 from core.results.pareto import pareto_front
 
 TARGET, CHOICE = "target", "choice"  # data sets of with_recommendation()
-_GRAY = "#808080"
 _LABEL_SIZE = (0.05, 0.06)  # shares of the chart's width and height
 
 
@@ -29,8 +40,8 @@ def pareto_chart(
     select: str | None = None,
     legend: alt.Legend | None = None,
 ) -> alt.LayerChart:
-    """The means over seeds with their intervals, a thin line through those of each variant, and a dashed one along the
-    front, whose sparsities are written beside it. ``runs``: every one as a small point, which a click puts into the
+    """The means over seeds with their intervals, a thin line through those of each variant, and a wide pale one along
+    the front, whose sparsities are written beside it. ``runs``: every one as a small point, which a click puts into the
     selection called ``select``."""
     means = localized_variants(select_variants(summary, styles), styles).dropna(subset=[cost.metric, "test_accuracy"])
     fields = ["variant", "sparsity", cost.metric, "test_accuracy"]
@@ -56,10 +67,10 @@ def pareto_chart(
     on_front = pareto_front(means, cost.metric)[fields]
     front, base = alt.Chart(on_front), alt.Chart(points)
     layers = [
+        front.mark_line(
+            color=GREY, opacity=0.3, strokeWidth=9, strokeCap="round", strokeJoin="round", tooltip=None
+        ).encode(x, y, alt.Order(f"{cost.metric}:Q")),
         base.mark_line(strokeWidth=1.25, opacity=0.4, tooltip=None).encode(x, y, color, alt.Order("sparsity:Q")),
-        front.mark_line(color=_GRAY, strokeDash=[4, 3], strokeWidth=1.5, tooltip=None).encode(
-            x, y, alt.Order(f"{cost.metric}:Q")
-        ),
     ]
     if half.notna().any():
         intervals = base.mark_rule(opacity=0.55, tooltip=None)
@@ -68,13 +79,13 @@ def pareto_chart(
         runs = localized_variants(select_variants(runs, styles), styles)
         columns = dict.fromkeys(["run_id", "variant", cost.metric, *TOOLTIP_FIELDS])
         seeds = alt.Chart(runs[list(columns)]).encode(x, y, color, shape, tooltip=run_tooltip())
-        seeds = seeds.mark_point(size=26, opacity=0.55, cursor="pointer" if select else "default")
+        seeds = seeds.mark_point(size=SEED_SIZE, filled=True, opacity=0.7, cursor="pointer" if select else "default")
         layers.append(with_selection(seeds, select))
     layers += [
-        base.mark_point(size=80, filled=True, opacity=1).encode(x, y, color, shape, tooltip=tooltip),
+        base.mark_point(filled=True, opacity=1).encode(x, y, color, shape, size=mean_or_seed_size(), tooltip=tooltip),
         # Only these are labelled: of several methods at one sparsity the labels would lie upon one another.
         alt.Chart(labelled(on_front, means, cost.metric))
-        .mark_text(dy=-13, fontSize=11, color=_GRAY)
+        .mark_text(dy=-13, fontSize=11, color=TEXT)
         .encode(x, y, text=alt.Text("sparsity:Q", format="~g")),
     ]
     return alt.LayerChart(layer=layers)
@@ -98,12 +109,19 @@ def with_recommendation(spec: Mapping[str, Any], cost: Panel) -> dict[str, Any]:
     y = {"field": "test_accuracy", "type": "quantitative"}
     target = {
         "data": {"name": TARGET},
-        "mark": {"type": "rule", "color": _GRAY, "strokeWidth": 1.5, "tooltip": None},
+        "mark": {"type": "rule", "color": GREY, "strokeWidth": 1.5, "tooltip": None},
         "encoding": {"y": y},
     }
     ring = {
         "data": {"name": CHOICE},
-        "mark": {"type": "point", "size": 320, "strokeWidth": 2.5, "filled": False, "color": _GRAY, "tooltip": None},
+        "mark": {
+            "type": "point",
+            "size": RING_SIZE,
+            "strokeWidth": 2.5,
+            "filled": False,
+            "color": GREY,
+            "tooltip": None,
+        },
         "encoding": {"x": {"field": cost.metric, "type": "quantitative"}, "y": y},
     }
     return {**spec, "layer": [target, *spec["layer"], ring]}

@@ -28,7 +28,7 @@ def plot(options: argparse.Namespace) -> int:
     """Draw the figures of a study."""
     from core.report.export import write_figures  # noqa: PLC0415 - as above
 
-    return _write_files(options, write_figures)
+    return _write_files(options, partial(write_figures, titles=not options.no_titles))
 
 
 def report(options: argparse.Namespace) -> int:

@@ -43,11 +43,16 @@ _MAX_NAMED = 10  # missing runs
 _KINDS = {"unstructured": N_("single weights"), "structured": N_("whole filters")}
 _CAPTIONS = {
     "tradeoff_curve": N_(
-        "Accuracy against sparsity: every seed as a point, lines through the means, 95 % intervals as bands"
+        "Accuracy against sparsity: small points are seeds, large ones their means, bands the 95 % intervals of the means"
     ),
     "size_latency": N_("Compressed size and measured latency against sparsity"),
-    "pareto": N_("Accuracy against compressed size; the line joins the means that no other beats in both"),
-    "layer_density": N_("Share of the weights that is left in each layer, mean over seeds"),
+    "pareto": N_(
+        "Accuracy against compressed size, means over seeds; the wide grey line joins those that no other beats in both"
+    ),
+    "layer_density": N_(
+        "Share of the weights that is left in each layer, mean over seeds; the points of a layer lie a little below one "
+        "another, so that none hides another"
+    ),
     "training_curves": N_("Test accuracy after every epoch, one line a run; epoch 0 is right after pruning"),
 }
 

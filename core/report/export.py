@@ -11,7 +11,7 @@ from core.i18n import LANGUAGES, Message, use_language
 from core.report import tables
 from core.report.all_results import all_results
 from core.report.build import build_report
-from core.report.figures import figures
+from core.report.figures import figures, without_title
 from core.report.markdown import render_markdown
 from core.report.model import Report
 from core.report.rasterize import FORMATS, has_korean_font, rasterize
@@ -75,9 +75,10 @@ def write_results(study: Study, out: Path, columns: Sequence[str] = tables.PRINT
     return [_write(out / name, text.encode()) for name, text in result_files(study, columns).items()]
 
 
-def write_figures(study: Study, out: Path, language: str = "en") -> list[Path]:
-    """Write every figure as PNG and SVG; the files."""
-    return _write_figures(figure_specs(study, language), out, language)
+def write_figures(study: Study, out: Path, *, titles: bool = True) -> list[Path]:
+    """Write every figure in every format, with or without ``titles``; the files."""
+    specs = figure_specs(study)
+    return _write_figures(specs if titles else {name: without_title(spec) for name, spec in specs.items()}, out, "en")
 
 
 def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:

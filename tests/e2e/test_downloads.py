@@ -81,7 +81,7 @@ def test_a_png_shows_what_its_svg_shows(files):
             picture = opened.convert("RGB")
         drawing = ElementTree.parse(path.with_suffix(".svg")).getroot()
         assert drawing.tag == f"{SVG}svg"
-        size = [float(drawing.get(side)) * 2 for side in ("width", "height")]
+        size = [float(drawing.get(side)) * 300 / 96 for side in ("width", "height")]
         assert picture.size == pytest.approx(size, abs=2)
         words = " ".join("".join(text.itertext()) for text in drawing.iter(f"{SVG}text"))
         pixels = np.asarray(picture).reshape(-1, 3)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from PIL import Image
 
 from core.cli.main import main
 from core.i18n import LANGUAGES
@@ -194,11 +195,24 @@ def test_report_writes_all_that_it_shows_and_links_to(home, tmp_path, capsys, mo
     for target in targets:
         assert (tmp_path / target).stat().st_size > 100, target
     for path in tmp_path.glob("*.png"):
-        assert path.read_bytes().startswith(b"\x89PNG")
+        with Image.open(path) as image:
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
         assert path.with_suffix(".svg").read_text().startswith("<svg")
+        assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     said = capsys.readouterr()
     assert said.out.splitlines()[-1].endswith("report.ko.md")
     assert ("no font on this computer has Korean letters" in said.err) != hangul
+
+
+def test_plot_without_titles_draws_what_a_paper_needs(home, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("core.report.export.rasterize", lambda spec, kind: drawn.append(spec) or b"")
+    for option in ([], ["--no-titles"]):
+        assert main(["plot", "--home", str(home.path), "--out", str(tmp_path / "out"), *option]) == 0
+    with_titles, without = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
+    assert all("title" in spec for spec in with_titles)
+    assert [{**spec, "title": None} for spec in with_titles] == [{**spec, "title": None} for spec in without]
+    assert not any("title" in spec for spec in without)
 
 
 def test_a_font_with_korean_letters_is_one_that_draws_two_of_them_differently(monkeypatch):
