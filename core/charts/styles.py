@@ -1,6 +1,6 @@
 """The visual language of all charts, in the app and in figures:
 
-colour  the method; dense is grey
+colour  the method; dense is a grey bar
 shape   the variant, a method with its settings; in learning curves the run
 size    large: the mean over seeds; small: one seed
 dashed  before fine-tuning
@@ -36,6 +36,7 @@ _HOME_MARKS = (
     *(("circle", "●"), ("square", "■"), ("triangle-up", "▲"), ("diamond", "◆"), ("triangle-down", "▼")),
     *(("triangle-right", "▶"), ("triangle-left", "◀"), ("cross", "✚"), (_STAR, "★")),
 )
+_DENSE_MARK = "M-1,-.4L1,-.4L1,.4L-1,.4Z", "▬"
 _MARKS = ((_CROSS, "✕"), (_HOURGLASS, "⧗"), (_BOW_TIE, "⧓"), (_PENTAGON, "⬟"), *_HOME_MARKS)
 MEAN_SIZE, SEED_SIZE, RING_SIZE = 90, 24, 260  # areas of points, in square pixels
 BEFORE_DASH = (3, 3)
@@ -51,7 +52,7 @@ class Style:
     name: str = ""
 
 
-DENSE_STYLE = Style(GREY, "circle", "●")
+DENSE_STYLE = Style(GREY, *_DENSE_MARK)
 
 
 def with_dense(styles: Mapping[str, Style]) -> dict[str, Style]:
@@ -85,7 +86,8 @@ def distinct_styles(methods: Mapping[str, str]) -> dict[str, Style]:
     method's own, the others have one that nothing else here has. When all shapes are taken, those come again that are
     used least, last of all by the same method; so no colour has to be told apart alone as long as shapes last."""
     slots = {name: slot for slot, name in enumerate(METHODS)}
-    homes = {name: _HOME_MARKS[slots.get(name, 0) % len(_HOME_MARKS)] for name in methods.values()}
+    homes = {name: _HOME_MARKS[slots[name] % len(_HOME_MARKS)] for name in methods.values() if name != DENSE}
+    homes[DENSE] = _DENSE_MARK
     used: Counter[_Mark] = Counter(homes.values())
     own: dict[str, Counter[_Mark]] = {name: Counter() for name in homes}
     styles = {}

@@ -35,9 +35,9 @@ def variants(methods, each):
 
 @pytest.mark.parametrize(("methods", "each"), [(len(METHODS), 1), (4, 3), (2, 6), (1, 13)])
 def test_in_grey_all_of_a_usual_study_differ_by_shape(methods, each):
-    assigned = variants(list(METHODS)[:methods], each).values()
-    assert len({style.shape for style in assigned}) == len({style.glyph for style in assigned}) == methods * each
-    assert len({style.color for style in assigned}) == methods
+    assigned = [*variants(list(METHODS)[:methods], each).values(), styles.DENSE_STYLE]
+    assert len({style.shape for style in assigned}) == len({style.glyph for style in assigned}) == methods * each + 1
+    assert len({style.color for style in assigned}) == methods + 1
 
 
 def test_of_more_variants_than_shapes_those_of_a_method_and_neighbours_differ_in_grey():
