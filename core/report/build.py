@@ -11,6 +11,7 @@ import pandas as pd
 from core.i18n import N_, t
 from core.labels import recipe_name, run_name, variant_name
 from core.report import findings
+from core.report.figures import CAPTIONS
 from core.report.model import (
     Block,
     Bullet,
@@ -41,20 +42,6 @@ from core.spec.spec import RunSpec
 
 _MAX_NAMED = 10  # missing runs
 _KINDS = {"unstructured": N_("single weights"), "structured": N_("whole filters")}
-_CAPTIONS = {
-    "tradeoff_curve": N_(
-        "Accuracy against sparsity: small points are seeds, large ones their means, bands the 95 % intervals of the means"
-    ),
-    "size_latency": N_("Compressed size and measured latency against sparsity"),
-    "pareto": N_(
-        "Accuracy against compressed size, means over seeds; the wide grey line joins those that no other beats in both"
-    ),
-    "layer_density": N_(
-        "Share of the weights that is left in each layer, mean over seeds; the points of a layer lie a little below one "
-        "another, so that none hides another"
-    ),
-    "training_curves": N_("Test accuracy after every epoch, one line a run; epoch 0 is right after pruning"),
-}
 
 
 def build_report(study: Study, figures: Mapping[str, str], files: Sequence[str] = ()) -> Report:
@@ -242,7 +229,7 @@ def _results(
     if files:
         yield FileLinks(t("The table and the records behind it: {files}."), tuple(files))
     for name, file in figures.items():
-        yield Figure(file, t(_CAPTIONS[name]))
+        yield Figure(file, t(CAPTIONS[name]))
 
 
 def _findings(study: Study, summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Section]:

@@ -21,9 +21,24 @@ from core.charts.styles import (
     with_dense,
 )
 from core.charts.tradeoff import ACCURACY, BATCH_LATENCY, LATENCY, SIZE, tradeoff_chart
-from core.i18n import current_language, t
+from core.i18n import N_, current_language, t
 from core.results.statistics import summarise
 
+# What the report says below each figure, by the name of its file.
+CAPTIONS = {
+    "tradeoff_curve": N_(
+        "Accuracy against sparsity: small points are seeds, large ones their means, bands the 95 % intervals of the means"
+    ),
+    "size_latency": N_("Compressed size and measured latency against sparsity"),
+    "pareto": N_(
+        "Accuracy against compressed size, means over seeds; the wide grey line joins those that no other beats in both"
+    ),
+    "layer_density": N_(
+        "Share of the weights that is left in each layer, mean over seeds; the points of a layer lie a little below one "
+        "another, so that none hides another"
+    ),
+    "training_curves": N_("Test accuracy after every epoch, one line a run; epoch 0 is right after pruning"),
+}
 _WIDTH, _HEIGHT = 720, 420
 _COLUMNS = 3  # small charts beside one another
 _FEW_EPOCHS = 20  # of which each is marked by a point
