@@ -50,7 +50,7 @@ def range_tooltip() -> list[alt.Tooltip]:
     """The numbers of the runs of one configuration, where there are too many runs to draw each."""
     names = {
         "sparsity": t("Requested sparsity"),
-        "seeds": t("Seeds"),
+        "n": t("Seeds"),
         "mean": t("Mean"),
         "low": t("Lowest"),
         "high": t("Highest"),

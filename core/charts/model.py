@@ -8,14 +8,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from core.charts.styles import GREY, KEPT, LOST, TEXT
 from core.i18n import t
 from core.runs.diagnostics import BINS, Diagnostics, Layer
 
-# Okabe and Ito's, as in the other charts. Opacity shows how much there is: that reads on white and on black alike.
-LEFT, GONE, GREY = "#0072B2", "#D55E00", "#808080"
-_TEXT = "#7A7A7A"  # equally far from white and from the dark background
+# Opacity shows how much there is: that reads on white and on black alike.
 MAX_CLASSES = 25  # of which the accuracy is shown one by one
-_PART_COLORS = (LEFT, "#E69F00", "#009E73", "#CC79A7")
+_PART_COLORS = (KEPT, "#A9BAC8", "#7F95A8", "#C3CFD9")  # neighbours differ in lightness
 _ROW = alt.Step(26)
 
 
@@ -100,7 +99,7 @@ def filter_map(diagnostics: Diagnostics) -> alt.Chart:
             y=_names("layer:N"),
             x=alt.X("start:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1], nice=False)),
             x2="end:Q",
-            color=alt.when(gone).then(alt.value(GONE)).otherwise(alt.value(LEFT)),
+            color=alt.when(gone).then(alt.value(LOST)).otherwise(alt.value(KEPT)),
             opacity=alt.when(gone)
             .then(alt.value(0.75))
             .otherwise(alt.Opacity("left:Q", scale=alt.Scale(domain=[0, 100], range=[0.35, 1]), legend=None)),
@@ -122,7 +121,7 @@ def weight_chart(layer: Layer) -> alt.Chart:
     ]
     chart: alt.Chart = (
         alt.Chart(frame)
-        .mark_bar(color=LEFT, opacity=0.85, binSpacing=1)
+        .mark_bar(color=KEPT, opacity=0.85, binSpacing=1)
         .encode(
             x=alt.X("low:Q", title=t("Value of the weight"), bin="binned", axis=alt.Axis(tickCount=7, grid=False)),
             x2="high:Q",
@@ -169,7 +168,7 @@ def class_chart(classes: pd.DataFrame, *, dense: bool) -> alt.LayerChart:
     ]
     base = alt.Chart(frame).encode(y=_names("class:N"), tooltip=tooltip)
     x = alt.X("accuracy:Q", title=t("Accuracy (%)"), scale=scale, axis=ticks)
-    tone = alt.when(alt.datum.change < 0).then(alt.value(GONE)).otherwise(alt.value(LEFT))
+    tone = alt.when(alt.datum.change < 0).then(alt.value(LOST)).otherwise(alt.value(KEPT))
     now = base.mark_point(shape="diamond", filled=True, size=95, opacity=1).encode(x=x, color=tone)
     if dense:
         return alt.LayerChart(layer=[now], height=_ROW)
@@ -177,7 +176,7 @@ def class_chart(classes: pd.DataFrame, *, dense: bool) -> alt.LayerChart:
     before = base.mark_point(shape="circle", filled=True, size=70, color=GREY, opacity=1).encode(
         x=alt.X("dense_accuracy:Q", scale=scale)
     )
-    change = base.mark_text(align="left", dx=9, color=_TEXT).encode(x=alt.X("end:Q", scale=scale), text="label:N")
+    change = base.mark_text(align="left", dx=9, color=TEXT).encode(x=alt.X("end:Q", scale=scale), text="label:N")
     return alt.LayerChart(layer=[change_line, before, now, change], height=_ROW)
 
 
@@ -211,7 +210,7 @@ def confusion_chart(diagnostics: Diagnostics) -> alt.Chart:
         .encode(
             x=alt.X("predicted:N", sort=order, title=t("Taken for"), axis=names),
             y=_names("truth:N", order),
-            color=alt.when(alt.datum.right).then(alt.value(LEFT)).otherwise(alt.value(GONE)),
+            color=alt.when(alt.datum.right).then(alt.value(KEPT)).otherwise(alt.value(LOST)),
             # The square root makes the few mistakes seen beside the many pictures that are right.
             opacity=alt.Opacity("share:Q", scale=alt.Scale(type="sqrt", domain=[0, 100], range=[0, 1]), legend=None),
             tooltip=tooltip,
@@ -260,7 +259,7 @@ def size_chart(diagnostics: Diagnostics) -> alt.LayerChart:
     color = alt.Color("color:N", scale=None)
     bars = alt.Chart(frame).mark_bar(height={"band": 0.62})
     bars = bars.encode(y=y, x=x.stack("zero"), order="order:Q", color=color, tooltip=tooltip)
-    numbers = alt.Chart(totals).mark_text(align="left", dx=5, color=_TEXT).encode(y=y, x=x, text="label:N")
+    numbers = alt.Chart(totals).mark_text(align="left", dx=5, color=TEXT).encode(y=y, x=x, text="label:N")
     return alt.LayerChart(layer=[bars, numbers], height=alt.Step(38))
 
 
@@ -280,8 +279,8 @@ def _bars(frame: pd.DataFrame, title: str, tooltip: list[alt.Tooltip]) -> alt.La
     left, full = (alt.X(f"{name}:Q", title=title, scale=scale, axis=axis) for name in ("left", "all"))
     base = alt.Chart(frame).encode(y=_names("layer:N"), tooltip=tooltip)
     track = base.mark_bar(color=GREY, opacity=0.16, height={"band": 0.66}).encode(x=full)
-    bars = base.mark_bar(color=LEFT, opacity=0.9, height={"band": 0.66}).encode(x=left)
-    numbers = base.mark_text(align="left", dx=5, color=_TEXT).encode(x=full, text="label:N")
+    bars = base.mark_bar(color=KEPT, opacity=0.9, height={"band": 0.66}).encode(x=left)
+    numbers = base.mark_text(align="left", dx=5, color=TEXT).encode(x=full, text="label:N")
     return alt.LayerChart(layer=[track, bars, numbers], height=_ROW)
 
 

@@ -17,14 +17,25 @@ from core.charts.encodings import (
     run_tooltip,
     variant_tooltip,
 )
-from core.charts.styles import Style, color_and_shape, localized_styles, localized_variants, select_variants, with_dense
+from core.charts.styles import (
+    GREY,
+    RING_SIZE,
+    SEED_SIZE,
+    TEXT,
+    Style,
+    color_and_shape,
+    localized_styles,
+    localized_variants,
+    mean_or_seed_size,
+    select_variants,
+    with_dense,
+)
 from core.charts.tradeoff import ACCURACY, SIZE, Panel, draws_every_run, with_selection
 from core.i18n import t
 from core.results.pareto import pareto_front
 from core.results.statistics import segments
 
 TARGET, CHOICE = "target", "choice"  # data sets of with_recommendation()
-_GRAY = "#808080"
 _LABEL_SIZE = (0.05, 0.06)  # shares of the chart's width and height
 
 
@@ -38,7 +49,7 @@ def pareto_chart(
     legend: alt.Legend | None = None,
 ) -> alt.LayerChart:
     """The means over seeds with their intervals, a thin line through those of each variant, interrupted as segments() says,
-    and a dashed one in steps along the front, whose sparsities are written beside it. ``runs``: every one as a small
+    and a wide pale one in steps along the front, whose sparsities are written beside it. ``runs``: every one as a small
     point, which a click puts into the selection called ``select``."""
     means = localized_variants(select_variants(summary, styles), styles).dropna(subset=[cost.metric, "test_accuracy"])
     fields = ["variant", "sparsity", cost.metric, "test_accuracy"]
@@ -64,14 +75,13 @@ def pareto_chart(
     on_front = pareto_front(means, cost.metric)[fields]
     lines, base = alt.Chart(segments(means)[[*fields, "segment"]]), alt.Chart(points)
     # In steps: between two measured networks there is none that is more accurate than the cheaper one.
-    front = alt.Chart(on_front).mark_line(
-        color=_GRAY, strokeDash=[4, 3], strokeWidth=1.5, interpolate="step-after", tooltip=None
-    )
+    style = {"color": GREY, "opacity": 0.3, "strokeWidth": 9, "strokeCap": "round", "strokeJoin": "round"}
+    front = alt.Chart(on_front).mark_line(**style, interpolate="step-after", tooltip=None)
     layers = [
+        front.encode(x, y, alt.Order(f"{cost.metric}:Q")),
         lines.mark_line(strokeWidth=1.25, opacity=0.4, tooltip=None).encode(
             x, y, color, alt.Detail("segment:N"), alt.Order("sparsity:Q")
         ),
-        front.encode(x, y, alt.Order(f"{cost.metric}:Q")),
         *at_chance_labels(means[[*fields, "at_chance"]], x, y),
     ]
     if half.notna().any():
@@ -81,13 +91,13 @@ def pareto_chart(
         runs = localized_variants(select_variants(runs, styles), styles)
         columns = dict.fromkeys(["run_id", "variant", cost.metric, *TOOLTIP_FIELDS, "note"])
         seeds = alt.Chart(run_notes(runs)[list(columns)]).encode(x, y, color, shape, tooltip=run_tooltip(runs))
-        seeds = seeds.mark_point(size=26, opacity=0.55, cursor="pointer" if select else "default")
+        seeds = seeds.mark_point(size=SEED_SIZE, filled=True, opacity=0.7, cursor="pointer" if select else "default")
         layers.append(with_selection(seeds, select))
     layers += [
-        base.mark_point(size=80, filled=True, opacity=1).encode(x, y, color, shape, tooltip=tooltip),
+        base.mark_point(filled=True, opacity=1).encode(x, y, color, shape, size=mean_or_seed_size(), tooltip=tooltip),
         # Only these are labelled: of several methods at one sparsity the labels would lie upon one another.
         alt.Chart(labelled(on_front, means, cost.metric))
-        .mark_text(dy=-13, fontSize=11, color=_GRAY)
+        .mark_text(dy=-13, fontSize=11, color=TEXT)
         .encode(x, y, text=alt.Text("sparsity:Q", format="~g")),
     ]
     return alt.LayerChart(layer=layers)
@@ -111,12 +121,19 @@ def with_recommendation(spec: Mapping[str, Any], cost: Panel) -> dict[str, Any]:
     y = {"field": "test_accuracy", "type": "quantitative"}
     target = {
         "data": {"name": TARGET},
-        "mark": {"type": "rule", "color": _GRAY, "strokeWidth": 1.5, "tooltip": None},
+        "mark": {"type": "rule", "color": GREY, "strokeWidth": 1.5, "tooltip": None},
         "encoding": {"y": y},
     }
     ring = {
         "data": {"name": CHOICE},
-        "mark": {"type": "point", "size": 320, "strokeWidth": 2.5, "filled": False, "color": _GRAY, "tooltip": None},
+        "mark": {
+            "type": "point",
+            "size": RING_SIZE,
+            "strokeWidth": 2.5,
+            "filled": False,
+            "color": GREY,
+            "tooltip": None,
+        },
         "encoding": {"x": {"field": cost.metric, "type": "quantitative"}, "y": y},
     }
     return {**spec, "layer": [target, *spec["layer"], ring]}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.charts.styles import DENSE_STYLE, Style
+from core.charts.styles import DENSE_STYLE, RING_SIZE, Style
 from core.charts.tradeoff import SPARSITY, Axis, Panel
 from core.i18n import t
 
@@ -33,7 +33,7 @@ def with_slider(spec: Mapping[str, Any], panel: Panel, axis: Axis = SPARSITY) ->
     ]
     rings = {
         "data": {"name": RINGS},
-        "mark": {"type": "point", "shape": "circle", "size": 170, "strokeWidth": 2, "filled": False},
+        "mark": {"type": "point", "shape": "circle", "size": RING_SIZE, "strokeWidth": 2, "filled": False},
         "encoding": {
             "x": {"field": "x", "type": "quantitative"},
             "y": {"field": "mean", "type": "quantitative"},

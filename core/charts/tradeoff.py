@@ -1,10 +1,10 @@
-"""Charts of what pruning keeps and costs. The same method has the same colour and point shape everywhere."""
+"""Charts of what pruning keeps and costs, in the visual language of core/charts/styles.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -18,12 +18,17 @@ from core.charts.encodings import (
     run_tooltip,
     variant_tooltip,
 )
+from core.charts.line_labels import line_labels
 from core.charts.styles import (
+    BEFORE_DASH,
     DENSE_STYLE,
+    MEAN_SIZE,
+    SEED_SIZE,
     Style,
     color_and_shape,
     localized_styles,
     localized_variants,
+    mean_or_seed_size,
     select_variants,
     with_dense,
 )
@@ -31,12 +36,6 @@ from core.i18n import N_, t
 from core.results.metrics import METRICS
 from core.results.statistics import segments
 from core.spec.methods import DENSE
-
-_SPREAD = 0.016  # over which the seeds of all methods at one sparsity are laid side by side
-
-
-BEFORE_DASH = (3, 3)  # of the lines that show accuracy before fine-tuning
-_SEGMENT = alt.Detail("segment:N")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,7 @@ class Axis:
 SPARSITY = Axis("sparsity", N_("Sparsity"))
 # Logarithmic, as a ratio is: the dense network stands at 1. Sparsity has no such axis, for dense is 0.
 RATIO = Axis("size_ratio", N_("Times smaller than the dense file, logarithmic"), logarithmic=True)
+_SEGMENT = alt.Detail("segment:N")
 MAX_POINTS = 2_000  # runs that are drawn one by one; of more, the range from the lowest to the highest is
 
 
@@ -93,24 +93,32 @@ def tradeoff_chart(
     *,
     axis: Axis = SPARSITY,
     before: pd.DataFrame | None = None,
-    legend: bool = False,
+    legend: Literal["below", "lines"] | None = None,
     height: int = 300,
     select: str | None = None,
 ) -> alt.LayerChart:
-    """One metric against ``axis``: every seed as a point, a line through the means, interrupted as segments() says, and the
-    95 % interval of the means as a band where there is one. ``styles`` names the variants to show. ``before``: the accuracy
-    before fine-tuning, with the columns variant, sparsity and accuracy, as dashed lines behind all that; only against
-    sparsity. ``select``: the selection into which a click on a point puts its run_id."""
+    """One metric against ``axis``: every seed as a small point, the means as large ones with a line through them,
+    interrupted as segments() says, and the 95 % interval of the means as a band where there is one. ``styles`` names the
+    variants to show. ``before``: the accuracy before fine-tuning, with the columns variant, sparsity and accuracy, as dashed
+    lines behind all that; only against sparsity. ``legend``: where the variants are named; "lines": at the ends of their
+    lines, or below if they do not fit there. ``select``: the selection into which a click on a seed puts its run_id."""
     study, summary = (localized_variants(select_variants(rows, styles), styles) for rows in (study, summary))
-    encode, means = _Encoding(styles, axis, legend), _means(panel, summary, axis)
+    means = _means(panel, summary, axis)
+    lines = segments(means.dropna(subset=["mean", axis.column]))
+    labels = None
+    if legend == "lines" and axis == SPARSITY:
+        low, high = _range(panel, study, means)
+        labels = line_labels(_line_points(panel, lines, summary), high - low, height)
+    encode = _Encoding(styles, axis, legend is not None and labels is None)
     layers = [
         *_bands(means, encode),
         _dense_rule(panel, summary),
-        alt.Chart(segments(means.dropna(subset=["mean", axis.column])))
+        alt.Chart(lines)
         .mark_line(strokeWidth=2.25, tooltip=None)
-        .encode(encode.x(axis.column), encode.y(panel), encode.color, encode.dash, _SEGMENT, alt.Order("sparsity:Q")),
+        .encode(encode.x(axis.column), encode.y(panel), encode.color, _SEGMENT, alt.Order("sparsity:Q")),
         *at_chance_labels(means, encode.x(axis.column), encode.y(panel)),
-        *_seeds(panel, study, styles, encode, select),
+        *([] if labels is None else _line_names(labels, encode)),
+        *_points(panel, study, encode, select),
     ]
     if before is not None and axis == SPARSITY:
         curves = localized_variants(before[before["variant"].isin(list(styles))], styles)
@@ -124,11 +132,8 @@ class _Encoding:
     def __init__(self, styles: Mapping[str, Style], axis: Axis, legend: bool) -> None:
         self.axis = axis
         named = localized_styles(with_dense(styles))
-        below = alt.Legend(title=None, orient="bottom", columns=2, symbolSize=90, symbolOpacity=1, symbolDash=[1, 0])
+        below = alt.Legend(title=None, orient="bottom", columns=2, symbolSize=90, symbolOpacity=1)
         self.color, self.shape = color_and_shape(named, below if legend else None)
-        dashes = alt.Scale(domain=list(named), range=[style.dash for style in named.values()])
-        self.dash = alt.StrokeDash("variant:N", scale=dashes, legend=None)
-        self.fill = alt.Fill("fill:N", scale=None)
 
     def x(self, column: str) -> alt.X:
         title = t(self.axis.title)
@@ -188,54 +193,61 @@ def _before(curves: pd.DataFrame, domain: tuple[float, float], encode: _Encoding
 
 def _domain(panel: Panel, study: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:
     """The range of all that is measured of the variants shown, with some padding below."""
-    values = pd.concat([study[panel.metric], means["low"], means["high"]])
-    low, high = float(values.min()), float(values.max())
+    low, high = _range(panel, study, means)
     return max(0.0, low - max(5.0, 0.3 * (high - low))), min(panel.highest, high + 0.5)
+
+
+def _range(panel: Panel, study: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:
+    values = pd.concat([study[panel.metric], means["low"], means["high"]])
+    return float(values.min()), float(values.max())
 
 
 def _dense_rule(panel: Panel, summary: pd.DataFrame) -> alt.Chart:
     dense = summary.loc[summary["method"] == DENSE, [panel.metric]].rename(columns={panel.metric: "mean"})
     chart: alt.Chart = (
         alt.Chart(dense)
-        .mark_rule(color=DENSE_STYLE.color, strokeDash=list(DENSE_STYLE.dash), strokeWidth=1.25)
+        .mark_rule(color=DENSE_STYLE.color, strokeWidth=1.25)
         .encode(alt.Y("mean:Q"), tooltip=alt.Tooltip("mean:Q", title=t("Dense, mean"), format=".4~g"))
     )
     return chart
 
 
-def _seeds(
-    panel: Panel, study: pd.DataFrame, styles: Mapping[str, Style], encode: _Encoding, select: str | None
-) -> list[alt.Chart]:
-    """Every run as a point; of too many to be told apart, the mean as a point and the range of the runs as a line."""
-    column, ranges = encode.axis.column, []
-    if len(study) <= MAX_POINTS:
-        tooltip, noted = run_tooltip(study), run_notes(study)
-        points = noted[["run_id", "variant", *TOOLTIP_FIELDS, "note"]].assign(x=study[column], mean=study[panel.metric])
-    else:
-        tooltip, select, metric = range_tooltip(), None, panel.metric
-        groups = study.assign(x=study[column]).groupby(["variant", "sparsity"], sort=False)
-        ends = {"low": (metric, "min"), "high": (metric, "max")}
-        points = groups.agg(x=("x", "mean"), mean=(metric, "mean"), seeds=("seed", "size"), **ends).reset_index()
-    if not encode.axis.logarithmic:
-        points["x"] += _offsets(points["variant"], [style.name for style in styles.values()])
-    if "low" in points:
-        ranges.append(alt.Chart(points).mark_rule(strokeWidth=2, tooltip=None).encode(**encode.interval("x")))
-    fills = {style.name: style.color if style.filled else "transparent" for style in with_dense(styles).values()}
-    chart = (
-        alt.Chart(points.assign(fill=points["variant"].map(fills)))
-        .mark_point(size=46, strokeWidth=1.5, opacity=0.9, cursor="pointer" if select else "default")
-        .encode(encode.x("x"), encode.y(panel), encode.color, encode.fill, encode.shape, tooltip=tooltip)
+def _line_points(panel: Panel, lines: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """The points of all lines, with the dense one's, which runs through the whole chart."""
+    dense = summary.loc[summary["method"] == DENSE, ["variant", panel.metric]].rename(columns={panel.metric: "mean"})
+    return pd.concat([lines, dense.assign(sparsity=lines["sparsity"].max())])
+
+
+def _line_names(labels: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
+    """The name of each line to the right of the chart, with its point as a legend has it."""
+    base = alt.Chart(labels.assign(end=1.0)).encode(encode.x("end"), alt.Y("place:Q"))
+    return [
+        base.mark_point(filled=True, size=MEAN_SIZE, opacity=1, xOffset=12).encode(encode.color, encode.shape),
+        base.mark_text(align="left", baseline="middle", dx=22, fontSize=12).encode(text="variant:N"),
+    ]
+
+
+def _points(panel: Panel, study: pd.DataFrame, encode: _Encoding, select: str | None) -> list[alt.Chart]:
+    """The means as large points, and every run as a small one; of too many to be told apart, a line from the lowest to the
+    highest. All stand at their true place."""
+    column, metric = encode.axis.column, panel.metric
+    groups = study.assign(x=study[column]).groupby(["variant", "sparsity"], sort=False)
+    ends = {"low": (metric, "min"), "high": (metric, "max")}
+    means = groups.agg(x=("x", "mean"), mean=(metric, "mean"), n=("seed", "size"), **ends).reset_index()
+    base = alt.Chart(means).encode(encode.x("x"), encode.y(panel), encode.color, tooltip=range_tooltip())
+    large = base.mark_point(filled=True, opacity=0.55).encode(encode.shape, size=mean_or_seed_size())
+    if len(study) > MAX_POINTS:
+        return [base.mark_rule(strokeWidth=2, tooltip=None).encode(**encode.interval("x")), large]
+    columns = ["run_id", "variant", *TOOLTIP_FIELDS, "note"]
+    runs = run_notes(study)[columns].assign(x=study[column], mean=study[metric])
+    seeds = (
+        alt.Chart(runs)
+        .mark_point(filled=True, size=SEED_SIZE, opacity=1, cursor="pointer" if select else "default")
+        .encode(encode.x("x"), encode.y(panel), encode.color, encode.shape, tooltip=run_tooltip(study))
     )
-    return [*ranges, with_selection(chart, select)]
+    return [large, with_selection(seeds, select)]
 
 
 def with_selection(chart: alt.Chart, select: str | None) -> alt.Chart:
     """The points of ``chart``, of which a click puts the run_id into the selection called ``select``, if there is one."""
     return chart.add_params(alt.selection_point(name=select, fields=["run_id"])) if select else chart
-
-
-def _offsets(variants: pd.Series[str], order: Sequence[str]) -> pd.Series[float]:
-    """What moves the seeds of the variants at one sparsity side by side; the dense ones stay."""
-    step = _SPREAD / max(len(order) - 1, 1)
-    offsets = {variant: (rank - (len(order) - 1) / 2) * step for rank, variant in enumerate(order)}
-    return variants.map(offsets).astype(float).fillna(0.0)

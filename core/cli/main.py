@@ -108,7 +108,9 @@ def _add_run_commands(commands: Any) -> None:
 
 def _add_output_commands(commands: Any) -> None:
     results = _command(commands, "evaluate", evaluate, "write all_results.json and the efficiency table")
+    results.add_argument("--columns", nargs="+", metavar="C", help="of the tables for a page: columns of the CSV")
     figures = _command(commands, "plot", plot, "draw the figures")
+    figures.add_argument("--no-titles", action="store_true", help="for a paper, which has its captions below")
     text = _command(commands, "report", report, "write the report, its figures and its tables")
     latencies = _command(commands, "measure", measure, "time all networks of a study in one go, on an idle machine")
     text.add_argument("--language", choices=[*LANGUAGES], default="en", help=", ".join(LANGUAGES.values()))

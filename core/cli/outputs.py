@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 def evaluate(options: argparse.Namespace) -> int:
     """Write the results of a study as JSON and as tables."""
     from core.report.export import write_results  # noqa: PLC0415 - loads the chart library, which most commands do without
+    from core.report.tables import PRINTED_COLUMNS, check_columns  # noqa: PLC0415 - as above
 
-    return _write_files(options, write_results)
+    columns = check_columns(options.columns or PRINTED_COLUMNS)
+    return _write_files(options, partial(write_results, columns=columns))
 
 
 def plot(options: argparse.Namespace) -> int:
     """Draw the figures of a study."""
     from core.report.export import write_figures  # noqa: PLC0415 - as above
 
-    return _write_files(options, write_figures)
+    return _write_files(options, partial(write_figures, titles=not options.no_titles))
 
 
 def report(options: argparse.Namespace) -> int:

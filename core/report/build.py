@@ -11,6 +11,7 @@ import pandas as pd
 from core.i18n import N_, t
 from core.labels import recipe_name, run_name, variant_name
 from core.report import findings
+from core.report.figures import CAPTIONS
 from core.report.model import (
     Block,
     Bullet,
@@ -46,21 +47,12 @@ from core.report.study import Study, dead_layers
 from core.report.tables import AT_CHANCE, compact_table, efficiency_table
 from core.results.speed import noise_of
 from core.results.statistics import summarise
-from core.spec.methods import DENSE, METHODS
+from core.spec.methods import DENSE, METHODS, effective_settings
 from core.spec.networks import NETWORKS, RESNET18
 from core.spec.spec import RunSpec
 
 _MAX_NAMED = 10  # missing runs
 _KINDS = {"unstructured": N_("single weights"), "structured": N_("whole filters")}
-_CAPTIONS = {
-    "tradeoff_curve": N_(
-        "Accuracy against sparsity: every seed as a point, lines through the means, 95 % intervals as bands"
-    ),
-    "size_latency": N_("Compressed size and measured latency against sparsity"),
-    "pareto": N_("Accuracy against compressed size; the line joins the means that no other beats in both"),
-    "layer_density": N_("Share of the weights that is left in each layer, mean over seeds"),
-    "training_curves": N_("Test accuracy after every epoch, one line a run; epoch 0 is right after pruning"),
-}
 
 
 def build_report(study: Study, figures: Mapping[str, str], files: Sequence[str] = ()) -> Report:
@@ -134,16 +126,16 @@ def _method(name: str, source: Provenance) -> Bullet:
         source=method.source or t("baseline"),
         summary=t(method.summary),
     )
-    settings = [
+    listed = [
         fill(
             t("{variant}: {settings}"),
             variant=Emphasis(variant_name(spec.method, spec.settings)),
-            settings=join(", ", (Code(f"{key}={value}") for key, value in spec.settings)),
+            settings=join(", ", (Code(f"{setting.name}={value}") for setting, value in settings)),
         )
         for spec in source.variants.values()
-        if spec.method == name and spec.settings
+        if spec.method == name and (settings := effective_settings(name, dict(spec.settings)))
     ]
-    return Bullet(text, tuple(settings))
+    return Bullet(text, tuple(listed))
 
 
 def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
@@ -196,7 +188,7 @@ def _results(
     if files:
         yield FileLinks(t("The table and the records behind it: {files}."), tuple(files))
     for name, file in figures.items():
-        yield Figure(file, t(_CAPTIONS[name]))
+        yield Figure(file, t(CAPTIONS[name]))
 
 
 def _findings(study: Study, summary: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Section]:

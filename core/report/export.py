@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,33 @@ from core.i18n import LANGUAGES, Message, use_language
 from core.report import tables
 from core.report.all_results import all_results
 from core.report.build import build_report
-from core.report.figures import figures
+from core.report.figures import figures, without_title
 from core.report.markdown import render_markdown
 from core.report.model import Report
 from core.report.rasterize import FORMATS, has_korean_font, rasterize
+from core.report.statistics import clear_leaders
 from core.report.study import Study, layers
+from core.results.statistics import summarise
 from core.runs.atomic_io import atomic_write
 from core.runs.status import curves
 from core.spec.errors import InputError, invalid_value, os_reason
 
+_TABLE_CAPTION = (
+    "Means over seeds ± half of the 95 % Student-t interval; changes are against the dense runs of the same seeds."
+)
 RESULT_FILES = ("all_results.json", "efficiency_table.csv", "efficiency_table.md", "efficiency_table.tex")
 
 
-def result_files(study: Study) -> dict[str, str]:
-    """The texts of RESULT_FILES: everything as JSON, and the efficiency table as CSV, Markdown and LaTeX."""
+def result_files(study: Study, columns: Sequence[str] = tables.PRINTED_COLUMNS) -> dict[str, str]:
+    """The texts of RESULT_FILES: everything as JSON, and the efficiency table as CSV, and of it ``columns`` as Markdown and
+    LaTeX."""
     table = tables.efficiency_table(study.frame)
+    with use_language("en"):
+        caption = ". ".join((*study.source.caption(), _TABLE_CAPTION))
+    best = clear_leaders(study.frame, summarise(study.frame))
+    latex = tables.to_latex(table, caption, f"tab:{study.name}", best, columns)
     results = json.dumps(all_results(study), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    texts = (results, tables.to_csv(table), tables.to_markdown(table), tables.to_latex(table))
+    texts = (results, tables.to_csv(table), tables.to_markdown(table, columns), latex)
     return dict(zip(RESULT_FILES, texts, strict=True))
 
 
@@ -60,14 +70,15 @@ def report_name(language: str) -> str:
     return "report.md" if language == "en" else f"report.{language}.md"
 
 
-def write_results(study: Study, out: Path) -> list[Path]:
-    """Write all_results.json and the efficiency table as CSV, Markdown and LaTeX; the files."""
-    return [_write(out / name, text.encode()) for name, text in result_files(study).items()]
+def write_results(study: Study, out: Path, columns: Sequence[str] = tables.PRINTED_COLUMNS) -> list[Path]:
+    """Write the files of :func:`result_files`; their paths."""
+    return [_write(out / name, text.encode()) for name, text in result_files(study, columns).items()]
 
 
-def write_figures(study: Study, out: Path, language: str = "en") -> list[Path]:
-    """Write every figure as PNG and SVG; the files."""
-    return _write_figures(figure_specs(study, language), out, language)
+def write_figures(study: Study, out: Path, *, titles: bool = True) -> list[Path]:
+    """Write every figure in every format, with or without ``titles``; the files."""
+    specs = figure_specs(study)
+    return _write_figures(specs if titles else {name: without_title(spec) for name, spec in specs.items()}, out, "en")
 
 
 def write_report(study: Study, out: Path, language: str = "en") -> list[Path]:

@@ -10,11 +10,35 @@ import altair as alt
 import pandas as pd
 
 from core.charts.pareto import pareto_chart
-from core.charts.styles import Style, assign_styles, color_and_shape, localized_styles, localized_variants, with_dense
+from core.charts.styles import (
+    MEAN_SIZE,
+    SEED_SIZE,
+    Style,
+    assign_styles,
+    color_and_shape,
+    localized_styles,
+    localized_variants,
+    with_dense,
+)
 from core.charts.tradeoff import ACCURACY, BATCH_LATENCY, LATENCY, SIZE, tradeoff_chart
-from core.i18n import current_language, t
+from core.i18n import N_, current_language, t
 from core.results.statistics import summarise
 
+# What the report says below each figure, by the name of its file.
+CAPTIONS = {
+    "tradeoff_curve": N_(
+        "Accuracy against sparsity: small points are seeds, large ones their means, bands the 95 % intervals of the means"
+    ),
+    "size_latency": N_("Compressed size and measured latency against sparsity"),
+    "pareto": N_(
+        "Accuracy against compressed size, means over seeds; the wide grey line joins those that no other beats in both"
+    ),
+    "layer_density": N_(
+        "Share of the weights that is left in each layer, mean over seeds; the points of a layer lie a little below one "
+        "another, so that none hides another"
+    ),
+    "training_curves": N_("Test accuracy after every epoch, one line a run; epoch 0 is right after pruning"),
+}
 _WIDTH, _HEIGHT = 720, 420
 _COLUMNS = 3  # small charts beside one another
 _FEW_EPOCHS = 20  # of which each is marked by a point
@@ -51,6 +75,7 @@ _DARK: dict[str, dict[str, Any]] = {
         "tickColor": _FAINT,
     },
     "legend": {"labelColor": _LIGHT},
+    "text": {"color": _LIGHT},
     "header": {"labelColor": _LIGHT},
     "view": {"stroke": _LINE},
 }
@@ -87,6 +112,11 @@ def figures(
         return {name: _to_spec(chart, title, caption) for name, (title, chart) in charts.items()}
 
 
+def without_title(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The figure for a paper, which has its caption below it."""
+    return {key: value for key, value in spec.items() if key != "title"}
+
+
 def on_dark(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The figure as it looks well on a dark page: what is black on white is light, on nothing."""
     config = dict(spec["config"])
@@ -106,7 +136,7 @@ def _to_spec(chart: Any, title: str, caption: Sequence[str]) -> dict[str, Any]:
 
 
 def _tradeoff(study: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Style]) -> alt.LayerChart:
-    chart = tradeoff_chart(ACCURACY, study, summary, styles, legend=True, height=_HEIGHT)
+    chart = tradeoff_chart(ACCURACY, study, summary, styles, legend="lines", height=_HEIGHT)
     chart.width = _WIDTH
     return chart
 
@@ -116,7 +146,7 @@ def _costs(study: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Styl
     panels = (SIZE, LATENCY, BATCH_LATENCY)
     parts = []
     for panel in panels:
-        part = tradeoff_chart(panel, study, summary, styles, legend=panel is SIZE, height=260)
+        part = tradeoff_chart(panel, study, summary, styles, legend="below" if panel is SIZE else None, height=260)
         part.width = 270
         part.padding = alt.Undefined  # a part of a larger chart has none of its own
         parts.append(part)
@@ -131,7 +161,8 @@ def _pareto(summary: pd.DataFrame, styles: Mapping[str, Style]) -> alt.LayerChar
 
 
 def _density(layers: pd.DataFrame, styles: Mapping[str, Style]) -> alt.FacetChart:
-    """A small chart for each sparsity: layers from top to bottom, a line for each variant."""
+    """A small chart for each sparsity: layers from top to bottom, a line for each variant. Those of a layer lie below one
+    another, so that of equal masks each is seen."""
     order = list(layers["layer"].drop_duplicates())
     means = layers.groupby(["variant", "sparsity", "layer"], sort=False)["density"].mean().reset_index()
     means["rank"] = means["layer"].map(order.index)
@@ -141,32 +172,33 @@ def _density(layers: pd.DataFrame, styles: Mapping[str, Style]) -> alt.FacetChar
     x = alt.X(
         "density:Q", title=t("Share of the weights left"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".1f")
     )
-    base = alt.Chart(means)
-    lines = base.mark_line(strokeWidth=1.5, opacity=0.7).encode(x, y, color, alt.Order("rank:Q"))
-    # Smaller and smaller, so that of points at the same place, such as those of equal masks, each can be seen.
-    sizes = alt.Size("variant:N", legend=None, scale=alt.Scale(domain=list(styles), range=_sizes(len(styles))))
-    points = base.mark_point(filled=True, opacity=1).encode(x, y, color, shape, sizes)
+    base = alt.Chart(means).encode(x, y, color, alt.YOffset("variant:N", sort=list(styles)))
+    lines = base.mark_line(strokeWidth=1.25, opacity=0.6).encode(alt.Order("rank:Q"))
+    points = base.mark_point(filled=True, size=MEAN_SIZE / 2, opacity=1).encode(shape)
     chart: alt.FacetChart = (
         alt.layer(lines, points)
-        .properties(width=190, height=15 * len(order))
+        .properties(width=190, height=max(15, 6 * len(styles)) * len(order))
         .facet(facet=_panel("sparsity:Q", _sparsity_label()), columns=_COLUMNS)
+        .resolve_axis(x="independent")  # a shared one also stands below a place without a chart
     )
     return chart
 
 
 def _training(curves: pd.DataFrame, styles: Mapping[str, Style]) -> alt.FacetChart:
-    """A small chart for the dense runs and for each sparsity: a line for each run."""
-    color, _ = _key(localized_styles(with_dense(styles)))
-    mark_points = curves["epoch"].max() <= _FEW_EPOCHS
+    """A small chart for the dense runs and for each sparsity: a line for each run, with a point after each epoch, of many
+    after the last."""
+    color, shape = _key(localized_styles(with_dense(styles)))
+    curves = curves[["run_id", "variant", "sparsity", "seed", "epoch", "test_accuracy"]]
+    last = curves["epoch"] == curves.groupby("run_id")["epoch"].transform("max")
+    base = alt.Chart(curves.assign(point=last | (curves["epoch"].max() <= _FEW_EPOCHS))).encode(
+        alt.X("epoch:Q", title=t("Epoch"), axis=_EPOCHS),
+        alt.Y("test_accuracy:Q", title=t(ACCURACY.title), scale=alt.Scale(zero=False, nice=True)),
+        color,
+    )
+    lines = base.mark_line(strokeWidth=1.25, opacity=0.85).encode(alt.Detail("run_id:N"))
+    points = base.mark_point(filled=True, size=SEED_SIZE, opacity=1).encode(shape).transform_filter("datum.point")
     chart: alt.FacetChart = (
-        alt.Chart(curves[["run_id", "variant", "sparsity", "seed", "epoch", "test_accuracy"]])
-        .mark_line(strokeWidth=1.5, opacity=0.85, point=alt.OverlayMarkDef(size=14) if mark_points else False)
-        .encode(
-            alt.X("epoch:Q", title=t("Epoch"), axis=_EPOCHS),
-            alt.Y("test_accuracy:Q", title=t(ACCURACY.title), scale=alt.Scale(zero=False, nice=True)),
-            color,
-            alt.Detail("run_id:N"),
-        )
+        alt.layer(lines, points)
         .properties(width=215, height=200)
         .facet(
             facet=_panel("sparsity:Q", f"datum.value == 0 ? {json.dumps(t('Dense'))} : {_sparsity_label()}"),
@@ -175,10 +207,6 @@ def _training(curves: pd.DataFrame, styles: Mapping[str, Style]) -> alt.FacetCha
         .resolve_scale(x="independent")
     )
     return chart
-
-
-def _sizes(count: int) -> list[float]:
-    return [30 + 70 * (count - 1 - rank) / max(count - 1, 1) for rank in range(count)]
 
 
 def _sparsity_label() -> str:

@@ -1,4 +1,4 @@
-"""Vega-Lite as PNG or SVG: here, or in a process of its own, as drawing blocks every other thread of this one."""
+"""Vega-Lite as PNG, SVG or PDF: here, or in a process of its own, as drawing blocks every other thread of this one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 from core.runs.folder import REPOSITORY
 from core.spec.errors import OperationError
 
-FORMATS = ("png", "svg")
-_SCALE = 2.0  # pixels of a PNG for each of the figure's own
+FORMATS = ("png", "svg", "pdf")
+_PNG_PPI = 300
+_PNG_SCALE = 72 / 96  # in points on paper, of a figure's pixel, of which 96 are an inch
 _MAX_SECONDS = 120  # for a figure
 _LETTER = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">'
@@ -36,7 +37,9 @@ def rasterize(spec: Mapping[str, Any], kind: str) -> bytes:
     import vl_convert  # noqa: PLC0415 - starts a JavaScript engine
 
     if kind == "png":
-        return bytes(vl_convert.vegalite_to_png(dict(spec), scale=_SCALE))
+        return bytes(vl_convert.vegalite_to_png(dict(spec), scale=_PNG_SCALE, ppi=_PNG_PPI))
+    if kind == "pdf":
+        return bytes(vl_convert.vegalite_to_pdf(dict(spec)))
     return str(vl_convert.vegalite_to_svg(dict(spec))).encode()
 
 

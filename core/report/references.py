@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.spec.methods import METHODS
+from core.spec.methods import METHODS, effective_settings
 from core.spec.networks import NETWORKS, RESNET18
 from core.spec.spec import RunSpec
 
@@ -21,7 +21,7 @@ def references(specs: Iterable[RunSpec]) -> list[str]:
         if spec.is_dense:
             continue
         method = METHODS[spec.method]
-        options = [method.setting(name).option(value) for name, value in spec.settings]
+        options = [s.option(value) for s, value in effective_settings(spec.method, dict(spec.settings))]
         papers = (*(method.citations or (method.source,)), *(option.citation for option in options))
         found |= dict.fromkeys((*papers, _DATA.get(spec.recipe.data, "")))
     return [*filter(None, found), NETWORKS[RESNET18].citation, _COMPARISON]

@@ -61,6 +61,16 @@ def rankings(study: pd.DataFrame, summary: pd.DataFrame) -> list[Ranking]:
     return rankings
 
 
+def clear_leaders(study: pd.DataFrame, summary: pd.DataFrame) -> set[tuple[str, float]]:
+    """Variant and sparsity of each leader that is ahead of every other one by more than the interval of the paired
+    differences."""
+    return {
+        (ranking.leader, ranking.sparsity)
+        for ranking in rankings(study, summary)
+        if ranking.gaps and all(gap.verdict == "ahead" for _, gap in ranking.gaps)
+    }
+
+
 def breakdowns(summary: pd.DataFrame) -> list[Breakdown]:
     """Where each variant breaks down, in the summary's order."""
     breakdowns = []

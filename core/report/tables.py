@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,7 @@ from core.results.metrics import Metric, table_metrics
 from core.results.speed import LATENCY_OF
 from core.results.statistics import summarise
 from core.spec.methods import DENSE, variant_label
+from core.spec.validate import check_choice
 
 _DENSE = variant_label(DENSE, {})
 # What fits on a page: heading, column of the table, digits; beside a mean stands its interval if the table has it.
@@ -29,19 +30,19 @@ _PRINTED: Mapping[str, tuple[str, int]] = {
     N_("Speed-up, large batch"): ("speedup_large_batch", 2),
 }
 AT_CHANCE = N_("† At chance level: at least one of the runs does no better than guessing.")
-_HEAD = (N_("Method"), N_("Sparsity"), N_("Number of seeds"), *_PRINTED)
+_KEYS = (N_("Method"), N_("Sparsity"))  # the columns that every printed table begins with
+_SEEDS, _ACCURACY = "seeds", "accuracy_percent"
+PRINTED_COLUMNS = (_SEEDS, *(column for column, _ in _PRINTED.values()))  # unless others are chosen
+_BOLD = (
+    "Bold: the most accurate at its sparsity, where it is ahead of every other by more than the 95 % interval of the "
+    "paired differences."
+)
 # A spreadsheet takes a cell that starts with one of these for a formula (the last four are the wide forms).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _LATEX = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
-    | {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "±": r"$\pm$",
-        "—": "---",
-        "†": r"$^\dagger$",
-    }
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"$^\dagger$"}
+    | {"±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "—": "---"}
 )
 
 
@@ -59,19 +60,30 @@ def efficiency_table(study: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def compact_table(table: pd.DataFrame) -> Table:
-    """The columns of an efficiency table that fit on a page, in English; the first names the method."""
+def check_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """``names`` of columns to print, each once; InputError for one that there is not."""
+    choices = (_SEEDS, *(metric.column for metric in table_metrics()))
+    return tuple(dict.fromkeys(check_choice("--columns", name, choices) for name in names))
+
+
+def compact_table(table: pd.DataFrame, columns: Sequence[str] = PRINTED_COLUMNS) -> Table:
+    """Method, sparsity and ``columns`` of an efficiency table as text, in English."""
     metrics = {metric.column: metric for metric in table_metrics()}
+    printed = {column: (metric.label, metric.digits) for column, metric in metrics.items()}
+    printed |= {column: (head, digits) for head, (column, digits) in _PRINTED.items()}
+    heads = (N_("Number of seeds") if column == _SEEDS else printed[column][0] for column in columns)
     rows = (
         (
             str(row["method"]),
             _text(row["sparsity"], "g"),
-            _text(row["seeds"], "d"),
-            *(_cell(row, metrics[column], digits) for column, digits in _PRINTED.values()),
+            *(
+                _text(row[column], "d") if column == _SEEDS else _cell(row, metrics[column], printed[column][1])
+                for column in columns
+            ),
         )
         for _, row in table.iterrows()
     )
-    return Table(_HEAD, tuple(rows))
+    return Table((*_KEYS, *heads), tuple(rows))
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -81,19 +93,45 @@ def to_csv(frame: pd.DataFrame) -> str:
     return safe.to_csv(index=False, float_format="%.10g", lineterminator="\r\n")
 
 
-def to_markdown(table: pd.DataFrame) -> str:
-    """The efficiency table as a Markdown table of the columns that matter most."""
+def to_markdown(table: pd.DataFrame, columns: Sequence[str] = PRINTED_COLUMNS) -> str:
+    """``columns`` of the efficiency table as a Markdown table."""
     footnote = f"\n\n{AT_CHANCE}\n" if table["at_chance"].any() else ""
-    return render_block(compact_table(table)) + footnote
+    return render_block(compact_table(table, columns)) + footnote
 
 
-def to_latex(table: pd.DataFrame) -> str:
-    """The same as a LaTeX tabular; it needs no package."""
-    printed = compact_table(table)
-    rows = [[cell.translate(_LATEX) for cell in row] for row in (printed.head, *printed.rows)]
-    head, *body = (f"{' & '.join(row)} \\\\" for row in rows)
-    columns = "l" + "r" * (len(_HEAD) - 1)
-    lines = [f"\\begin{{tabular}}{{{columns}}}", "\\hline", head, "\\hline", *body, "\\hline", "\\end{tabular}"]
+def to_latex(
+    table: pd.DataFrame,
+    caption: str,
+    label: str,
+    best: Collection[tuple[str, float]],
+    columns: Sequence[str] = PRINTED_COLUMNS,
+) -> str:
+    """The same as a LaTeX table; it needs the package booktabs. ``best``: method and sparsity of each row whose accuracy is
+    bold."""
+    printed = compact_table(table, columns)
+    body = [[_latex(row[0]), *map(_latex_number, row[1:])] for row in printed.rows]
+    if _ACCURACY in columns:
+        place = len(_KEYS) + list(columns).index(_ACCURACY)
+        for row, *key in zip(body, table["method"], table["sparsity"], strict=True):
+            if tuple(key) in best:
+                row[place] = rf"\textbf{{{row[place]}}}"
+        caption += f" {_BOLD}"
+    head, *rows = (" & ".join(row) + r" \\" for row in ([*map(_latex, printed.head)], *body))
+    lines = (
+        r"% \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex(caption)}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(printed.head) - 1)}}}",
+        r"\toprule",
+        head,
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -111,6 +149,15 @@ def _cell(row: pd.Series[Any], metric: Metric, digits: int) -> str:
         half_width = math.nan
     text = with_interval(row[metric.column], half_width, digits, signed=metric.signed)
     return f"{text} †" if metric.name == "test_accuracy" and row["at_chance"] else text
+
+
+def _latex(text: str) -> str:
+    return text.translate(_LATEX)
+
+
+def _latex_number(cell: str) -> str:
+    """``cell`` with a minus sign: a hyphen is too short for one."""
+    return _latex(cell).replace("-", "$-$", 1) if cell.startswith("-") else _latex(cell)
 
 
 def _text(value: float, form: str) -> str:

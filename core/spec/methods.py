@@ -260,10 +260,15 @@ def setting_function(method: str, setting: str, value: Any) -> Callable[..., Any
     return load_function(METHODS[method].setting(setting).option(value).function)
 
 
-def changed_settings(name: str, settings: Mapping[str, Scalar]) -> list[tuple[Setting, Scalar]]:
-    """Those of ``settings`` of the method called ``name`` that are not the default."""
+def effective_settings(name: str, settings: Mapping[str, Scalar]) -> list[tuple[Setting, Scalar]]:
+    """Those of ``settings`` of the method called ``name`` that have an effect beside the others."""
     known = {setting.name: setting for setting in METHODS[name].settings} if name in METHODS else {}
-    return [(known[key], value) for key, value in settings.items() if key in known and known[key].default != value]
+    return [(known[key], value) for key, value in settings.items() if key in known and known[key].matters(settings)]
+
+
+def changed_settings(name: str, settings: Mapping[str, Scalar]) -> list[tuple[Setting, Scalar]]:
+    """Those of them that are not the default."""
+    return [(setting, value) for setting, value in effective_settings(name, settings) if value != setting.default]
 
 
 def method_label(name: str) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from core.charts.line_labels import line_labels
 from core.charts.pareto import pareto_chart
 from core.charts.slider import slider_data, with_slider
 from core.charts.styles import assign_styles
@@ -15,7 +19,6 @@ from core.results.frame import Results, study_frame
 from core.results.statistics import interpolate, summarise
 from core.runs.folder import Home
 from core.spec.grid import study_runs
-from core.spec.methods import METHODS, variant_label
 from core.spec.presets import build_recipe
 from tests.records import write_result
 
@@ -55,13 +58,47 @@ def draw(study, panel=ACCURACY, shown=None, **options):
 
 
 def test_every_seed_is_a_point_with_its_numbers(study):
-    (points,) = [(data, encoding) for mark, data, encoding in layers_of(draw(study)) if mark == "point"]
-    data, encoding = points
+    _, data, encoding = layers_of(draw(study))[-1]
     assert len(data) == len(study)
     assert sorted(data["mean"]) == sorted(study["test_accuracy"])
     fields = {tooltip["field"] for tooltip in encoding["tooltip"]}
     assert fields >= {"seed", "reached_sparsity", "test_accuracy", "model_size_mb", "inference_latency_ms"}
-    assert (data["x"] - data["sparsity"]).abs().max() < 0.01
+    assert list(data["x"]) == list(data["sparsity"])
+
+
+def test_means_are_large_points_at_their_true_place_and_seeds_small_ones(study):
+    *_, (_, means, encoding), (_, _, seeds) = layers_of(draw(study))
+    assert list(means["x"]) == list(means["sparsity"])
+    assert sorted(means["mean"]) == pytest.approx(sorted(summarise(study)["test_accuracy"]))
+    size = encoding["size"]  # of one seed, else of several
+    assert draw(study).to_dict()["layer"][-1]["mark"]["size"] == size["value"]
+    (several,) = size["condition"]
+    assert several["value"] > size["value"]
+    assert "size" not in seeds
+
+
+def test_lines_are_named_at_their_ends_where_all_end_at_one_sparsity_and_else_in_a_legend(study):
+    def named(chart):
+        legend = layers_of(chart)[-1][2]["color"]["legend"] is not None
+        names = [set(data["variant"]) for mark, data, _ in layers_of(chart) if mark == "text"]
+        return legend, names
+
+    study.loc[study["variant"] == "Magnitude", "test_accuracy"] += 5
+    study.loc[study["method"] == "dense", "test_accuracy"] += 9
+    study.loc[study["variant"] == "Structured", "test_accuracy"] -= 5
+    variants = {"Magnitude", "Structured", "Structured (allocation global)"}
+    assert named(draw(study, legend="lines")) == (False, [{"Dense", *variants}])
+    shorter = study[(study["variant"] != "Magnitude") | (study["sparsity"] < 0.9)]
+    assert named(draw(shorter, legend="lines")) == (True, [])
+    assert named(draw(study)) == (False, [])
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=9))
+def test_names_of_lines_do_not_touch_and_keep_the_order(ends):
+    lines = pd.DataFrame({"variant": [f"v{rank}" for rank in range(len(ends))], "sparsity": 0.9, "mean": ends})
+    if (labels := line_labels(lines, np.ptp(ends), 300)) is not None:
+        labels = labels.sort_values("mean")
+        assert (labels["place"].diff().dropna() * 300 / np.ptp(ends) > 13).all()
 
 
 def test_lines_go_through_the_means_from_dense_on_and_stop_where_the_next_point_is_too_far(study):
@@ -157,7 +194,7 @@ def test_a_value_that_is_missing_gets_no_ring(study):
 def test_against_a_ratio_dense_stands_at_one_on_a_logarithmic_axis_and_the_slider_is_rings_alone(study):
     summary = summarise(study)
     spec = draw(study, axis=RATIO).to_dict()
-    (points, encoding) = next((data, encoding) for mark, data, encoding in layers_of(spec) if mark == "point")
+    _, points, encoding = layers_of(spec)[-1]
     assert encoding["x"]["scale"]["type"] == "log"
     dense = points[points["variant"] == "Dense"]
     assert list(dense["x"]) == [1.0] * len(dense)
@@ -186,7 +223,7 @@ def test_a_click_finds_the_run_of_a_point(study):
     spec = draw(study, select="run").to_dict()
     (param,) = spec["params"]
     assert (param["name"], param["select"]["fields"]) == ("run", ["run_id"])
-    (points,) = (data for mark, data, _ in layers_of(spec) if mark == "point")
+    _, points, _ = layers_of(spec)[-1]
     assert set(points["run_id"]) == set(study["run_id"])
     assert param["views"] == [spec["layer"][-1]["name"]]
 
@@ -214,9 +251,9 @@ def test_hiding_a_method_changes_no_other(study):
 def test_variants_of_a_method_share_its_colour_and_differ_otherwise(study):
     assigned = assign_styles(summarise(study))
     plain, special = assigned["Structured"], assigned["Structured (allocation global)"]
-    assert (plain.color, plain.shape) == (special.color, special.shape)
-    assert plain.dash != special.dash
-    assert plain.filled != special.filled
+    assert plain.color == special.color
+    assert plain.shape != special.shape
+    assert plain.glyph != special.glyph
 
 
 @pytest.mark.parametrize("panel", [ACCURACY, SIZE, LATENCY, BATCH_LATENCY, MACS])
@@ -230,7 +267,7 @@ def test_the_axis_says_what_it_shows_and_in_which_unit(study, panel):
 
 def test_a_study_of_dense_runs_alone_can_be_drawn(study):
     dense = study[study["method"] == "dense"]
-    assert [len(data) for mark, data, _ in layers_of(draw(dense)) if mark == "point"] == [3]
+    assert [len(data) for mark, data, _ in layers_of(draw(dense)) if mark == "point"] == [1, 3]
 
 
 @pytest.fixture
@@ -267,11 +304,3 @@ def test_the_slider_stands_above_the_curve_before_finetuning(study, before):
     marks = [layer["mark"]["type"] for layer in with_slider(draw(study, before=before).to_dict(), ACCURACY)["layer"]]
     assert (marks[0], marks[-1]) == ("line", "point")
     assert len(marks) == len(layers_of(draw(study))) + 3
-
-
-def test_every_method_has_a_colour_and_a_shape_of_its_own():
-    rows = [{"method": name, "variant": variant_label(name, {}), "settings": ()} for name in METHODS]
-    summary = pd.DataFrame(rows)
-    assigned = assign_styles(summary).values()
-    assert len({style.color for style in assigned}) == len({style.shape for style in assigned}) == len(METHODS)
-    assert len({style.glyph for style in assigned}) == len(METHODS)

@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e.steps import download, open_page
+from tests.latex import latex_page
 
 pytestmark = pytest.mark.e2e
 
@@ -57,7 +58,7 @@ def test_tables_and_records_agree(files):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_the_latex_compiles(files, tmp_path):
     table = (files / "efficiency_table.tex").read_text()
-    (tmp_path / "t.tex").write_text(f"\\documentclass{{article}}\\begin{{document}}\n{table}\\end{{document}}\n")
+    (tmp_path / "t.tex").write_text(latex_page(table))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
@@ -80,7 +81,7 @@ def test_a_png_shows_what_its_svg_shows(files):
             picture = opened.convert("RGB")
         drawing = ElementTree.parse(path.with_suffix(".svg")).getroot()
         assert drawing.tag == f"{SVG}svg"
-        size = [float(drawing.get(side)) * 2 for side in ("width", "height")]
+        size = [float(drawing.get(side)) * 300 / 96 for side in ("width", "height")]
         assert picture.size == pytest.approx(size, abs=2)
         words = " ".join("".join(text.itertext()) for text in drawing.iter(f"{SVG}text"))
         pixels = np.asarray(picture).reshape(-1, 3)

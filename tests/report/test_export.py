@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from PIL import Image
 
 from core.cli.main import main
 from core.i18n import LANGUAGES
@@ -24,6 +25,7 @@ from core.results.statistics import summarise
 from core.runs.folder import Home, State
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
+from tests.latex import latex_page
 from tests.records import write_result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,16 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
         assert configuration["metrics"]["test_accuracy"]["mean"] == row["test_accuracy"]
         assert configuration["metrics"]["test_accuracy"]["ci95"] == row["test_accuracy_ci"]
         assert set(configuration["metrics"]) == set(METRICS)
+
+
+def test_evaluate_prints_chosen_columns_and_refuses_others(home, tmp_path, capsys):
+    command = ["evaluate", "--home", str(home.path), "--out", str(tmp_path / "out"), "--columns"]
+    assert main([*command, "accuracy_percent", "nothing"]) == 2
+    assert "accuracy_percent, " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main([*command, "mac_ratio", "accuracy_percent"]) == 0
+    assert "Method & Sparsity & MAC ratio & Accuracy (\\%)" in (tmp_path / "out" / "efficiency_table.tex").read_text()
+    assert "seeds" in (tmp_path / "out" / "efficiency_table.csv").read_text().splitlines()[0]
 
 
 def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
@@ -183,11 +195,24 @@ def test_report_writes_all_that_it_shows_and_links_to(home, tmp_path, capsys, mo
     for target in targets:
         assert (tmp_path / target).stat().st_size > 100, target
     for path in tmp_path.glob("*.png"):
-        assert path.read_bytes().startswith(b"\x89PNG")
+        with Image.open(path) as image:
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
         assert path.with_suffix(".svg").read_text().startswith("<svg")
+        assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     said = capsys.readouterr()
     assert said.out.splitlines()[-1].endswith("report.ko.md")
     assert ("no font on this computer has Korean letters" in said.err) != hangul
+
+
+def test_plot_without_titles_draws_what_a_paper_needs(home, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("core.report.export.rasterize", lambda spec, kind: drawn.append(spec) or b"")
+    for option in ([], ["--no-titles"]):
+        assert main(["plot", "--home", str(home.path), "--out", str(tmp_path / "out"), *option]) == 0
+    with_titles, without = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
+    assert all("title" in spec for spec in with_titles)
+    assert [{**spec, "title": None} for spec in with_titles] == [{**spec, "title": None} for spec in without]
+    assert not any("title" in spec for spec in without)
 
 
 def test_a_font_with_korean_letters_is_one_that_draws_two_of_them_differently(monkeypatch):
@@ -228,8 +253,7 @@ def test_what_early_records_did_not_note_is_left_out(home):
 @pytest.mark.skipif(not (shutil.which("pdflatex") or shutil.which("tectonic")), reason="needs LaTeX")
 def test_the_latex_table_compiles(home, tmp_path):
     export.write_results(study_data.find_study(home), tmp_path)
-    page = "\\documentclass{article}\\begin{document}\\small\\input{efficiency_table}\\end{document}\n"
-    (tmp_path / "page.tex").write_text(page)
+    (tmp_path / "page.tex").write_text(latex_page("\\small\\input{efficiency_table}"))
     command = ["pdflatex", "-interaction=nonstopmode"] if shutil.which("pdflatex") else ["tectonic"]
     done = subprocess.run([*command, "page.tex"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]

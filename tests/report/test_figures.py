@@ -9,15 +9,13 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from core.charts.styles import assign_styles
-from core.report.figures import figures
+from core.report.figures import figures, without_title
 from core.results.frame import Results, study_frame
 from core.results.pareto import pareto_front
 from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.runs.status import curves
 from core.spec.grid import study_runs
-from core.spec.methods import METHODS
 from core.spec.presets import build_recipe
 from tests.korean import korean as in_korean
 from tests.records import write_result
@@ -125,8 +123,14 @@ def test_a_long_caption_is_cut(study):
     assert len(line) < 200
 
 
-def test_every_method_can_be_told_apart():
-    """Colour, shape and dash together are a method's own."""
-    rows = pd.DataFrame([{"method": m.name, "variant": m.label, "settings": ()} for m in METHODS.values()])
-    looks = assign_styles(rows).values()
-    assert len({(look.color, look.shape, look.dash, look.filled) for look in looks}) == len(METHODS)
+def test_no_axis_stands_below_a_place_without_a_chart(home, study):
+    """The two sparsities leave one of three places empty; the number of axes below is that of the charts."""
+    spec = figures(study, densities(study), curves(home.runs()), CAPTION)["layer_density"]
+    assert vl_convert.vegalite_to_svg(spec).count(">Share of the weights left<") == 2
+
+
+def test_without_title_all_else_stays(home, study):
+    spec = figures(study, densities(study), curves(home.runs()), CAPTION)["pareto"]
+    assert without_title(spec) == {key: value for key, value in spec.items() if key != "title"}
+    text = vl_convert.vegalite_to_svg(without_title(spec))
+    assert not any(word in text for word in ("Accuracy against size", *CAPTION))

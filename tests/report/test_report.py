@@ -335,3 +335,14 @@ def test_a_study_that_was_read_in_one_language_is_reported_in_another(tmp_path):
     assert "eager, batch 1 on 1 thread" in render_markdown(build_report(study, {}))
     with use_language("ko"):
         assert "eager, 배치 1, 스레드 1개" in render_markdown(build_report(study, {}))
+
+
+def test_settings_that_had_no_effect_are_not_listed(tmp_path):
+    home = Home(tmp_path).prepare()
+    iterative = (("schedule", "iterative"), ("rounds", 5))
+    for settings_ in ((), iterative):
+        write_result(home, RunSpec(build_recipe("demo", finetune_epochs=5), "magnitude", 1, 0.5, settings_))
+    text = section(tell(find_study(home)), "Methods")
+    assert "`schedule=one-shot`" in text
+    assert "`rounds=3`" not in text
+    assert "`rounds=5`" in text

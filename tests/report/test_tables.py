@@ -9,6 +9,7 @@ import math
 import pandas as pd
 import pytest
 
+from core.report.statistics import clear_leaders
 from core.report.tables import efficiency_table, to_csv, to_latex, to_markdown, with_interval
 from core.results.frame import Results, study_frame
 from core.runs.folder import Home
@@ -101,11 +102,47 @@ def test_markdown_is_a_table_whose_cells_cannot_break_it(table):
 
 def test_latex_escapes_what_latex_would_act_on(table):
     table.loc[1, "method"] = r"50 % of \a_b & {c}"
-    text = to_latex(table)
+    text = to_latex(table, "95 % of & _", "tab:x", best=())
+    assert r"\caption{95 \% of \& \_" in text
     assert r"50 \% of \textbackslash{}a\_b \& \{c\}" in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 1 + len(table)
     assert len({line.replace(r"\&", "").count("&") for line in rows}) == 1
-    assert text.startswith(r"\begin{tabular}")
     assert "±" not in text
-    assert "%" not in text.replace(r"\%", "")
+    assert "%" not in text.replace(r"\%", "").removeprefix("%")
+
+
+def test_latex_has_booktabs_caption_label_real_minus_and_chosen_columns(table):
+    table["accuracy_change_points"] = [0.0, -1.25, 0.5, -1.0, -2.0, -3.0]
+    table.loc[1, "method"] = "Magnitude (retraining lr-rewinding)"
+    text = to_latex(table, "A study.", "tab:study", best=(), columns=("accuracy_change_points", "mac_ratio"))
+    lines = text.splitlines()
+    assert lines[0] == r"% \usepackage{booktabs}"
+    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert r"\caption{A study.}" in lines
+    assert r"\label{tab:study}" in lines
+    assert lines[lines.index(r"\toprule") + 1] == r"Method & Sparsity & Change (points) & MAC ratio \\"
+    assert any(line.startswith(r"Magnitude (retraining lr-rewinding) & 0.5 & $-$1.25 $\pm$") for line in lines)
+    assert " -1" not in text
+
+
+def test_latex_is_bold_where_it_is_told_to_be_and_says_so(table):
+    text = to_latex(table, "A study.", "tab:study", best={("Structured", 0.9)})
+    (bold,) = (line for line in text.splitlines() if r"\textbf" in line)
+    assert bold.startswith(r"Structured & 0.9 & 2 & \textbf{")
+    assert "Bold: the most accurate" in text
+    assert "Bold" not in to_latex(table, "A study.", "tab:study", {("Structured", 0.9)}, columns=("mac_ratio",))
+
+
+def test_a_leader_is_clear_only_where_its_lead_exceeds_the_paired_interval():
+    rows = [
+        {"method": m, "variant": m, "sparsity": s, "seed": seed, "test_accuracy": 90 + lead + noise * seed}
+        for s, noise in ((0.5, 0.0), (0.9, 5.0))
+        for m, lead, noise in (("magnitude", 1.0, noise), ("random", 0.0, 0.0))
+        for seed in (-1, 1)
+    ]
+    study = pd.DataFrame(rows)
+    summary = study.groupby(["method", "variant", "sparsity"], as_index=False)["test_accuracy"].mean().assign(n=2)
+    assert clear_leaders(study, summary) == {("magnitude", 0.5)}
+    alone = summary["method"] == "magnitude"
+    assert clear_leaders(study[study["method"] == "magnitude"], summary[alone]) == set()

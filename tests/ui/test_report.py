@@ -45,7 +45,7 @@ def drawn(monkeypatch):
     asked = []
 
     def draw(wanted):
-        asked.extend((json.loads(spec)["title"]["text"], kind) for spec, kind in wanted)
+        asked.extend((json.loads(spec).get("title", {}).get("text"), kind) for spec, kind in wanted)
         return [b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"] * len(wanted)
 
     files._rasterized.cache_clear()
@@ -132,14 +132,18 @@ def test_the_files_follow_a_run_that_comes_anew_within_the_second(home, open_pag
         assert accuracy in set(pd.read_csv(io.BytesIO(buttons["all_runs.csv"]["data"]()))["test_accuracy"])
 
 
-def test_each_figure_can_be_taken_along_in_both_formats(home, open_page, buttons, drawn):
+def test_each_figure_can_be_taken_along_in_every_format_with_and_without_title(home, open_page, buttons, drawn):
     write_study(home)
-    open_report(open_page, part="figures")
-    pictures = [name for name in buttons if name.endswith((".png", ".svg"))]
+    app = open_report(open_page, part="figures")
+    pictures = [name for name in buttons if name.endswith((".png", ".svg", ".pdf"))]
     assert len(pictures) >= 6
     assert buttons["pareto.png"]["mime"] == "image/png"
     buttons["pareto.png"]["data"]()
     assert drawn[-1] == ("Accuracy against size", "png")
+    assert buttons["pareto.pdf"]["mime"] == "application/pdf"
+    app.toggle(key="titles").set_value(False).run()
+    buttons["pareto.pdf"]["data"]()
+    assert drawn[-1] == (None, "pdf")
 
 
 def test_a_figure_that_cannot_be_drawn_is_a_sentence(home, open_page, monkeypatch):

@@ -70,8 +70,8 @@ def show_pareto(
     show_chart(st.container(), view.pareto(panel, shown), data, f"pareto {panel.metric}", alt)
     st.caption(
         t(
-            "Dashed: the Pareto front, the means that no other beats in both; numbers on it are sparsities. Large "
-            "points are means, small ones seeds; the ring is the answer."
+            "The wide grey line is the Pareto front, the means that no other beats in both; numbers on it are "
+            "sparsities. Large points are means, small ones seeds; the ring is the answer."
         )
     )
 

@@ -98,8 +98,8 @@ def chart_notes(view: StudyView, shown: Mapping[str, Style], axis: charts.Axis, 
     if charts.draws_every_run(view.runs, shown):
         notes = [
             t(
-                "Points are seeds, and a click on one opens its run. Lines go through the means, the shade is the 95 "
-                "% interval of the mean."
+                "Small points are seeds, and a click on one opens its run; large points are means, and the shade is "
+                "their 95 % interval."
             )
         ]
     else:

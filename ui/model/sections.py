@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.charts import model as charts
+from core.charts import styles
 from core.i18n import t, tn
 from core.report.markdown import escape_markdown
 from core.runs.diagnostics import MAX_CLASSES, Diagnostics
@@ -63,8 +64,8 @@ def show_filters(spec: RunSpec, diagnostics: Diagnostics) -> None:
         sentence = t(
             "One cell for each filter of the dense network: {gone} gone, {left} left, the fainter the fewer of its "
             "weights.",
-            gone=colored("■", charts.GONE),
-            left=colored("■", charts.LEFT),
+            gone=colored("■", styles.LOST),
+            left=colored("■", styles.KEPT),
         )
         st.markdown(f":small[{sentence}]")
 
@@ -108,9 +109,9 @@ def show_classes(spec: RunSpec, diagnostics: Diagnostics) -> None:
             sentence = t(
                 "{dense} dense network, {better} {worse} this one, with the change in points; the largest loss is on "
                 "top.",
-                dense=colored("●", charts.GREY),
-                better=colored("◆", charts.LEFT),
-                worse=colored("◆", charts.GONE),
+                dense=colored("●", styles.GREY),
+                better=colored("◆", styles.KEPT),
+                worse=colored("◆", styles.LOST),
             )
             st.markdown(f":small[{sentence}]")
         if len(classes) > len(shown):
@@ -124,8 +125,8 @@ def show_classes(spec: RunSpec, diagnostics: Diagnostics) -> None:
         st.altair_chart(matrix, key="confusion", alt=t("Confusion matrix of the test pictures"))
         sentence = t(
             "A row for each class: {right} right, {wrong} taken for another. Point at a cell for its numbers.",
-            right=colored("■", charts.LEFT),
-            wrong=colored("■", charts.GONE),
+            right=colored("■", styles.KEPT),
+            wrong=colored("■", styles.LOST),
         )
         st.markdown(f":small[{sentence}]")
 

@@ -16,7 +16,7 @@ import streamlit as st
 
 from core.i18n import LANGUAGES
 from core.report.export import figure_file, figure_language, figure_specs, report_name, result_files, study_report
-from core.report.figures import on_dark
+from core.report.figures import on_dark, without_title
 from core.report.markdown import render_markdown
 from core.report.model import Figure, Report
 from core.report.provenance import Provenance
@@ -48,14 +48,17 @@ class StudyFiles:
         sections = self.reports[language].sections
         return [block for section in sections for block in section.blocks if isinstance(block, Figure)]
 
-    def figure(self, name: str, kind: str) -> bytes:
+    def figure(self, name: str, kind: str, *, titles: bool = True) -> bytes:
         """A figure as a file of ``kind``, one of FORMATS. OSError if it cannot be drawn."""
-        return _rasterize(((self.specs[name], kind),))[0]
+        return _rasterize(((self._spec(name, titles=titles), kind),))[0]
 
-    def figure_on_page(self, name: str, *, dark: bool) -> str:
+    def figure_on_page(self, name: str, *, dark: bool, titles: bool = True) -> str:
         """A figure as SVG for a page, which may be ``dark``. OSError if it cannot be drawn."""
-        spec = self.specs[name]
+        spec = self._spec(name, titles=titles)
         return _rasterize(((json.dumps(on_dark(json.loads(spec))) if dark else spec, "svg"),))[0].decode()
+
+    def _spec(self, name: str, *, titles: bool) -> str:
+        return self.specs[name] if titles else json.dumps(without_title(json.loads(self.specs[name])))
 
     def archive(self) -> bytes:
         """Every file in one ZIP. OSError if a figure cannot be drawn."""

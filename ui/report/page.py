@@ -16,7 +16,7 @@ from core.report.rasterize import FORMATS
 from core.results.frame import study_frame
 from ui.report.files import ALL_RUNS, StudyFiles, study_files
 from ui.report.render import render_report, render_table
-from ui.shared.components import download_button, page_head, select, show_empty_state
+from ui.shared.components import download_button, page_head, select, show_empty_state, toggle
 from ui.shared.errors import USER_ERRORS, describe, show_error
 from ui.shared.study_picker import find_studies, select_study, show_sample_banner
 
@@ -113,22 +113,25 @@ def show_report(files: StudyFiles) -> None:
 
 
 def show_figures(files: StudyFiles) -> None:
+    help_text = t("Off: without title and origin, for a paper, which has its captions below.")
+    titles = toggle(st.container(), t("Titles"), "titles", True, help=help_text)
     places = []
     for figure in files.figures(current_language()):
         with st.container(border=True):
             places.append((st.empty(), figure))
             with st.container(horizontal=True):
                 for kind in FORMATS:
-                    download_button(kind.upper(), f"{figure.name}.{kind}", partial(files.figure, figure.name, kind))
+                    draw = partial(files.figure, figure.name, kind, titles=titles)
+                    download_button(kind.upper(), f"{figure.name}.{kind}", draw)
     for place, figure in places:
-        render_figure(place, files, figure)
+        render_figure(place, files, figure, titles=titles)
 
 
-def render_figure(place: DeltaGenerator, files: StudyFiles, figure: Figure) -> None:
+def render_figure(place: DeltaGenerator, files: StudyFiles, figure: Figure, *, titles: bool = True) -> None:
     """The figure, on a dark page in its colours; a sentence if it cannot be drawn."""
     try:
         with place, st.spinner(t("Drawing…")):
-            content = files.figure_on_page(figure.name, dark=st.context.theme.type == "dark")
+            content = files.figure_on_page(figure.name, dark=st.context.theme.type == "dark", titles=titles)
     except USER_ERRORS as error:
         with place:
             show_error(describe(error))

@@ -111,6 +111,7 @@ def show_curves(runs: Sequence[RunStatus], selected: Sequence[RunStatus]) -> Non
     names = distinct_labels(run.spec for run in shown[:MAX_CURVES] if run.spec)
     frame = curves(home().run(run_id) for run_id in names)
     frame["run"] = frame["run_id"].map(names)
+    methods = {names[run.run_id]: run.spec.method for run in shown if run.spec and run.run_id in names}
     if frame.empty:
         st.caption(t("The curves begin with the first epoch that is finished."))
         return
@@ -123,7 +124,7 @@ def show_curves(runs: Sequence[RunStatus], selected: Sequence[RunStatus]) -> Non
         if frame[name].isna().all():
             place.caption(t("The curves begin with the first epoch that is finished."))
         else:
-            place.altair_chart(curve_chart(frame, name), key=key)
+            place.altair_chart(curve_chart(frame, name, methods), key=key)
     if len(shown) > MAX_CURVES:
         st.caption(t("Curves of the first {n} runs; select others in the table.", n=MAX_CURVES))
 

@@ -18,6 +18,7 @@ MIME = {
     "csv": "text/csv",
     "json": "application/json",
     "md": "text/markdown",
+    "pdf": "application/pdf",
     "png": "image/png",
     "svg": "image/svg+xml",
     "tex": "application/x-tex",
