@@ -75,7 +75,13 @@ def pareto_chart(
     on_front = pareto_front(means, cost.metric)[fields]
     lines, base = alt.Chart(segments(means)[[*fields, "segment"]]), alt.Chart(points)
     # In steps: between two measured networks there is none that is more accurate than the cheaper one.
-    style = {"color": GREY, "opacity": 0.3, "strokeWidth": 9, "strokeCap": "round", "strokeJoin": "round"}
+    style: dict[str, Any] = {
+        "color": GREY,
+        "opacity": 0.3,
+        "strokeWidth": 9,
+        "strokeCap": "round",
+        "strokeJoin": "round",
+    }
     front = alt.Chart(on_front).mark_line(**style, interpolate="step-after", tooltip=None)
     layers = [
         front.encode(x, y, alt.Order(f"{cost.metric}:Q")),
