@@ -116,6 +116,8 @@ def to_latex(
             if tuple(key) in best:
                 row[place] = rf"\textbf{{{row[place]}}}"
         caption += f" {_BOLD}"
+    if table["at_chance"].any():
+        caption += f" {AT_CHANCE}"
     head, *rows = (" & ".join(row) + r" \\" for row in ([*map(_latex, printed.head)], *body))
     lines = (
         r"% \usepackage{booktabs}",
