@@ -307,7 +307,10 @@ def computed(study):
             if len(gaps):
                 found.add(abs(float(gaps.mean())))
             if len(gaps) > 1:
-                found.add(float(stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)))
-                p_values[frozenset((one, other))] = stats.ttest_1samp(gaps, 0).pvalue if gaps.any() else 1.0
+                error = stats.sem(gaps)
+                found.add(float(stats.t.ppf(0.975, len(gaps) - 1) * error))
+                p_values[frozenset((one, other))] = 2 * stats.t.sf(
+                    abs(gaps.mean()) / error if error else (math.inf if gaps.any() else 0), len(gaps) - 1
+                )
         found |= {min(p * k, 1.0) for p in p_values.values() for k in range(1, len(p_values) + 1)} | {0.001}
     return {value for value in found if math.isfinite(value)}
