@@ -36,7 +36,7 @@ from tests.korean import korean
         (2e5, "2.3 days"),
     ],
 )
-def test_durations_in_duration(seconds, text):
+def test_a_duration_is_rounded_and_has_a_unit(seconds, text):
     assert duration(seconds) == text
     assert duration(math.inf) == "an unknown time"
 

@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 import subprocess
+from itertools import combinations
 from pathlib import Path
 
 import jsonschema
@@ -87,6 +88,11 @@ def test_evaluate_writes_every_record_and_every_mean(home, tmp_path, capsys):
         assert configuration["metrics"]["test_accuracy"]["mean"] == row["test_accuracy"]
         assert configuration["metrics"]["test_accuracy"]["ci95"] == row["test_accuracy_ci"]
         assert set(configuration["metrics"]) == set(METRICS)
+    assert [(c["sparsity"], c["first"], c["second"], c["seeds"]) for c in data["comparisons"]] == [
+        (sparsity, first, second, 2)
+        for sparsity in (0.5, 0.9)
+        for first, second in combinations(("Dense", "Magnitude", "Structured"), 2)
+    ]
 
 
 def test_evaluate_prints_chosen_columns_and_refuses_others(home, tmp_path, capsys):
@@ -107,6 +113,7 @@ def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
     metrics = [configuration["metrics"] for configuration in data["configurations"]]
     assert {m["test_accuracy"]["ci95"] for m in metrics} == {None}
     assert {m["filter_ratio"]["mean"] for m in metrics} == {None}
+    assert {comparison["p_holm"] for comparison in data["comparisons"]} == {None}
 
 
 def test_the_schema_refuses_what_is_no_result(home):

@@ -8,6 +8,7 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -165,6 +166,18 @@ def test_methods_stand_beside_their_own_baselines(tmp_path):
     assert "No baseline was run" in tell(alone)
 
 
+def test_the_pairs_are_those_of_the_sparsity_that_most_variants_share(tmp_path):
+    values = {
+        ("magnitude", 0.5): (89.0, 89.1, 89.2),
+        ("magnitude", 0.95): (70.0, 70.1, 70.2),
+        ("structured", 0.5): (88.9, 89.3, 89.1),
+        ("random", 0.5): (60.0, 61.0, 59.0),
+    }
+    rows = section(tell(fabricate(tmp_path, grid(values))), "Every pair at 0.5").splitlines()
+    assert any(row.startswith("| Structured |") and "; cannot be told apart |" in row for row in rows)
+    assert any(row.startswith("| Random |") and row.count("; worse |") == 3 for row in rows)
+
+
 def test_what_is_missing_synthetic_or_dead_is_said(tmp_path):
     cells = grid({("magnitude", 0.5): (89.0, 89.1, 89.2), ("structured", 0.5): (88.0, 88.1)})
     study = fabricate(tmp_path, cells)
@@ -316,14 +329,21 @@ def computed(study):
     for run in study.runs:
         found |= {run.spec.dense_epochs, run.result.test_pictures or 0}
     found.add(float(max(missing - 10, 0)))
-    for _, here in frame.groupby("sparsity"):
+    dense, pruned = frame[frame["method"] == "dense"], frame[frame["method"] != "dense"]
+    for _, rows in pruned.groupby("sparsity"):
+        here, p_values = pd.concat([dense, rows]), {}
         for one, other in itertools.permutations(here["variant"].unique(), 2):
             a, b = (here[here["variant"] == name].set_index("seed")["test_accuracy"] for name in (one, other))
             gaps = (a - b).dropna().to_numpy()
             if len(gaps):
                 found.add(abs(float(gaps.mean())))
             if len(gaps) > 1:
-                found.add(float(stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)))
+                error = stats.sem(gaps)
+                found.add(float(stats.t.ppf(0.975, len(gaps) - 1) * error))
+                p_values[frozenset((one, other))] = 2 * stats.t.sf(
+                    abs(gaps.mean()) / error if error else (math.inf if gaps.any() else 0), len(gaps) - 1
+                )
+        found |= {min(p * k, 1.0) for p in p_values.values() for k in range(1, len(p_values) + 1)} | {0.001}
     return {value for value in found if math.isfinite(value)}
 
 

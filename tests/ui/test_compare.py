@@ -131,6 +131,35 @@ def test_a_network_at_chance_level_is_flagged_in_cards_table_and_answer(home):
     assert ":red-badge[at chance level]" in text(open_page())
 
 
+def test_every_pair_is_compared_where_it_was_measured_and_nowhere_else(home):
+    accuracies = {"magnitude": (92.0, 92.5, 91.5), "structured": (92.1, 92.3, 91.7), "random": (60.0, 60.4, 59.8)}
+    for method, by_seed in accuracies.items():
+        for seed, accuracy in enumerate(by_seed, 1):
+            write_result(home, RunSpec(RECIPE, "dense", seed), test_accuracy=94.0 + seed / 10)
+            write_result(home, RunSpec(RECIPE, method, seed, 0.9), test_accuracy=accuracy)
+    app = open_page()
+    (matrix,) = (table.value for table in app.table)
+    assert len(matrix) == len(matrix.columns) == 4
+    cells = {
+        (row[1], column[1]): matrix.iat[i, j]
+        for i, row in enumerate(heads(matrix.index))
+        for j, column in enumerate(heads(matrix.columns))
+    }
+    assert "cannot be told apart" in cells["Magnitude", "Structured"]
+    assert "better" in cells["Magnitude", "Random"]
+    assert "worse" in cells["Random", "Magnitude"]
+    assert not cells["Dense", "Dense"]
+    assert "Holm" in text(app)
+    run(app.slider(key="sparsity").set_value(0.7))
+    assert not app.table
+    assert "Only measured values are compared: the runs are at sparsity 0.9." in text(app)
+
+
+def heads(labels):
+    """Glyph and name of each label."""
+    return [label.split("\u00a0", 1) for label in labels]
+
+
 def test_downloads_hold_what_the_page_shows_and_every_run(home, monkeypatch):
     buttons = {}
     monkeypatch.setattr("streamlit.download_button", lambda label, **options: buttons.update({label: options}))
@@ -169,6 +198,7 @@ def test_one_seed_has_no_interval(home):
     app = open_page()
     assert "1 seed, no interval" in text(app)
     assert "±" not in text(app)
+    assert "no interval" in app.table[0].value.to_string()
     assert app.dataframe[0].value["accuracy_ci95"].isna().all()
 
 

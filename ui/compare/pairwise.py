@@ -40,7 +40,8 @@ def show_pairwise(view: StudyView, shown: Mapping[str, Style], sparsity: float) 
     with st.container(key=KEY):
         st.html(_css())
         st.table(pd.DataFrame(cells, index=heads, columns=heads), border="horizontal", height=height)
-    notes = [t(EXPLANATION)]
+    known = any(pair.verdict != "unknown" for pair in pairs)
+    notes = [t(EXPLANATION) if known else t("Fewer than two common seeds, so no interval and no claim.")]
     if missing := [names[variant] for variant in shown if variant not in matrix]:
         notes.append(t("Not run at this sparsity: {variants}.", variants=", ".join(missing)))
     st.caption(" ".join(notes))
