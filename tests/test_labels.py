@@ -36,7 +36,7 @@ from tests.korean import korean
         (2e5, "2.3 days"),
     ],
 )
-def test_durations_in_duration(seconds, text):
+def test_durations_are_rounded_as_people_do(seconds, text):
     assert duration(seconds) == text
     assert duration(math.inf) == "an unknown time"
 

@@ -47,7 +47,7 @@ def sensitivity(options: argparse.Namespace) -> int:
     from core.engine.sensitivity import measure_sensitivity  # noqa: PLC0415 - as above
 
     for folder in folders:
-        measure_sensitivity(folder.path, say=print_status)
+        measure_sensitivity(folder.path, report=print_status)
         print(folder.sensitivity_path, flush=True)
     return 0
 

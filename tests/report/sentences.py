@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 from core.i18n import use_language
-from core.report import build, findings, model, tables
+from core.report import build, findings, model, provenance, tables
 
 SPANS = {"Strong": model.Strong, "Emphasis": model.Emphasis, "Code": model.Code}
 
@@ -12,7 +12,7 @@ SPANS = {"Strong": model.Strong, "Emphasis": model.Emphasis, "Code": model.Code}
 def sentences():
     """Every sentence by its English, with the fields that are spans of their own and what kind of span."""
     found = {}
-    for module in (build, findings, tables):
+    for module in (build, findings, provenance, tables):
         tree = ast.parse(Path(module.__file__).read_text())
         found |= {sentence: {} for sentence in _worded(tree)}
         for call in (node for node in ast.walk(tree) if _calls(node, "fill")):
