@@ -12,6 +12,7 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 from core.i18n import LANGUAGES, LOCALE, Message, t, tn
+from core.results.metrics import METRICS
 from core.spec.methods import METHODS
 from core.spec.presets import PRESETS
 from tests.korean import korean
@@ -67,7 +68,9 @@ def test_words_of_the_registries_are_marked_for_translation():
     words = {
         *(preset.summary for preset in PRESETS.values()),
         *(text for method in METHODS.values() for text in (method.label, method.summary)),
-        *(text for setting in settings for text in (setting.label, setting.help)),
+        *(text for setting in settings for text in (setting.label, setting.short, setting.help)),
+        *(text for metric in METRICS.values() for text in (metric.label, metric.title, metric.help) if text),
+        *(metric.interval.help for metric in METRICS.values() if metric.interval),
     }
     assert words <= set(extracted())
 

@@ -48,7 +48,7 @@ def sensitivity(options: argparse.Namespace) -> int:
     from core.engine.sensitivity import measure_sensitivity  # noqa: PLC0415 - as above
 
     for folder in folders:
-        measure_sensitivity(folder.path, say=print_status)
+        measure_sensitivity(folder.path, report=print_status)
         print(folder.sensitivity_path, flush=True)
     return 0
 
@@ -82,7 +82,7 @@ def measure(options: argparse.Namespace) -> int:
     home.prepare()
     from core.engine.measure import measure as measure_study  # noqa: PLC0415 - as above
 
-    measure_study(home, recipe, say=print_status)
+    measure_study(home, recipe, report=print_status)
     print(latencies_path(home, recipe), flush=True)
     return 0
 

@@ -42,10 +42,10 @@ def measure_study_of(path: Path) -> None:
     measure(Home(path.parent.parent), RunFolder(path).spec.recipe.key)
 
 
-def measure(home: Home, recipe: str, say: Callable[[str], None] = lambda line: None) -> Latencies:
+def measure(home: Home, recipe: str, report: Callable[[str], None] = lambda line: None) -> Latencies:
     """Time every shape of the study whose recipe has the key ``recipe`` against its dense network, and write the record.
 
-    A shape alone determines which operations are executed, so no run's weights are needed. ``say`` gets a line for each
+    A shape alone determines which operations are executed, so no run's weights are needed. ``report`` gets a line for each
     shape. InputError if the study has no finished run that says which layers it has.
     """
     shapes = _shapes(_study(home, recipe))
@@ -65,7 +65,7 @@ def measure(home: Home, recipe: str, say: Callable[[str], None] = lambda line: N
                 ratios[digest], _ = _time(dense, place(ResNet(shape), device), device)
             else:
                 ratios[digest] = noise
-            say(f"{number} of {len(shapes)} network shapes timed")
+            report(f"{number} of {len(shapes)} network shapes timed")
         surroundings = Environment(**environment(device, "fp32"))
     latencies = Latencies(recipe, round(time.time(), 3), surroundings, large_batch(device), dense_ms, noise, ratios)
     write_latencies(home, latencies)

@@ -21,10 +21,12 @@ VERSION = 1  # of the cached points: raise it when pruning or evaluation comes t
 
 
 @recognise_unusable_device()
-def measure_sensitivity(path: Path, seconds: float = math.inf, say: Callable[[str], None] = lambda line: None) -> bool:
+def measure_sensitivity(
+    path: Path, seconds: float = math.inf, report: Callable[[str], None] = lambda line: None
+) -> bool:
     """Measure what is missing of the curves of the finished dense run in the folder ``path`` and write them there.
 
-    False if ``seconds`` were over before all was measured: call again to go on. ``say`` gets a line for each method that
+    False if ``seconds`` were over before all was measured: call again to go on. ``report`` gets a line for each method that
     is done. InputError if the run's network is damaged or the images are gone or have changed; DeviceUnusableError.
     """
     deadline = time.monotonic() + seconds
@@ -42,7 +44,7 @@ def measure_sensitivity(path: Path, seconds: float = math.inf, say: Callable[[st
                 return False
             accuracies.append(points.accuracy(method.name, settings, sparsity))
         curves.append(Curve(method.name, settings, SPARSITIES, tuple(accuracies)))
-        say(f"{folder.run_id}: {method.label} before fine-tuning, {len(SPARSITIES)} sparsities measured")
+        report(f"{folder.run_id}: {method.label} before fine-tuning, {len(SPARSITIES)} sparsities measured")
     write_sensitivity(folder, points.record(tuple(curves)))
     return True
 

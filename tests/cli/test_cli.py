@@ -205,7 +205,7 @@ def test_a_damaged_network_is_not_exported(finished, tmp_path, capsys):
 
 def test_sensitivity_computes_all_finished_dense_runs_or_the_one_named(finished, capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr("core.engine.sensitivity.measure_sensitivity", lambda path, say: asked.append(path.name))
+    monkeypatch.setattr("core.engine.sensitivity.measure_sensitivity", lambda path, report: asked.append(path.name))
     write_result(finished, RunSpec(PRESETS["demo"].recipe, "dense", 123))
     for run, count in (([], 2), (["all"], 2), (["dense-seed123"], 1)):
         asked.clear()

@@ -184,6 +184,10 @@ def test_dense_comes_first_then_the_registrys_order(home):
     assert list(summary["sparsity"]) == [0.0, *[0.5, 0.7, 0.9] * 3]
 
 
+def write_result_text(folder, changes):
+    folder.result_path.write_text(json.dumps(plausible_record(folder.spec) | changes))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -194,8 +198,9 @@ def test_dense_comes_first_then_the_registrys_order(home):
         lambda folder: folder.result_path.write_text(json.dumps({"run_id": folder.run_id})),
         lambda folder: folder.result_path.write_text(json.dumps({"run_id": "another"})),
         lambda folder: folder.result_path.write_text("[" * 100_000),
-        lambda folder: folder.result_path.write_text(json.dumps(plausible_record(folder.spec) | {"speedup": "fast"})),
-        lambda folder: folder.result_path.write_text(json.dumps(plausible_record(folder.spec) | {"mac_ratio": 1e308})),
+        lambda folder: write_result_text(folder, {"speedup": "fast"}),
+        lambda folder: write_result_text(folder, {"mac_ratio": 1e308}),
+        lambda folder: write_result_text(folder, {"settings": {"x": math.nan}}),
         lambda folder: folder.spec_path.write_text("nothing"),
         lambda folder: folder.spec_path.unlink(),
         lambda folder: (folder.result_path.unlink(), folder.result_path.mkdir()),

@@ -16,25 +16,25 @@ from core.spec.validate import check_float
 Allocation = Callable[[Mapping[str, Tensor], float, Masks], Masks]
 
 
-def global_masks(magnitudes: Mapping[str, Tensor], sparsity: float, held: Masks) -> Masks:
+def global_masks(magnitudes: Mapping[str, Tensor], sparsity: float, earlier: Masks) -> Masks:
     """All weights compete."""
-    return lowest_masks(magnitudes, sparsity, held)
+    return lowest_masks(magnitudes, sparsity, earlier)
 
 
-def lamp_masks(magnitudes: Mapping[str, Tensor], sparsity: float, held: Masks) -> Masks:
+def lamp_masks(magnitudes: Mapping[str, Tensor], sparsity: float, earlier: Masks) -> Masks:
     """All weights compete by their LAMP scores (Lee et al., ICLR 2021)."""
-    return lowest_masks({name: lamp_scores(magnitude) for name, magnitude in magnitudes.items()}, sparsity, held)
+    return lowest_masks({name: lamp_scores(magnitude) for name, magnitude in magnitudes.items()}, sparsity, earlier)
 
 
-def uniform_masks(magnitudes: Mapping[str, Tensor], sparsity: float, held: Masks) -> Masks:
+def uniform_masks(magnitudes: Mapping[str, Tensor], sparsity: float, earlier: Masks) -> Masks:
     """Every layer loses the same share of its weights."""
-    return _layer_masks(magnitudes, sparsity, dict.fromkeys(magnitudes, 1 - sparsity), held)
+    return _layer_masks(magnitudes, sparsity, dict.fromkeys(magnitudes, 1 - sparsity), earlier)
 
 
-def erk_masks(magnitudes: Mapping[str, Tensor], sparsity: float, held: Masks) -> Masks:
+def erk_masks(magnitudes: Mapping[str, Tensor], sparsity: float, earlier: Masks) -> Masks:
     """Layers have the densities of Erdos-Renyi-Kernel (Evci et al., ICML 2020)."""
     shapes = {name: tuple(magnitude.shape) for name, magnitude in magnitudes.items()}
-    return _layer_masks(magnitudes, sparsity, erk_densities(shapes, sparsity), held)
+    return _layer_masks(magnitudes, sparsity, erk_densities(shapes, sparsity), earlier)
 
 
 def lamp_scores(magnitude: Tensor) -> Tensor:
@@ -77,15 +77,15 @@ def apportion(total: int, quotas: Sequence[float], least: Sequence[int], most: S
 
 
 def _layer_masks(
-    magnitudes: Mapping[str, Tensor], sparsity: float, densities: Mapping[str, float], held: Masks
+    magnitudes: Mapping[str, Tensor], sparsity: float, densities: Mapping[str, float], earlier: Masks
 ) -> Masks:
     """Masks by which the layers come as near to ``densities`` as the exact total allows."""
     check_float("sparsity", sparsity, 0, 1, below_high=True)
     sizes = [magnitude.numel() for magnitude in magnitudes.values()]
-    gone = [int((~held[name]).sum()) if name in held else 0 for name in magnitudes]
+    gone = [int((~earlier[name]).sum()) if name in earlier else 0 for name in magnitudes]
     quotas = [(1 - densities[name]) * size for name, size in zip(magnitudes, sizes, strict=True)]
     counts = apportion(max(round(sparsity * sum(sizes)), sum(gone)), quotas, gone, sizes)
     return {
-        name: remove_lowest({name: magnitude}, count, held)[name]
+        name: remove_lowest({name: magnitude}, count, earlier)[name]
         for (name, magnitude), count in zip(magnitudes.items(), counts, strict=True)
     }

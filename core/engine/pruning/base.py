@@ -49,17 +49,17 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def lowest_masks(scores: Mapping[str, Tensor], sparsity: float, held: Masks | None = None) -> Masks:
+def lowest_masks(scores: Mapping[str, Tensor], sparsity: float, earlier: Masks | None = None) -> Masks:
     """Masks that remove the globally lowest scores: exactly round(sparsity * n) of them, ties in order of position.
-    Weights removed by the masks ``held`` count as removed and stay so."""
+    Weights removed by the masks ``earlier`` count as removed and stay so."""
     check_float("sparsity", sparsity, 0, 1, below_high=True)
-    return remove_lowest(scores, round(sparsity * sum(score.numel() for score in scores.values())), held or {})
+    return remove_lowest(scores, round(sparsity * sum(score.numel() for score in scores.values())), earlier or {})
 
 
-def remove_lowest(scores: Mapping[str, Tensor], count: int, held: Masks) -> Masks:
-    """Masks that remove ``count`` weights: those that ``held`` remove, then those with the lowest scores."""
+def remove_lowest(scores: Mapping[str, Tensor], count: int, earlier: Masks) -> Masks:
+    """Masks that remove ``count`` weights: those that ``earlier`` remove, then those with the lowest scores."""
     flat = torch.cat([score.detach().flatten() for score in scores.values()])
-    masks = [held.get(name, torch.ones_like(score, dtype=torch.bool)) for name, score in scores.items()]
+    masks = [earlier.get(name, torch.ones_like(score, dtype=torch.bool)) for name, score in scores.items()]
     keep = torch.cat([mask.flatten().to(flat.device) for mask in masks])
     left = keep.nonzero().flatten()
     # A stable sort, not topk: with equal scores the result is still exact and reproducible.

@@ -110,7 +110,7 @@ class _Group:
 
     name: str
     order: Tensor
-    held: list[float]
+    earlier: list[float]
     levels: list[int]
 
     @classmethod
@@ -125,8 +125,10 @@ class _Group:
         left = next((level for level in self.levels if level < before), None)
         if left is None:
             return None
-        held = self.held
-        return Step(self.name, len(self.order), before, left, rest=held[before], loss=held[before] - held[left])
+        earlier = self.earlier
+        return Step(
+            self.name, len(self.order), before, left, rest=earlier[before], loss=earlier[before] - earlier[left]
+        )
 
 
 def _levels(full: int, round_to: int, floor: float) -> list[int]:

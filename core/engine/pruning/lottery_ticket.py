@@ -22,7 +22,7 @@ def lottery_ticket_prune(model: ResNet, initial_weights: Mapping[str, Tensor], s
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     """The method as a run executes it. In later rounds ``model`` is the network that the round before trained."""
-    masks = magnitude_masks(model, sparsity, held=context.masks)
+    masks = magnitude_masks(model, sparsity, earlier=context.masks)
     epoch = context.settings["rewind_epoch"]
     assert isinstance(epoch, int)
     return Pruned(masked(rewound(model, context.weights_at(epoch)), masks), masks)

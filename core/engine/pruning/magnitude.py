@@ -8,11 +8,11 @@ from core.engine.pruning.base import Context, Masks, Pruned, masked, prunable
 from core.spec.methods import setting_function
 
 
-def magnitude_masks(model: ResNet, sparsity: float, allocation: str = "global", held: Masks | None = None) -> Masks:
+def magnitude_masks(model: ResNet, sparsity: float, allocation: str = "global", earlier: Masks | None = None) -> Masks:
     """Masks that remove the share ``sparsity`` of all prunable weights, the smallest in absolute value, spread over the
-    layers by ``allocation``. Weights removed by the masks ``held`` count as removed and stay so."""
+    layers by ``allocation``. Weights removed by the masks ``earlier`` count as removed and stay so."""
     allocate: Allocation = setting_function("magnitude", "allocation", allocation)
-    return allocate({name: weight.abs() for name, weight in prunable(model).items()}, sparsity, held or {})
+    return allocate({name: weight.abs() for name, weight in prunable(model).items()}, sparsity, earlier or {})
 
 
 def magnitude_prune_global(model: ResNet, sparsity: float = 0.9) -> ResNet:
