@@ -14,7 +14,13 @@ def line_labels(lines: pd.DataFrame, span: float, height: float) -> pd.DataFrame
     upon another in a chart of ``height`` pixels that shows a range of the length ``span``. None where they do not fit:
     where a line ends before the others, or a label would lie too far from its line. ``lines``: columns variant, sparsity
     and mean."""
-    ends = lines.dropna().sort_values("sparsity").drop_duplicates("variant", keep="last").sort_values("mean")
+    ends = (
+        lines[["variant", "sparsity", "mean"]]
+        .dropna()
+        .sort_values("sparsity")
+        .drop_duplicates("variant", keep="last")
+        .sort_values("mean")
+    )
     if ends.empty or ends["sparsity"].nunique() > 1 or not span > 0:
         return None
     pixel = _NICE * span / height

@@ -68,7 +68,7 @@ def test_every_seed_is_a_point_with_its_numbers(study):
 
 def test_means_are_large_points_at_their_true_place_and_seeds_small_ones(study):
     *_, (_, means, encoding), (_, _, seeds) = layers_of(draw(study))
-    assert list(means["x"]) == list(means["sparsity"])
+    assert list(means["x"]) == pytest.approx(list(means["sparsity"]))
     assert sorted(means["mean"]) == pytest.approx(sorted(summarise(study)["test_accuracy"]))
     size = encoding["size"]  # of one seed, else of several
     assert draw(study).to_dict()["layer"][-1]["mark"]["size"] == size["value"]

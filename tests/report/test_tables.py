@@ -142,7 +142,11 @@ def test_a_leader_is_clear_only_where_its_lead_exceeds_the_paired_interval():
         for seed in (-1, 1)
     ]
     study = pd.DataFrame(rows)
-    summary = study.groupby(["method", "variant", "sparsity"], as_index=False)["test_accuracy"].mean().assign(n=2)
+    summary = (
+        study.groupby(["method", "variant", "sparsity"], as_index=False)["test_accuracy"]
+        .mean()
+        .assign(n=2, at_chance=0)
+    )
     assert clear_leaders(study, summary) == {("magnitude", 0.5)}
     alone = summary["method"] == "magnitude"
     assert clear_leaders(study[study["method"] == "magnitude"], summary[alone]) == set()

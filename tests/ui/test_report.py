@@ -91,7 +91,7 @@ def test_the_report_is_shown_with_its_tables_and_figures(home, open_page, drawn)
     assert "Pruning report" in text(app)
     assert "drawn pictures, not photographs" in text(app)
     assert "](" not in text(app).replace("](http", "")  # no link to a file that only lies beside the report on a disk
-    assert len(app.table) == 2
+    assert len(app.table) == 3
     assert ("Accuracy against sparsity", "svg") in drawn
     assert "png" not in {kind for _, kind in drawn}  # that is only drawn for a download
     assert "part" not in app.query_params  # it is the usual one

@@ -128,7 +128,7 @@ def test_the_runs_of_the_last_launch_are_marked_and_active_ones_come_first(open_
     app = app.switch_page("pages/launch.py").run()
     app = app.text_input(key="seeds").set_value("77").run()
     app = app.pills(key="methods to launch").set_value(["magnitude"]).run()
-    app = click(app, "Launch 3 runs")
+    app = click(app, "Launch 4 runs")
     launched = home.run(submitted[0].run_id).events()[-1]["launch"]
     app.query_params["launched"] = launched  # AppTest does not go where st.switch_page leads
     app = app.switch_page("pages/runs.py").run()
