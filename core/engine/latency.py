@@ -21,7 +21,7 @@ from core.spec.errors import first_line
 
 @dataclass(frozen=True, slots=True)
 class DeployedLatency:
-    """Timing of a network as it is and optimised; ``note`` says what was optimised, or why ``optimised`` is missing."""
+    """Latency of a network as it is and optimised; ``note`` says what was optimised, or why ``optimised`` is missing."""
 
     eager: Timing
     optimised: Timing | None
@@ -30,7 +30,7 @@ class DeployedLatency:
 
 @torch.no_grad()
 def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float = 1.0) -> dict[str, Timing]:
-    """Timing of each of ``models`` on its device at ``batch`` images, in float32: batch 1 on one thread, which
+    """Latency of each of ``models`` on its device at ``batch`` images, in float32: batch 1 on one thread, which
     for a single small image is as fast as several, and larger batches on as many as the process trains with.
 
     The networks are timed in turns in one process, so that a machine whose speed drifts treats all alike; each call is
@@ -44,7 +44,7 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
 
 @torch.no_grad()
 def time_deployed(models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0) -> dict[str, DeployedLatency]:
-    """Timing of each of ``models`` as it is and as :func:`optimise` makes it, all in turns as in :func:`time_latency`."""
+    """Latency of each of ``models`` as it is and as :func:`optimise` makes it, all in turns as in :func:`time_latency`."""
     with threads(_threads_for(batch)):
         calls: dict[str, Callable[[], object]] = {}
         notes: dict[str, str] = {}
