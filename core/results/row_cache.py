@@ -18,9 +18,8 @@ from core.runs.atomic_io import atomic_write, parse_object, read_regular_file, w
 from core.runs.polling import Signature
 
 Row = dict[str, Any]
-CachedRows = dict[
-    str, tuple[Signature, Row | None]
-]  # by run: the state of its files, and its row, None if they are damaged
+# By run: the state of its files, and its row, None if they are damaged.
+CachedRows = dict[str, tuple[Signature, Row | None]]
 NAME = "results.json"
 _CORE = Path(__file__).resolve().parents[1]
 # What a row depends on beside the record itself.

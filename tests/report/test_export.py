@@ -105,6 +105,15 @@ def test_evaluate_prints_chosen_columns_and_refuses_others(home, tmp_path, capsy
     assert "seeds" in (tmp_path / "out" / "efficiency_table.csv").read_text().splitlines()[0]
 
 
+def test_what_a_run_is_follows_from_its_spec_whatever_its_record_says(tmp_path):
+    home = Home(tmp_path).prepare()
+    spec = study_runs(DEMO, ("magnitude",), (0.5,), (1,))[-1]
+    write_result(home, spec, sparsity=0.123, method="structured", variant="another", accuracy_change=99.0)
+    (run,) = all_results.all_results(study_data.find_study(home))["runs"]
+    assert (run["method"], run["sparsity"], run["variant"]) == ("magnitude", 0.5, "Magnitude")
+    assert run["accuracy_change"] is None  # without a dense run
+
+
 def test_a_single_seed_has_no_interval_and_is_valid(tmp_path):
     home = Home(tmp_path).prepare()
     write_study(home, seeds=(1,), filter_ratio=None)

@@ -105,12 +105,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A group's channels, most important first, the share of its importance that the first n of them hold, and the
-    numbers of channels that it may have, falling."""
+    """A group's channels, most important first, the ``cumulative`` share of its importance that the first n of them have,
+    and the numbers of channels that it may have, falling."""
 
     name: str
     order: Tensor
-    earlier: list[float]
+    cumulative: list[float]
     levels: list[int]
 
     @classmethod
@@ -125,10 +125,8 @@ class _Group:
         left = next((level for level in self.levels if level < before), None)
         if left is None:
             return None
-        earlier = self.earlier
-        return Step(
-            self.name, len(self.order), before, left, rest=earlier[before], loss=earlier[before] - earlier[left]
-        )
+        share = self.cumulative
+        return Step(self.name, len(self.order), before, left, rest=share[before], loss=share[before] - share[left])
 
 
 def _levels(full: int, round_to: int, floor: float) -> list[int]:
