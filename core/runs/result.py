@@ -28,6 +28,7 @@ from core.runs.record import (
     Share,
     Sparsity,
 )
+from core.spec.methods import DENSE
 
 
 class Environment(Record):
@@ -181,6 +182,13 @@ class RunResult(Record):
     test_pictures: AtLeastOne | None = None
     wall_seconds: Positive | None = None
     environment: Environment = Environment()
+
+    @property
+    def relative_latency(self) -> float | None:
+        """At batch 1, where the dense network's is 1; that also where the operations are the same. None if not measured."""
+        if self.method == DENSE or self.mac_ratio == 1:
+            return 1.0
+        return 1 / self.speedup if self.speedup else None
 
     @property
     def shape(self) -> str:

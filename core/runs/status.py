@@ -30,8 +30,8 @@ _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seco
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """The status of one run. ``fraction`` of its training that is done; ``seconds_left`` None where it is unknown;
-    ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``latency_ms`` per picture at
-    batch 1, first as measured right after pruning, then as in the result; ``created`` in seconds since 1970; ``launches``:
+    ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``relative_latency`` at batch 1
+    (the dense network's, timed in turns with it, is 1), first as measured right after pruning, then as in the result; ``created`` in seconds since 1970; ``launches``:
     ids of those that queued it."""
 
     run_id: str
@@ -43,7 +43,7 @@ class RunStatus:
     seconds_left: float | None
     test_accuracy: float | None
     size_mb: float | None
-    latency_ms: float | None
+    relative_latency: float | None
     created: float
     launches: tuple[str, ...] = ()
     group: str = ""  # the same for the runs that start from dense runs of one recipe, and those dense runs
@@ -171,7 +171,7 @@ def _status(folder: RunFolder) -> RunStatus:
         seconds_left=finite(training.get("seconds_left")),
         test_accuracy=finite(last.get("test_accuracy")),
         size_mb=size,
-        latency_ms=latency,
+        relative_latency=latency,
         created=_created(folder, events),
         launches=tuple(str(event["launch"]) for event in events if event["type"] == "queued" and event.get("launch")),
         # A dense run's own recipe has no fine-tuning: it goes with the others of its data, network and training.
@@ -180,12 +180,15 @@ def _status(folder: RunFolder) -> RunStatus:
 
 
 def _costs(folder: RunFolder, state: State, events: list[dict[str, Any]]) -> tuple[float | None, float | None]:
-    """Size (MB) and latency (ms): of a finished run as in its result, else as measured after the last cut."""
+    """Size (MB) and latency (dense = 1): of a finished run as in its result, else as measured after the last cut."""
     result = folder.result() if state == State.DONE else None
     if result is not None:
-        return result.model_size_mb, result.inference_latency_ms
+        return result.model_size_mb, result.relative_latency
     pruned: dict[str, Any] = next((event for event in reversed(events) if event["type"] == "pruned"), {})
-    return finite(pruned.get("model_size_mb")), finite(pruned.get("inference_latency_ms"))
+    latency, dense = finite(pruned.get("inference_latency_ms")), finite(pruned.get("dense_latency_ms"))
+    if pruned.get("filter_ratio") == 0:
+        latency = dense  # no channel is gone: the operations are the same
+    return finite(pruned.get("model_size_mb")), latency / dense if latency and dense else None
 
 
 def _epoch_fraction(event: dict[str, Any]) -> float:

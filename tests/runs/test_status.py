@@ -179,3 +179,18 @@ def test_what_cannot_be_an_epoch_is_no_point_of_a_curve(home):
     assert curves([folder]).empty
     epoch(folder, 1)
     assert list(curves([folder])["epoch"]) == [1]
+
+
+def test_latency_is_relative_to_the_dense_network_that_was_timed_with_it(home):
+    def latency(folder):
+        (status,) = (run for run in Statuses(home).read() if run.run_id == folder.run_id)
+        return status.relative_latency
+
+    masked, shrunk = home.create(PRUNED), home.create(RunSpec(RECIPE, "structured", 1, 0.9))
+    times = {"model_size_mb": 0.1, "inference_latency_ms": 1.5, "dense_latency_ms": 2.0}
+    masked.append("pruned", filter_ratio=0.0, **times)
+    shrunk.append("pruned", filter_ratio=0.5, **times)
+    assert (latency(masked), latency(shrunk)) == (1.0, 0.75)
+    write_result(home, masked.spec, speedup=1.32)
+    write_result(home, shrunk.spec, speedup=4.0)
+    assert (latency(masked), latency(shrunk)) == (1.0, 0.25)

@@ -32,9 +32,8 @@ def test_a_first_visit_shows_the_sample_study_and_says_what_it_is(open_page, go_
     assert "JPEG copy of CIFAR-10" in said
     assert "commit" in said
     assert len(app.dataframe[0].value) == 1 + 3 * 5  # dense, and each method at each sparsity
-    # Its records are older than the timing of networks as delivered: there is no empty column for that.
     (views,) = (control for control in app.segmented_control if control.key == "columns")
-    assert views.options == ["Results", "Latency", "Files", "All columns"]
+    assert views.options == ["Results", "Latency", "Optimised", "Files", "All columns"]
     for view in ("latency", "all"):
         shown = list(go_back(app, columns=view).dataframe[0].value)
         assert "latency_batch1_ms" in shown

@@ -14,6 +14,7 @@ from core.charts.live import MEASURES, cost_chart, curve_chart, distinct_labels
 from core.i18n import N_, t, tn
 from core.jobs.workers import runs_at_once
 from core.labels import duration, state_name
+from core.results.metrics import METRICS
 from core.runs.estimate import Outcome, last_outcome, time_left
 from core.runs.folder import UNFINISHED, Home, State
 from core.runs.status import RunStatus, curves
@@ -135,22 +136,16 @@ def show_costs(runs: Sequence[RunStatus], selected: Sequence[RunStatus]) -> None
     names = distinct_labels(run.spec for run in shown if run.spec)
     costs = pd.DataFrame(
         [
-            {"run": names[run.run_id], "size_mb": run.size_mb, "latency_ms": run.latency_ms}
+            {"run": names[run.run_id], "size_mb": run.size_mb, "relative_latency": run.relative_latency}
             for run in shown
-            if run.run_id in names and run.size_mb is not None and run.latency_ms is not None
+            if run.run_id in names and run.size_mb is not None and run.relative_latency is not None
         ][:MAX_BARS]
     )
     if costs.empty:
         return
     left, right = st.columns(2)
     left.altair_chart(cost_chart(costs, "size_mb", t("Compressed size (MB)")), key="sizes")
-    right.altair_chart(cost_chart(costs, "latency_ms", t("Latency (ms per image, batch 1)")), key="latencies")
-    st.caption(
-        t(
-            "Latencies of different runs were measured at different times, and a machine is not equally fast all day. "
-            "*Compare* shows each beside the dense network that was timed in turns with it."
-        )
-    )
+    right.altair_chart(cost_chart(costs, "relative_latency", t(METRICS["relative_latency"].title)), key="latencies")
 
 
 def newest_study(runs: Sequence[RunStatus]) -> list[RunStatus]:

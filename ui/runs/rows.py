@@ -68,7 +68,7 @@ def run_row(run: RunStatus, launch: str = "") -> dict[str, Any]:
         "progress": round(100 * run.fraction, 1),
         "phase": phase if run.state == State.RUNNING else None,
         "size_mb": run.size_mb,
-        "latency_ms": run.latency_ms,
+        "relative_latency": run.relative_latency,
         "launched": datetime.fromtimestamp(run.created, UTC),
         "recipe": recipe_name(spec.recipe) if spec else "",
     }

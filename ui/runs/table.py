@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.i18n import t
 from core.labels import state_name, variant_name
+from core.results.metrics import METRICS
 from core.runs.folder import State
 from core.runs.status import RunStatus
 from ui.runs.rows import LAUNCH_MARK, Filter, group_row, groups, run_row
@@ -113,10 +114,10 @@ def column_config(digits: int) -> dict[str, Any]:
         "size_mb": config.NumberColumn(
             t("Size (MB)"), format="%.3f", help=t("The compressed file, known once pruned.")
         ),
-        "latency_ms": config.NumberColumn(
-            t("Latency (ms)"),
+        "relative_latency": config.NumberColumn(
+            t(METRICS["relative_latency"].title),
             format="%.2f",
-            help=t("Per image at batch 1, known once pruned; measured again at the end."),
+            help=t("Timed in turns with the dense network, once pruned and again at the end; 1 where the operations are the same."),
         ),
         "launched": config.DatetimeColumn(t("Launched"), format="distance"),
         "recipe": t("Recipe"),
