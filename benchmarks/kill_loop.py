@@ -37,7 +37,7 @@ STEPS_OF_A_SAVE = ("fsync", "replace", "link", "unlink", "write")
 # What no two executions of the same run have in common.
 _LATENCIES = ("latency_ms", "batch_latency_ms", "speedup", "batch_speedup")
 TIMINGS = frozenset(
-    {"inference_latency_ms", "latency", "train_seconds", "wall_seconds", "images_per_second"}
+    {"inference_latency_ms", "latency", "speedups", "train_seconds", "wall_seconds", "images_per_second"}
     | {*_LATENCIES, *(f"optimised_{name}" for name in _LATENCIES)}
 )
 MAX_KILLS_IN_A_ROW = 5

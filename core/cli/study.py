@@ -39,7 +39,7 @@ def study(options: argparse.Namespace) -> int:
     folders = run_on_cluster(home.prepare(), specs)
     states = [folder.state() for folder in folders]
     done = states.count(State.DONE)
-    if done == len(states) and not specs[-1].is_dense:
+    if folders and done == len(states) and not specs[-1].is_dense:
         from core.engine.measure import measure_after_last  # noqa: PLC0415 - loads torch: not before the rest is done
 
         measure_after_last(folders[-1].path)

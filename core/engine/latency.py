@@ -22,8 +22,7 @@ from core.spec.errors import first_line
 
 Fields = Mapping[str, tuple[str, str]]
 
-CALLS = 5  # of a network in a round
-MAX_SECONDS = 10.0  # on each network until an interval is narrow
+CALLS = 2  # of a network in a round that are timed, after one that is not: its caches hold the network before it
 RESAMPLES = 1_000
 OPTIMISED = " optimised"
 FORMS = {"eager": "", "optimised": OPTIMISED}
@@ -62,7 +61,7 @@ class DeployedLatency:
 
 @torch.no_grad()
 def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float = 1.0) -> dict[str, Timing]:
-    """Timing of each of ``models`` on its device at ``batch`` images, in float32: batch 1 on one thread, which
+    """Latency of each of ``models`` on its device at ``batch`` images, in float32: batch 1 on one thread, which
     for a single small image is as fast as several, and larger batches on as many as the process trains with.
 
     The networks are timed in turns in one process, so that a machine whose speed drifts treats all alike; each call is
@@ -77,12 +76,17 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
 
 @torch.no_grad()
 def time_deployed(
-    models: Mapping[str, ResNet], batch: int, *, seconds: float = 1.0, precision: float = math.inf
+    models: Mapping[str, ResNet],
+    batch: int,
+    *,
+    seconds: float = 1.0,
+    precision: float = math.inf,
+    max_seconds: float = 0.0,
 ) -> dict[str, DeployedLatency]:
     """Latency of each of ``models`` as it is and as :func:`optimise` makes it, all in turns as in :func:`time_latency`.
 
     With a ``precision``, timing goes on until the 95 % interval of each one's speed-up over the first of ``models`` is no
-    wider than that either way, relative to it, and at most until MAX_SECONDS were spent on each.
+    wider than that either way, relative to it, and at most until ``max_seconds`` were spent on all together.
     """
     with threads(_threads_for(batch)):
         calls, notes = _deployed_calls(models, batch)
@@ -93,7 +97,8 @@ def time_deployed(
                 return False
             pairs = [(suffix, name) for suffix in FORMS.values() for name in others if name + suffix in times]
             ratios = (speedup(times[first + suffix], times[name + suffix]) for suffix, name in pairs)
-            return _spent(MAX_SECONDS)(times) or all(one.half_width <= precision * one.ratio for one in ratios)
+            spent = sum(float(seconds.sum()) for seconds in times.values())
+            return spent >= max_seconds or all(one.half_width <= precision * one.ratio for one in ratios)
 
         times = time_interleaved(calls, _spent(seconds) if math.isinf(precision) else precise)
         found: dict[str, DeployedLatency] = {}
@@ -127,6 +132,7 @@ def time_interleaved(calls: Mapping[str, Call], enough: Callable[[Mapping[str, T
             call()
     while True:
         for name, call in calls.items():
+            call()
             times[name].append([_seconds(call) for _ in range(CALLS)])
         arrays = {name: np.array(spent) for name, spent in times.items()}
         if enough(arrays):

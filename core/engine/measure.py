@@ -17,10 +17,12 @@ from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.runs.folder import UNFINISHED, Home, RunFolder
 from core.runs.latencies import Latencies, read_latencies, write_latencies
-from core.runs.result import Environment, LayerDensity, Speedup
+from core.runs.result import Environment, LayerDensity, RunResult, Speedup
 from core.spec.errors import InputError
 
 PRECISION, MIN_SECONDS = 0.03, 0.4
+MAX_SECONDS = 60.0  # on one shape until its intervals are narrow
+SHARE = 0.2  # of the time that a study took: what measuring it, unasked, may take
 
 
 def measure_after_last(path: Path) -> None:
@@ -33,8 +35,11 @@ def measure_after_last(path: Path) -> None:
     with (home.cache / "measure.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may have ended a last run just now
         known = read_latencies(home, recipe)
-        if known is None or not _shapes(folders).keys() <= known.speedups.keys():
-            measure(home, recipe)
+        results = _results(folders)
+        shapes = _shapes(results)
+        if not shapes.keys() <= (known.speedups if known else {}).keys():
+            took = sum(result.wall_seconds or 0 for result in results)
+            measure(home, recipe, min(MAX_SECONDS, SHARE * took / len(shapes)))
 
 
 def measure_study_of(path: Path) -> None:
@@ -42,13 +47,16 @@ def measure_study_of(path: Path) -> None:
     measure(Home(path.parent.parent), RunFolder(path).spec.recipe.key)
 
 
-def measure(home: Home, recipe: str, report: Callable[[str], None] = lambda line: None) -> Latencies:
+def measure(
+    home: Home, recipe: str, max_seconds: float = MAX_SECONDS, report: Callable[[str], None] = lambda line: None
+) -> Latencies:
     """Time every shape of the study whose recipe has the key ``recipe`` against its dense network, and write the record.
 
-    A shape alone determines which operations are executed, so no run's weights are needed. ``report`` gets a line for each
-    shape. InputError if the study has no finished run that says which layers it has.
+    A shape alone determines which operations are executed, so no run's weights are needed. At most about ``max_seconds``
+    are spent on each; ``report`` gets a line for it. InputError if the study has no finished run that says which layers it
+    has.
     """
-    shapes = _shapes(_study(home, recipe))
+    shapes = _shapes(_results(_study(home, recipe)))
     if not shapes:
         raise InputError("There is nothing to time: the study {recipe} has no finished pruned run.", recipe=recipe)
     device = choose_device()
@@ -58,11 +66,11 @@ def measure(home: Home, recipe: str, report: Callable[[str], None] = lambda line
     dense = place(ResNet(dense_shape), device)
     ratios: dict[str, dict[str, Speedup]] = {}
     with MeasurementLock(home.cache).timing(), threads(cores()):
-        noise, dense_ms = _time(dense, deepcopy(dense), device)
+        noise, dense_ms = _time(dense, deepcopy(dense), device, max_seconds)
         for number, (digest, layers) in enumerate(shapes.items(), 1):
             shape = Shape.of_weights({layer.name: layer.shape for layer in layers})
             if shape != dense_shape:
-                ratios[digest], _ = _time(dense, place(ResNet(shape), device), device)
+                ratios[digest], _ = _time(dense, place(ResNet(shape), device), device, max_seconds)
             else:
                 ratios[digest] = noise
             report(f"{number} of {len(shapes)} network shapes timed")
@@ -72,12 +80,15 @@ def measure(home: Home, recipe: str, report: Callable[[str], None] = lambda line
     return latencies
 
 
-def _time(dense: ResNet, network: ResNet, device: torch.device) -> tuple[dict[str, Speedup], dict[str, float]]:
+def _time(
+    dense: ResNet, network: ResNet, device: torch.device, max_seconds: float
+) -> tuple[dict[str, Speedup], dict[str, float]]:
     """The speed-ups of ``network``, and the latencies of ``dense``, by the fields of RunResult."""
     ratios: dict[str, Speedup] = {}
     dense_ms: dict[str, float] = {}
     for batch, fields in ((1, SINGLE_FIELDS), (large_batch(device), BATCH_FIELDS)):
-        times = time_deployed({"dense": dense, "this": network}, batch, seconds=MIN_SECONDS, precision=PRECISION)
+        networks = {"dense": dense, "this": network}
+        times = time_deployed(networks, batch, seconds=MIN_SECONDS, precision=PRECISION, max_seconds=max_seconds / 2)
         for form, ratio in speedups(times["dense"], times["this"]).items():
             speedup, latency = fields[form]
             ratios[speedup], dense_ms[latency] = ratio, times["dense"].timings[form].median_ms
@@ -94,12 +105,15 @@ def _study(home: Home, recipe: str) -> list[RunFolder]:
     return folders
 
 
-def _shapes(folders: Iterable[RunFolder]) -> dict[str, tuple[LayerDensity, ...]]:
-    """The layers of each shape that the finished ones of ``folders`` have, by its digest."""
-    shapes = {}
+def _results(folders: Iterable[RunFolder]) -> list[RunResult]:
+    """Those of the finished ones of ``folders``; a damaged one counts as none."""
+    results = []
     for folder in folders:
         with suppress(InputError):
-            result = folder.result()
-            if result is not None and result.shape:
-                shapes[result.shape] = result.layers
-    return shapes
+            results.append(folder.result())
+    return [result for result in results if result is not None]
+
+
+def _shapes(results: Iterable[RunResult]) -> dict[str, tuple[LayerDensity, ...]]:
+    """The layers of each shape that the networks of ``results`` have, by its digest."""
+    return {result.shape: result.layers for result in results if result.shape}

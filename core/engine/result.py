@@ -33,7 +33,7 @@ from core.spec.errors import InputError
 from core.spec.spec import RunSpec
 
 MB = 1e6
-QUICK_SECONDS, FULL_SECONDS = 0.2, 0.4
+QUICK_SECONDS, FULL_SECONDS = 0.1, 0.2  # each study is timed again, and longer, after its last run
 
 
 @dataclass(frozen=True, slots=True)

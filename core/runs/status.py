@@ -31,8 +31,8 @@ _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seco
 class RunStatus:
     """The status of one run. ``fraction`` of its training that is done; ``seconds_left`` None where it is unknown;
     ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``relative_latency`` at batch 1
-    (the dense network's, timed in turns with it, is 1), first as measured right after pruning, then as in the result; ``created`` in seconds since 1970; ``launches``:
-    ids of those that queued it."""
+    (the dense network's, timed in turns with it, is 1), first as measured right after pruning, then as in the result;
+    ``created`` in seconds since 1970; ``launches``: ids of those that queued it."""
 
     run_id: str
     spec: RunSpec | None

@@ -117,7 +117,7 @@ def column_config(digits: int) -> dict[str, Any]:
         "relative_latency": config.NumberColumn(
             t(METRICS["relative_latency"].title),
             format="%.2f",
-            help=t("Timed in turns with the dense network, once pruned and again at the end; 1 where the operations are the same."),
+            help=t("Timed in turns with the dense network; 1 where the operations are the same."),
         ),
         "launched": config.DatetimeColumn(t("Launched"), format="distance"),
         "recipe": t("Recipe"),
