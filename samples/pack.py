@@ -16,9 +16,10 @@ from pathlib import Path
 from PIL import Image
 
 from core.report.export import write_everything
-from core.report.study import find_study
+from core.report.study import Study, find_study
 from core.results.sample import SAMPLE
 from core.runs.folder import Home, RunFolder
+from core.runs.latencies import latencies_path
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.methods import default_methods
@@ -29,11 +30,15 @@ OUTPUTS = SAMPLE.path / "outputs"
 _COLORS = 128  # of a shipped figure
 
 
-def pack(folders: Iterable[RunFolder]) -> int:
-    """Copy the records of the runs in ``folders`` in place of the sample study that is there; how many bytes they have."""
+def pack(home: Home, study: Study) -> int:
+    """Copy the records and latencies of ``study`` in ``home`` in place of the sample study; how many bytes the runs have."""
     shutil.rmtree(SAMPLE.path, ignore_errors=True)
+    latencies = latencies_path(home, study.key)
+    if latencies.exists():
+        SAMPLE.latencies.mkdir(parents=True)
+        shutil.copyfile(latencies, latencies_path(SAMPLE, study.key))
     size = 0
-    for folder in folders:
+    for folder in study.folders:
         target = SAMPLE.checkpoints / folder.run_id
         target.mkdir(parents=True)
         for name in RECORDS:
@@ -74,7 +79,8 @@ def main() -> int:
     parser.add_argument("--recipe", metavar="KEY")
     options = parser.parse_args()
     try:
-        study = find_study(Home(options.home), options.recipe)
+        home = Home(options.home)
+        study = find_study(home, options.recipe)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -82,7 +88,7 @@ def main() -> int:
     if missing:
         print(f"The study is not complete: {', '.join(missing)}.", file=sys.stderr)
         return 1
-    size = pack(study.folders)
+    size = pack(home, study)
     write_outputs()
     print(f"{len(study.folders)} runs, {size / 1e6:.2f} MB of records, in {SAMPLE.path}")
     return 0

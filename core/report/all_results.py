@@ -62,12 +62,13 @@ class Mean(_Exact):
 
 
 class Configuration(_Exact):
-    """The means of the runs that differ in nothing but the seed."""
+    """The means of the runs that differ in nothing but the seed, ``at_chance`` of which do no better than guessing."""
 
     method: str
     variant: str
     sparsity: Sparsity
     seeds: Seeds
+    at_chance: Count
     metrics: Annotated[Mapping[str, Mean], Field(json_schema_extra=lambda schema: schema.update(required=[*METRICS]))]
 
 
@@ -98,6 +99,7 @@ class RunRecord(RunResult):
 
     variant: str
     recipe: str
+    at_chance: bool
 
 
 class AllResults(_Exact):
@@ -164,6 +166,7 @@ def _configurations(frame: pd.DataFrame) -> Iterable[dict[str, Any]]:
             "variant": row["variant"],
             "sparsity": row["sparsity"],
             "seeds": sorted(map(int, own["seed"])),
+            "at_chance": int(row["at_chance"]),
             "metrics": {name: {"mean": _or_none(row[name]), "ci95": _or_none(row[f"{name}_ci"])} for name in METRICS},
         }
 
@@ -186,7 +189,13 @@ def _run(run: Finished, row: pd.Series[Any]) -> dict[str, Any]:
     spec = run.spec  # what the record says of the run itself is not relied on
     identity = {name: getattr(spec, name) for name in ("run_id", "method", "sparsity", "seed", "variant")}
     derived = {name: _or_none(row[name]) for name in derived_metrics()}
-    return {**run.result.to_json(), **identity, "recipe": spec.recipe.key, **derived}
+    return {
+        **run.result.to_json(),
+        **identity,
+        "recipe": spec.recipe.key,
+        "at_chance": bool(row["at_chance"]),
+        **derived,
+    }
 
 
 def _or_none(value: float) -> float | None:

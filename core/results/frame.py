@@ -10,11 +10,11 @@ from operator import attrgetter
 
 import pandas as pd
 
-from core.results.chance import is_at_chance
 from core.results.metrics import METRICS, measured_metrics
 from core.results.row_cache import CachedRows, Row, load_rows, save_rows
 from core.results.speed import HALF_WIDTHS, LATENCY_OF, half_width_of, with_latencies, with_speed
 from core.runs.atomic_io import modified
+from core.runs.chance import is_at_chance
 from core.runs.folder import Home, RunFolder
 from core.runs.latencies import Latencies, read_all_latencies
 from core.runs.polling import MANY, Signature, ThrottledReader, signature

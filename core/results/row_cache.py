@@ -24,7 +24,7 @@ NAME = "results.json"
 _CORE = Path(__file__).resolve().parents[1]
 # What a row depends on beside the record itself.
 MADE_BY = (
-    "results/chance.py",
+    "runs/chance.py",
     "results/frame.py",
     "runs/record.py",
     "runs/result.py",

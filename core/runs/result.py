@@ -186,9 +186,14 @@ class RunResult(Record):
     @property
     def relative_latency(self) -> float | None:
         """At batch 1, where the dense network's is 1; that also where the operations are the same. None if not measured."""
-        if self.method == DENSE or self.mac_ratio == 1:
+        if self.same_operations:
             return 1.0
         return 1 / self.speedup if self.speedup else None
+
+    @property
+    def same_operations(self) -> bool:
+        """Whether the network computes just what the dense one does: removing a channel always removes MACs."""
+        return self.method == DENSE or self.mac_ratio == 1
 
     @property
     def shape(self) -> str:

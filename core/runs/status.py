@@ -11,10 +11,12 @@ import pandas as pd
 
 from core.i18n import Message
 from core.runs.atomic_io import MAX_TIME, modified
+from core.runs.chance import is_at_chance
 from core.runs.events import is_training, phase_message
 from core.runs.failure import FailureCode, RunFailure
 from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.polling import Signature, ThrottledReader, signature
+from core.runs.result import RunResult
 from core.spec.errors import InputError
 from core.spec.spec import RunSpec
 from core.spec.training_plan import make_training_plan
@@ -32,7 +34,8 @@ class RunStatus:
     """The status of one run. ``fraction`` of its training that is done; ``seconds_left`` None where it is unknown;
     ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``relative_latency`` at batch 1
     (the dense network's, timed in turns with it, is 1), first as measured right after pruning, then as in the result;
-    ``created`` in seconds since 1970; ``launches``: ids of those that queued it."""
+    ``created`` in seconds since 1970; ``launches``: ids of those that queued it;
+    ``at_chance``: whether the finished network does no better than guessing."""
 
     run_id: str
     spec: RunSpec | None
@@ -44,6 +47,7 @@ class RunStatus:
     test_accuracy: float | None
     size_mb: float | None
     relative_latency: float | None
+    at_chance: bool
     created: float
     launches: tuple[str, ...] = ()
     group: str = ""  # the same for the runs that start from dense runs of one recipe, and those dense runs
@@ -158,7 +162,8 @@ def _status(folder: RunFolder) -> RunStatus:
     training = progress if is_training(progress) else {}
     epochs = [event for event in events if event["type"] == "epoch"]
     last = epochs[-1] if epochs else {}
-    size, latency = _costs(folder, state, events)
+    result = folder.result() if state == State.DONE else None
+    size, latency = _costs(result, events)
     done = 1.0 if state == State.DONE else _epoch_fraction(last)
     fraction = finite(training.get("fraction"))
     return RunStatus(
@@ -172,6 +177,7 @@ def _status(folder: RunFolder) -> RunStatus:
         test_accuracy=finite(last.get("test_accuracy")),
         size_mb=size,
         relative_latency=latency,
+        at_chance=bool(result and spec and is_at_chance(result, spec.recipe.data)),
         created=_created(folder, events),
         launches=tuple(str(event["launch"]) for event in events if event["type"] == "queued" and event.get("launch")),
         # A dense run's own recipe has no fine-tuning: it goes with the others of its data, network and training.
@@ -179,9 +185,8 @@ def _status(folder: RunFolder) -> RunStatus:
     )
 
 
-def _costs(folder: RunFolder, state: State, events: list[dict[str, Any]]) -> tuple[float | None, float | None]:
+def _costs(result: RunResult | None, events: list[dict[str, Any]]) -> tuple[float | None, float | None]:
     """Size (MB) and latency (dense = 1): of a finished run as in its result, else as measured after the last cut."""
-    result = folder.result() if state == State.DONE else None
     if result is not None:
         return result.model_size_mb, result.relative_latency
     pruned: dict[str, Any] = next((event for event in reversed(events) if event["type"] == "pruned"), {})

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from core.engine import latency, measure
+from core.engine import latency, measure, result
 from core.engine.execute import execute
 from core.runs.folder import State
 from core.runs.latencies import read_latencies
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("impatient")
 def impatient(monkeypatch):
     monkeypatch.setattr(measure, "PRECISION", math.inf)
     monkeypatch.setattr(measure, "MIN_SECONDS", 0.01)
+    monkeypatch.setattr(result, "FULL_SECONDS", 0.01)
     monkeypatch.setattr(measure, "cores", lambda: 1)  # two threads wait for each other beside another test
 
 

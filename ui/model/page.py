@@ -15,12 +15,15 @@ from core.jobs.command import examine
 from core.labels import recipe_name, run_name, state_name
 from core.report.markdown import escape_markdown
 from core.results.sample import SAMPLE, is_sample
+from core.runs.chance import is_at_chance
 from core.runs.diagnostics import Diagnostics, read_diagnostics
 from core.runs.failure import RunFailure
-from core.runs.folder import UNFINISHED, RunFolder, State
+from core.runs.folder import UNFINISHED, Home, RunFolder, State
+from core.runs.latencies import Latencies, read_latencies
 from core.runs.result import RunResult
 from core.runs.status import RunStatus
 from core.spec.errors import InputError
+from core.spec.methods import DENSE
 from core.spec.spec import RunSpec
 from ui.model.downloads import show_downloads
 from ui.model.sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
@@ -59,7 +62,7 @@ def page() -> None:
     result = folder.result()
     assert result is not None
     diagnostics = load_diagnostics(folder, result)
-    show_cards(folder.spec, result, dense_result(folder), diagnostics)
+    show_cards(folder, result, diagnostics)
     show_section(folder, diagnostics)
 
 
@@ -149,47 +152,60 @@ def dense_result(folder: RunFolder) -> RunResult | None:
         return None
 
 
-def show_cards(spec: RunSpec, result: RunResult, dense: RunResult | None, diagnostics: Diagnostics | None) -> None:
+def show_cards(folder: RunFolder, result: RunResult, diagnostics: Diagnostics | None) -> None:
     """What the network costs and keeps, against the dense one."""
+    spec, dense = folder.spec, dense_result(folder)
+    latencies = read_latencies(Home(folder.path.parent.parent), spec.recipe.key)
     change, smaller = (math.nan, math.nan) if spec.is_dense else compare_with_dense(result, dense, diagnostics)
     gone, fewer = result.filter_ratio or 0.0, result.mac_ratio or 0.0
+    if is_at_chance(result, spec.recipe.data):
+        st.warning(t("No better than guessing on the test pictures."), icon=":material/warning:")
     row = st.container(horizontal=True)
 
-    def card(
-        label: str, value: str, help: str, delta: str | None = None, color: Literal["normal", "off"] = "off"
-    ) -> None:
+    def card(label: str, value: str, delta: str | None, help: str, color: Literal["normal", "off"] = "off") -> None:
         arrow: Literal["auto", "off"] = "off" if color == "off" else "auto"
         row.metric(label, value, delta, color, help=help, delta_arrow=arrow, border=True, height="stretch")
 
     card(
         t("Accuracy"),
         f"{result.test_accuracy:.2f} %",
-        t("On the test pictures, and against the dense run that this one started from."),
         None if math.isnan(change) else t("{change:+.2f} points", change=change),
+        t("On the test pictures, and against the dense run that this one started from."),
         "normal" if abs(change) >= 0.005 else "off",
     )
     card(
         t("Size"),
         f"{result.model_size_mb:.3g} MB",
-        t("The compressed file, and against that of the dense network."),
         t("{ratio:.1f}× smaller", ratio=smaller) if smaller >= 1 else None,
+        t("The compressed file, and against that of the dense network."),
     )
     card(
         t("Sparsity"),
         f"{100 * result.reached_sparsity:.2f} %",
-        t("The share of the weights that is really gone."),
         t("{share:.0f} % of filters gone", share=100 * gone) if gone else None,
+        t("The share of the weights that is really gone."),
     )
     card(
         t("MACs"),
         f"{result.macs / 1e6:,.1f} M",
-        t("Multiply-accumulate operations for one picture, zeros included."),
         t("{ratio:.1f}× fewer", ratio=fewer) if fewer > 1 and not spec.is_dense else None,
+        t("Multiply-accumulate operations for one picture, zeros included."),
     )
     single = t("Measured in turns with the dense network, one picture at a time.")
-    card(t("Speed-up, 1 image"), times(result.speedup), single)
+    card(t("Speed-up, 1 image"), *describe_speedup(result, latencies, "speedup", result.speedup), single)
     batch = t("Measured in turns with the dense network, many pictures at once.")
-    card(t("Speed-up, batch"), times(result.batch_speedup), batch)
+    card(t("Speed-up, batch"), *describe_speedup(result, latencies, "batch_speedup", result.batch_speedup), batch)
+
+
+def describe_speedup(
+    result: RunResult, latencies: Latencies | None, name: str, recorded: float | None
+) -> tuple[str, str | None]:
+    """The speed-up ``name`` as it was measured with the whole study, else as ``recorded`` by the run; and what to know."""
+    if result.same_operations:
+        return "1×", None if result.method == DENSE else t("same operations")
+    measured = latencies.speedups.get(result.shape, {}).get(name) if latencies else None
+    measured = measured or result.speedups.get(name)
+    return (times(measured.ratio), f"± {measured.half_width:.2f}") if measured else (times(recorded), None)
 
 
 def compare_with_dense(

@@ -145,7 +145,7 @@ def show_costs(runs: Sequence[RunStatus], selected: Sequence[RunStatus]) -> None
         return
     left, right = st.columns(2)
     left.altair_chart(cost_chart(costs, "size_mb", t("Compressed size (MB)")), key="sizes")
-    right.altair_chart(cost_chart(costs, "relative_latency", t(METRICS["relative_latency"].title)), key="latencies")
+    right.altair_chart(cost_chart(costs, "relative_latency", t(METRICS["relative_latency"].label)), key="latencies")
 
 
 def newest_study(runs: Sequence[RunStatus]) -> list[RunStatus]:

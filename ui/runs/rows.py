@@ -56,7 +56,7 @@ def in_order(runs: Iterable[RunStatus], launch: str) -> list[RunStatus]:
 def run_row(run: RunStatus, launch: str = "") -> dict[str, Any]:
     """One run, marked if ``launch`` queued it; first what a narrow window has room for."""
     spec = run.spec
-    phase = run.phase.localized()
+    phase, chance = run.phase.localized(), " · " + t("at chance level")
     if run.seconds_left is not None:
         phase = t("{phase}, {time} left", phase=phase, time=duration(run.seconds_left))
     return {
@@ -64,7 +64,7 @@ def run_row(run: RunStatus, launch: str = "") -> dict[str, Any]:
         "sparsity": spec.sparsity if spec else None,
         "seed": spec.seed if spec else None,
         "accuracy": run.test_accuracy,
-        "state": f"{MARKS[run.state]} {state_name(run.state).capitalize()}",
+        "state": f"{MARKS[run.state]} {state_name(run.state).capitalize()}" + chance * run.at_chance,
         "progress": round(100 * run.fraction, 1),
         "phase": phase if run.state == State.RUNNING else None,
         "size_mb": run.size_mb,

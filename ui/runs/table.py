@@ -115,7 +115,7 @@ def column_config(digits: int) -> dict[str, Any]:
             t("Size (MB)"), format="%.3f", help=t("The compressed file, known once pruned.")
         ),
         "relative_latency": config.NumberColumn(
-            t(METRICS["relative_latency"].title),
+            t(METRICS["relative_latency"].label),
             format="%.2f",
             help=t("Timed in turns with the dense network; 1 where the operations are the same."),
         ),

@@ -3,9 +3,9 @@
 import pytest
 
 from core.engine.data import synthetic
-from core.results.chance import _BUILT_IN, is_at_chance
 from core.results.frame import Results, study_frame
 from core.results.statistics import interpolate, summarise
+from core.runs.chance import _BUILT_IN, is_at_chance
 from core.runs.folder import Home
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
