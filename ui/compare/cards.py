@@ -130,10 +130,11 @@ def describe_files(at: pd.Series[Any]) -> str:
 
 def show_speedup(label: str, at: pd.Series[Any], name: str) -> None:
     same, half_width = bool(same_operations(at)), at[f"{name}_ci"]
+    interval = None if math.isnan(half_width) else f"± {half_width:.2f}"
     st.metric(
-        label if same or math.isnan(half_width) else f"{label} ± {half_width:.2f}",
+        label,
         "1×" if same else times(at[name]),
-        delta=t("same operations") if same else None,
+        delta=t("same operations") if same else interval,
         delta_color="off",
         delta_arrow="off",
         width=METRIC_WIDTH,
