@@ -19,6 +19,7 @@ from core.engine.diagnose import diagnose
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
+from core.engine.recovery.distillation import Teacher
 from core.engine.result import Trained, build_result, file_sizes
 from core.engine.train import train
 from core.i18n import Message
@@ -33,6 +34,7 @@ from core.spec.errors import InputError, first_line
 from core.spec.method import load_function
 from core.spec.methods import REWIND_EPOCHS
 from core.spec.networks import NETWORKS, RESNET18
+from core.spec.settings import TAUGHT, TEACHER
 from core.spec.training_plan import make_training_plan
 
 GPU_MEMORY_TEXTS = ("error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -168,7 +170,9 @@ def _run_pruned(attempt: Attempt) -> RunResult:
 
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = spec.recipe.train.epochs
-    trained = train(attempt, dense, make_training_plan(spec), phase="finetune", stream=stream, prune=cut)
+    teacher = Teacher(dense) if pruning.settings.get(TEACHER.name) == TAUGHT else None
+    plan = make_training_plan(spec)
+    trained = train(attempt, dense, plan, phase="finetune", stream=stream, prune=cut, teacher=teacher)
     return _measure(attempt, trained, dense=dense)
 
 

@@ -99,7 +99,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "settings": dict(spec.settings),
         "data": spec.recipe.data,
         "preset": spec.recipe.preset,
-        "schedule": asdict(spec.retrain),
+        "schedule": spec.retrain.to_json(),
         "accuracy_before_finetuning": round(trained.before.accuracy, 3),
         "per_class_accuracy": list(trained.final.per_class),
         "test_loss": round(trained.final.loss, 5),

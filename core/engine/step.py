@@ -18,6 +18,7 @@ from core.engine import cuda_graph
 from core.engine.cuda_graph import WARM_UP, Work, warm_up
 from core.engine.data.augment import DeviceImages, EpochAugmentation
 from core.engine.masks import WeightMasks
+from core.engine.recovery.distillation import Teacher, distillation_loss
 from core.spec.errors import first_line
 
 EAGER, GRAPH = "eager", "CUDA graph"
@@ -32,7 +33,8 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
 class Step:
     """The steps of training ``model`` with ``optimizer`` and ``weight_masks`` on batches of ``images``.
 
-    ``mode`` is EAGER or GRAPH, or says why capturing a graph failed. ``capture`` stands for CUDA's in tests. Momentum,
+    With a ``teacher``, the loss is that of :func:`distillation_loss`. ``mode`` is EAGER or GRAPH, or says why capturing a
+    graph failed. ``capture`` stands for CUDA's in tests. Momentum,
     weights and masks may be changed between two steps, but only in place.
     """
 
@@ -45,6 +47,8 @@ class Step:
         batch_size: int,
         *,
         precision: str = "fp32",
+        label_smoothing: float = 0.0,
+        teacher: Teacher | None = None,
         capture: Capture | None = None,
     ) -> None:
         device = images.labels.device
@@ -52,6 +56,7 @@ class Step:
         self.batch_size = min(batch_size, len(images))
         self.mode = EAGER
         self._precision, self._device = precision, device
+        self._label_smoothing, self._teacher = label_smoothing, teacher
         self.capture = capture or (cuda_graph.capture if device.type == "cuda" else None)
         self._replay: Work | None = None
         self._captured_version, self._warm_ups = -1, 0
@@ -128,7 +133,10 @@ class Step:
             self._device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16", cache_enabled=False
         ):
             logits = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels)
+            taught = None if self._teacher is None else self._teacher(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._label_smoothing)
+        if taught is not None:
+            loss = distillation_loss(logits.float(), taught.float(), loss)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

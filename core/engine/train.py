@@ -1,4 +1,4 @@
-"""Training: SGD with momentum, a cosine learning rate, and pruning by schedule; from the newest checkpoint to the end."""
+"""Training: SGD with momentum, a learning rate and pruning by schedule; from the newest checkpoint to the end."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import Masks, Pruned
 from core.engine.pruning.shrink import Kept, all_channels, kept_of_both
+from core.engine.recovery.distillation import Teacher
 from core.engine.result import Trained, prune_summary
 from core.engine.step import EAGER, Step, steps_per_epoch
 from core.runs.atomic_io import clear_path
@@ -44,13 +45,14 @@ def train(
     stream: int = 0,
     weight_epochs: tuple[int, ...] = (),
     prune: Prune | None = None,
+    teacher: Teacher | None = None,
 ) -> Trained:
-    """Train a copy of ``start`` by ``plan``, and ``prune`` it when that says so. Weights are saved after ``weight_epochs``,
-    for methods that rewind; ``stream`` is as in :func:`train_epoch`."""
+    """Train a copy of ``start`` by ``plan``, and ``prune`` it when that says so; it learns from the ``teacher``, too.
+    Weights are saved after ``weight_epochs``, for methods that rewind; ``stream`` is as in :func:`train_epoch`."""
     context = attempt.context
     folder, images = context.folder, context.train_images
     steps = steps_per_epoch(len(images), plan.schedule.batch_size)
-    state = TrainingState(start, plan, steps, context.device, prune)
+    state = TrainingState(start, plan, steps, context.device, prune, teacher=teacher)
     _resume(attempt, state)
     if not state.epochs_done:
         _save_weights(attempt, state.model, 0, weight_epochs)
@@ -123,7 +125,7 @@ def train_epoch(
     """
     began = clock()
     images, steps = step.images, step.per_epoch
-    augmentation = draw_epoch(len(images), seed, stream + epoch, images.labels.device)
+    augmentation = draw_epoch(len(images), seed, stream + epoch, images.labels.device, plan.schedule.cutout)
     step.begin_epoch(augmentation, [plan.learning_rate(epoch, number, steps) for number in range(steps)])
     for number in range(steps):
         on_step(number, steps)
@@ -148,17 +150,26 @@ def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
         lr=schedule.lr,
         momentum=schedule.momentum,
         weight_decay=schedule.weight_decay,
+        nesterov=schedule.nesterov,
         fused=True,
     )
 
 
 class TrainingState:
-    """A copy of ``start`` in training by ``plan``, where an epoch has ``steps`` steps and ``prune`` makes the cuts."""
+    """A copy of ``start`` in training by ``plan`` and a ``teacher``, where an epoch has ``steps`` steps and ``prune`` makes
+    the cuts."""
 
     def __init__(
-        self, start: ResNet, plan: TrainingPlan, steps: int, device: torch.device, prune: Prune | None
+        self,
+        start: ResNet,
+        plan: TrainingPlan,
+        steps: int,
+        device: torch.device,
+        prune: Prune | None,
+        *,
+        teacher: Teacher | None = None,
     ) -> None:
-        self._plan, self._steps, self._device, self._prune = plan, steps, device, prune
+        self._plan, self._steps, self._device, self._prune, self._teacher = plan, steps, device, prune, teacher
         self._cuts = plan.cuts(steps)
         self._last_cut = max(self._cuts, default=-1)
         self.epochs_done, self.seconds = 0, 0.0
@@ -180,8 +191,17 @@ class TrainingState:
     def make_step(self, images: DeviceImages, precision: str) -> Step:
         """The :class:`Step` that trains on ``images``: one object until a new round begins."""
         if self._step is None:
-            batch_size = self._plan.schedule.batch_size
-            self._step = Step(self.model, self.optimizer, self.weight_masks, images, batch_size, precision=precision)
+            schedule = self._plan.schedule
+            self._step = Step(
+                self.model,
+                self.optimizer,
+                self.weight_masks,
+                images,
+                schedule.batch_size,
+                precision=precision,
+                label_smoothing=schedule.label_smoothing,
+                teacher=self._teacher,
+            )
         return self._step
 
     def pop_pruned(self) -> ResNet | None:

@@ -7,16 +7,18 @@ import math
 from dataclasses import dataclass
 from itertools import accumulate
 
-from core.spec.spec import RunSpec, Schedule
+from core.spec.spec import LINEAR, TRIANGULAR, RunSpec, Schedule
 
 GRADUAL_CUTS = 10  # at most; a training of very few steps has fewer
+PEAK = 0.2  # where in the training a triangular learning rate is highest
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """The training of one run. ``rounds``: the epochs of each; every round starts a cosine of its own, without momentum.
-    ``sparsities``: reached at the start of each round, or little by little during the training if ``gradual``; none for
-    a dense run. ``rewound``: the epochs of the dense run, whose last learning rates each round repeats (0: its own)."""
+    """The training of one run. ``rounds``: the epochs of each; every round has the learning rate's whole course, and starts
+    without momentum. ``sparsities``: reached at the start of each round, or little by little during the training if
+    ``gradual``; none for a dense run. ``rewound``: the epochs of the dense run, whose last learning rates each round repeats
+    (0: its own)."""
 
     schedule: Schedule
     rounds: tuple[int, ...]
@@ -52,7 +54,7 @@ class TrainingPlan:
         """The learning rate at ``step`` of the ``steps`` of ``epoch``, all counted from 0."""
         start, epochs = next(pair for pair in zip(self.starts, self.rounds, strict=True) if epoch < sum(pair))
         length = max(epochs, self.rewound)
-        return cosine(self.schedule.lr, (length - epochs + epoch - start) * steps + step, length * steps)
+        return learning_rate(self.schedule, (length - epochs + epoch - start) * steps + step, length * steps, steps)
 
 
 def make_training_plan(spec: RunSpec) -> TrainingPlan:
@@ -71,9 +73,18 @@ def make_training_plan(spec: RunSpec) -> TrainingPlan:
     return TrainingPlan(schedule, _split(schedule.epochs, count), (*sparsities, spec.sparsity), rewound=rewound)
 
 
-def cosine(lr: float, step: int, total: int) -> float:
-    """The learning rate at ``step`` of ``total``: from ``lr`` down to 0 along half a cosine."""
-    return lr * 0.5 * (1 + math.cos(math.pi * step / total))
+def learning_rate(schedule: Schedule, step: int, total: int, steps: int) -> float:
+    """The learning rate at ``step`` of ``total``, where an epoch has ``steps``: never 0, in the first step or the last."""
+    warmup = min(schedule.warmup * steps, total // 2)
+    if step < warmup:
+        return schedule.lr * (step + 1) / warmup
+    step, total = step - warmup, total - warmup
+    if schedule.decay == TRIANGULAR:
+        peak = PEAK * total
+        return schedule.lr * min(1.0, (step + 1) / peak, (total - step) / (total - peak))
+    if schedule.decay == LINEAR:
+        return schedule.lr * (1 - step / total)
+    return schedule.lr * 0.5 * (1 + math.cos(math.pi * step / total))
 
 
 def _split(epochs: int, rounds: int) -> tuple[int, ...]:
