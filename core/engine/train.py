@@ -61,7 +61,7 @@ def train(
     eta, saved = EtaEstimator(plan.epochs, state.epochs_done, attempt.clock()), time.monotonic()
     for epoch in range(state.epochs_done, plan.epochs):
         state.start_epoch(epoch)
-        _record_pruned(attempt, state, start)
+        _record_pruned(attempt, state, start, plan)
         with attempt.training():
             step = state.make_step(images, context.precision)
             on_step = _on_step(attempt, state, eta, phase, epoch)
@@ -75,7 +75,7 @@ def train(
                 clock=attempt.clock,
             )
             final = context.evaluate(state.model)
-        _record_pruned(attempt, state, start)  # of a cut inside the epoch: it is timed while nothing trains
+        _record_pruned(attempt, state, start, plan)  # of a cut inside the epoch: it is timed while nothing trains
         state.seconds += stats.seconds
         step_mode = step.mode
         _save_weights(attempt, state.model, epoch + 1, weight_epochs)
@@ -96,7 +96,8 @@ def train(
     # After a crash between the last epoch and the result nothing is left to train.
     final = final or context.evaluate(state.model)
     speed = plan.epochs * steps * min(plan.schedule.batch_size, len(images)) / state.seconds
-    return Trained(state.model, final, state.before or final, state.seconds, speed, step_mode, state.kept)
+    before = state.before or final
+    return Trained(state.model, plan.schedule, final, before, state.seconds, speed, step_mode, state.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,7 @@ def _on_step(
     return on_step
 
 
-def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet) -> None:
+def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet, plan: TrainingPlan) -> None:
     """If the last cut was just made, note accuracy, size and speed right after it in the journal."""
     pruned = state.pop_pruned()
     if pruned is None:
@@ -292,7 +293,8 @@ def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet) -> Non
     state.before = context.evaluate(pruned)
     with context.measurement_lock.timing():
         summary = prune_summary(pruned, dense)
-    context.folder.append("pruned", test_accuracy=round(state.before.accuracy, 3), **summary)
+    accuracy = round(state.before.accuracy, 3)
+    context.folder.append("pruned", epochs_before=plan.pruned_after, test_accuracy=accuracy, **summary)
 
 
 def _resume(attempt: Attempt, state: TrainingState) -> None:

@@ -4,12 +4,14 @@ learning rate of every step. Arithmetic alone: the engine carries it out."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 from core.spec.spec import LINEAR, TRIANGULAR, RunSpec, Schedule
 
 GRADUAL_CUTS = 10  # at most; a training of very few steps has fewer
+MAX_EPOCHS = 10  # times as many as the recipe's that a budget of computation may grant
 PEAK = 0.2  # where in the training a triangular learning rate is highest
 
 
@@ -56,10 +58,21 @@ class TrainingPlan:
         length = max(epochs, self.rewound)
         return learning_rate(self.schedule, (length - epochs + epoch - start) * steps + step, length * steps, steps)
 
+    def macs(self, steps: int, dense: float, macs_at: Callable[[float], float]) -> float:
+        """MACs of all forward passes for one picture in each of the ``steps`` of an epoch, of a network that has ``dense``
+        before the first cut and ``macs_at(sparsity)`` after each."""
+        cuts = self.cuts(steps)
+        sizes = [dense, *map(macs_at, cuts.values())]
+        ends = pairwise((0, *cuts, self.epochs * steps))
+        return sum((end - start) * size for (start, end), size in zip(ends, sizes, strict=True))
 
-def make_training_plan(spec: RunSpec) -> TrainingPlan:
-    """The plan of ``spec``'s training: of the dense network, or of what is left after pruning."""
+
+def make_training_plan(spec: RunSpec, epochs: int | None = None) -> TrainingPlan:
+    """The plan of ``spec``'s training: of the dense network, or of what is left after pruning. ``epochs`` instead of those
+    of its schedule."""
     schedule, settings = spec.retrain, dict(spec.settings)
+    if epochs is not None:
+        schedule = replace(schedule, epochs=epochs)
     rewound = spec.recipe.train.epochs if settings.get("retraining") == "lr-rewinding" else 0
     if spec.is_dense:
         return TrainingPlan(schedule, (schedule.epochs,))
@@ -71,6 +84,21 @@ def make_training_plan(spec: RunSpec) -> TrainingPlan:
     # Each round leaves the same share of what the one before left. The last one is meant exactly.
     sparsities = [1 - (1 - spec.sparsity) ** (n / count) for n in range(1, count)]
     return TrainingPlan(schedule, _split(schedule.epochs, count), (*sparsities, spec.sparsity), rewound=rewound)
+
+
+def affordable_plan(spec: RunSpec, steps: int, dense: float, macs_at: Callable[[float], float]) -> TrainingPlan:
+    """The plan with as many whole epochs as cost no more MACs than the schedule's would cost the dense network (the rest as
+    in :meth:`TrainingPlan.macs`); never fewer than the schedule's, nor more than MAX_EPOCHS times as many.
+
+    A training step costs three forward passes; a teacher's costs one of the dense network more."""
+    plan = make_training_plan(spec)
+    taught = dense if dict(spec.settings).get("teacher") == "dense" else 0.0
+    budget = 3 * dense * plan.epochs * steps
+    for epochs in range(min(MAX_EPOCHS * plan.epochs, 10_000), plan.epochs, -1):
+        longer = make_training_plan(spec, epochs)
+        if 3 * longer.macs(steps, dense, macs_at) + taught * epochs * steps <= budget:
+            return longer
+    return plan
 
 
 def learning_rate(schedule: Schedule, step: int, total: int, steps: int) -> float:
