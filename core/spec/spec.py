@@ -60,6 +60,18 @@ class Schedule:
         object.__setattr__(self, "label_smoothing", smoothing)
         check_int("cutout", self.cutout, 0, 31)
 
+    def describe(self, fill_in: Callable[..., str]) -> Iterator[str]:
+        """In a few words what it has beside learning rate, momentum, weight decay and batch size; ``fill_in`` as in
+        :meth:`Recipe.describe`."""
+        if self.warmup:
+            yield fill_in(N_("warm-up {n}"), n=self.warmup)
+        if self.nesterov:
+            yield "Nesterov"
+        if self.label_smoothing:
+            yield fill_in(N_("label smoothing {x:g}"), x=self.label_smoothing)
+        if self.cutout:
+            yield fill_in(N_("cutout {n}"), n=self.cutout)
+
     def to_json(self) -> dict[str, Any]:
         """The schedule as plain JSON data."""
         return _without_defaults(self, _LATER)
@@ -117,19 +129,10 @@ class Recipe:
         return " · ".join([*parts, *self._describe_later(fill_in)])
 
     def _describe_later(self, fill_in: Callable[..., str]) -> Iterator[str]:
-        """What this recipe has that recipes without it do not: each thing once."""
-        decays = [fill_in(schedule.decay) for schedule in self.schedules]
+        """What this recipe has that those of the first runs had not, each thing once."""
         if any(schedule.decay != COSINE for schedule in self.schedules):
-            yield "+".join(dict.fromkeys(decays))
-        for template, values in (
-            (N_("warm-up {n:g}"), [schedule.warmup for schedule in self.schedules]),
-            (N_("label smoothing {n:g}"), [schedule.label_smoothing for schedule in self.schedules]),
-            (N_("cutout {n:g}"), [schedule.cutout for schedule in self.schedules]),
-        ):
-            if any(values):
-                yield fill_in(template, n=max(values))
-        if any(schedule.nesterov for schedule in self.schedules):
-            yield "Nesterov"
+            yield "+".join(dict.fromkeys(fill_in(schedule.decay) for schedule in self.schedules))
+        yield from dict.fromkeys(part for schedule in self.schedules for part in schedule.describe(fill_in))
         if self.budget == COMPUTE:
             yield fill_in(N_("equal compute"))
 
