@@ -82,8 +82,8 @@ def retraining_rows(source: Provenance) -> Iterator[tuple[str, str]]:
 def schedule_name(spec: RunSpec, epochs: str) -> str:
     """The training of ``spec``, which had so many ``epochs``."""
     schedule, settings = spec.retrain, dict(spec.settings)
-    rewound = settings.get("retraining") == "lr-rewinding"
-    parts = [t(_REWOUND if rewound else _COURSES[schedule.decay], **{**asdict(schedule), "epochs": epochs})]
+    sentence = _REWOUND if settings.get("retraining") == "lr-rewinding" else _COURSES[schedule.decay]
+    parts = [t(sentence, **{**asdict(schedule), "epochs": epochs})]
     if settings.get("schedule") == "iterative":
         rounds = settings["rounds"]
         parts.append(t("the epochs are shared by {rounds} rounds, each with the whole course of it", rounds=rounds))

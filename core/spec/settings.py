@@ -31,7 +31,7 @@ RETRAINING = Setting(
 )
 
 TEMPERATURE, TEACHER_SHARE = 4.0, 0.9  # of distillation: how much predictions are softened, its share of the loss
-TAUGHT = "dense"
+TAUGHT = N_("dense")
 TEACHER = Setting(
     name="teacher",
     label=N_("Teacher"),

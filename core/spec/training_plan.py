@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
+from core.spec.settings import TAUGHT, TEACHER
 from core.spec.spec import LINEAR, TRIANGULAR, RunSpec, Schedule
 
 GRADUAL_CUTS = 10  # at most; a training of very few steps has fewer
@@ -92,7 +93,7 @@ def affordable_plan(spec: RunSpec, steps: int, dense: float, macs_at: Callable[[
 
     A training step costs three forward passes; a teacher's costs one of the dense network more."""
     plan = make_training_plan(spec)
-    taught = dense if dict(spec.settings).get("teacher") == "dense" else 0.0
+    taught = dense if dict(spec.settings).get(TEACHER.name) == TAUGHT else 0.0
     budget = 3 * dense * plan.epochs * steps
     for epochs in range(min(MAX_EPOCHS * plan.epochs, 10_000), plan.epochs, -1):
         longer = make_training_plan(spec, epochs)

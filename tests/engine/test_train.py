@@ -32,7 +32,9 @@ def pictures():
 def train(model, pictures, masks, schedule=SCHEDULE, seed=1):
     model = model.to(memory_format=torch.channels_last)
     plan = TrainingPlan(schedule, (schedule.epochs,))
-    step = Step(model, make_optimizer(model, schedule), WeightMasks(model, masks), pictures, schedule.batch_size)
+    optimizer, smoothing = make_optimizer(model, schedule), schedule.label_smoothing
+    masked = WeightMasks(model, masks)
+    step = Step(model, optimizer, masked, pictures, schedule.batch_size, label_smoothing=smoothing)
     stats = [train_epoch(step, plan=plan, seed=seed, epoch=epoch) for epoch in range(schedule.epochs)]
     return model, stats
 

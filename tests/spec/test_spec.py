@@ -133,7 +133,7 @@ def test_what_came_later_is_in_the_id_unless_it_is_as_before(field):
     assert changed.run_id != spec.run_id
     assert changed.recipe.label != spec.recipe.label
     assert RunSpec.from_json(json.loads(json.dumps(changed.to_json()))) == changed
-    assert field not in json.dumps(spec.to_json())
+    assert f'"{field}"' not in json.dumps(spec.to_json())
     spelled_out = spec.to_json()
     place = spelled_out["recipe"] if field == "budget" else spelled_out["recipe"]["finetune"]
     place[field] = getattr(RECIPE if field == "budget" else RECIPE.finetune, field)

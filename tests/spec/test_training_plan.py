@@ -70,7 +70,7 @@ def test_a_learning_rate_rises_to_its_peak_and_falls_to_nothing(decay):
     assert found[: top + 1] == sorted(found[: top + 1])
     assert found[top:] == sorted(found[top:], reverse=True)
     assert found[round(half * 1000)] == pytest.approx(0.15)
-    assert 0 < found[0]
+    assert found[0] > 0
     assert 0 < found[-1] < 1e-3
 
 
