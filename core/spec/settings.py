@@ -38,7 +38,7 @@ TEACHER = Setting(
     short=N_("teacher"),
     help=N_(
         "dense: the pruned network also learns from what the dense one answers (distillation, Hinton et al., 2015: "
-        "temperature 4, 0.9 of the loss). A step takes up to a third longer."
+        "temperature 4, 0.9 of the loss). Each step takes longer by a forward pass of that."
     ),
     default="none",
     options=(

@@ -110,10 +110,10 @@ def test_equal_computation_is_as_many_epochs_as_the_smaller_networks_save():
 def test_equal_computation_counts_each_round_and_half_of_gradual_pruning_as_large_as_it_is():
     iterative = RunSpec(RECIPE, "magnitude", 1, 0.75, (("schedule", "iterative"), ("rounds", 2)))
     found = affordable_plan(iterative, 7, 100.0, lambda sparsity: 100 * (1 - sparsity))
-    assert found.rounds == (53, 53)  # half as large, then a quarter
+    assert found.rounds == (53, 54)  # half as large, then a quarter
     gradual = RunSpec(RECIPE, "magnitude", 1, 0.75, (("schedule", "gradual"),))
     found = affordable_plan(gradual, 7, 100.0, lambda sparsity: 100 * (1 - sparsity))
-    assert 40 / 0.625 < found.epochs < 106
+    assert 40 / 0.625 < found.epochs < 160  # as large as dense in the first half, or all the time as in the end
 
 
 def test_each_round_has_a_cosine_of_its_own():
