@@ -2,8 +2,8 @@
 
     python -m benchmarks.distillation [--quick] [--width W]
 
-Both train in turns: milliseconds of a step, median (lowest-highest), and the median over turns of the ratio. A masked network
-computes as much as the dense one; one that was shrunk by structured pruning computes less, its teacher does not.
+Both train in turns: milliseconds of a step, median (lowest-highest), and the median over turns of the ratio. A masked
+network computes as much as the dense one; one that was shrunk by structured pruning computes less, its teacher does not.
 """
 
 from __future__ import annotations
