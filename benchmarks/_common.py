@@ -30,8 +30,7 @@ from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Masks
 from core.engine.recovery.distillation import Teacher
-from core.engine.step import Capture, Step
-from core.engine.train import make_optimizer
+from core.engine.step import Capture, Step, make_optimizer
 from core.report.markdown import render_block
 from core.report.model import Table
 from core.spec.spec import Schedule

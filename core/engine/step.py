@@ -20,6 +20,7 @@ from core.engine.data.augment import DeviceImages, EpochAugmentation
 from core.engine.masks import WeightMasks
 from core.engine.recovery.distillation import Teacher, distillation_loss
 from core.spec.errors import first_line
+from core.spec.spec import Schedule
 
 EAGER, GRAPH = "eager", "CUDA graph"
 Capture = Callable[[Work], Work]
@@ -28,6 +29,18 @@ Capture = Callable[[Work], Work]
 def steps_per_epoch(images: int, batch_size: int) -> int:
     """Full batches in an epoch. The rest of a shuffled epoch is left out: every step then has the same shape."""
     return max(1, images // batch_size)
+
+
+def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
+    """SGD over all parameters, as the schedule says; its learning rate is set before every step."""
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=schedule.lr,
+        momentum=schedule.momentum,
+        weight_decay=schedule.weight_decay,
+        nesterov=schedule.nesterov,
+        fused=True,
+    )
 
 
 class Step:

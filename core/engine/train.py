@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from core.engine.context import Attempt, weights_path
 from core.engine.data.augment import DeviceImages, draw_epoch
 from core.engine.device import place
+from core.engine.eta import EtaEstimator
 from core.engine.evaluate import Evaluation
 from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet, Shape
@@ -24,10 +24,9 @@ from core.engine.pruning.base import Masks, Pruned
 from core.engine.pruning.shrink import Kept, all_channels, kept_of_both
 from core.engine.recovery.distillation import Teacher
 from core.engine.result import Trained, prune_summary
-from core.engine.step import EAGER, Step, steps_per_epoch
+from core.engine.step import EAGER, Step, make_optimizer, steps_per_epoch
 from core.runs.atomic_io import clear_path
 from core.spec.errors import InputError
-from core.spec.spec import Schedule
 from core.spec.training_plan import TrainingPlan
 
 CHECKPOINT_SECONDS = 15.0
@@ -144,18 +143,6 @@ def train_epoch(
     return EpochStats(loss / steps, 100 * hits / seen, seen / seconds, seconds)
 
 
-def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
-    """SGD over all parameters, as the schedule says; its learning rate is set before every step."""
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=schedule.lr,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
-        nesterov=schedule.nesterov,
-        fused=True,
-    )
-
-
 class TrainingState:
     """A copy of ``start`` in training by ``plan`` and a ``teacher``, where an epoch has ``steps`` steps and ``prune`` makes
     the cuts."""
@@ -252,21 +239,6 @@ class TrainingState:
             self.weight_masks.set_masks(pruned.masks)
         if step == self._last_cut:
             self._pruned = deepcopy(self.model)
-
-
-@dataclass(frozen=True, slots=True)
-class EtaEstimator:
-    """Extrapolates the time left from this attempt, which ``began`` with ``done_before`` of ``epochs`` done."""
-
-    epochs: int
-    done_before: int
-    began: float
-
-    def seconds_left(self, done: float, now: float) -> float | None:
-        """Seconds until all epochs are done, of which ``done`` are ``now``; None before anything is."""
-        if done <= self.done_before:
-            return None
-        return (now - self.began) * (self.epochs - done) / (done - self.done_before)
 
 
 def _on_step(

@@ -11,8 +11,8 @@ from core.engine.evaluate import evaluate
 from core.engine.masks import WeightMasks
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
-from core.engine.step import Step
-from core.engine.train import make_optimizer, train_epoch
+from core.engine.step import Step, make_optimizer
+from core.engine.train import train_epoch
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.spec import DECAYS, Schedule
