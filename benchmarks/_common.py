@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ from core.engine.device import environment, place
 from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Masks
-from core.engine.step import Capture, Step
-from core.engine.train import make_optimizer
+from core.engine.recovery.distillation import Teacher
+from core.engine.step import Capture, Step, make_optimizer
 from core.report.markdown import render_block
 from core.report.model import Table
 from core.spec.spec import Schedule
@@ -169,14 +170,15 @@ def our_step(
     precision: str = "fp32",
     capture: Capture | None = None,
     compiled: bool = False,
+    teacher: Teacher | None = None,
 ) -> Step:
-    """The engine's training of ``model`` on ``source``."""
-    placed = place(model, torch.device(device))
+    """The engine's training of a copy of ``model`` on ``source``."""
+    placed = place(deepcopy(model), torch.device(device))
     images = DeviceImages(source, MEAN, STD, device)
     optimizer, weight_masks = make_optimizer(placed, SCHEDULE), WeightMasks(placed, masks or {})
     # A compiler that tries to be general about shapes only loses, and one that gives up must say so.
     network: nn.Module = torch.compile(placed, dynamic=False, fullgraph=True) if compiled else placed  # type: ignore[assignment]
-    return Step(network, optimizer, weight_masks, images, batch, precision=precision, capture=capture)
+    return Step(network, optimizer, weight_masks, images, batch, precision=precision, teacher=teacher, capture=capture)
 
 
 def peaks(device: torch.device, size: int) -> tuple[float, float]:

@@ -10,7 +10,8 @@ from core.i18n import t
 from core.runs.folder import State
 from core.spec.method import Scalar
 from core.spec.methods import DENSE, METHODS, changed_settings, method_label
-from core.spec.spec import Recipe, RunSpec
+from core.spec.spec import COMPUTE, Recipe, RunSpec
+from core.spec.training_plan import MAX_EPOCHS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,9 +78,10 @@ def _run_name(method: str, settings: Settings, sparsity: float, seed: int) -> st
     return t("{variant} {sparsity:g}, seed {seed}", variant=name, sparsity=sparsity, seed=seed)
 
 
-def training_name(spec: RunSpec) -> str:
-    """The epochs of training behind a run; those of its dense run count if its weights or its mask come from there."""
-    own, dense = spec.retrain.epochs, spec.dense_epochs
+def training_name(spec: RunSpec, epochs: str | None = None) -> str:
+    """The epochs of training behind a run; those of its dense run count if its weights or its mask come from there.
+    ``epochs`` that it had itself, where that is known."""
+    own, dense = epochs or planned_epochs(spec), spec.dense_epochs
     if spec.is_dense:
         return t("epochs: {own}", own=own)
     if not dense:
@@ -87,6 +89,13 @@ def training_name(spec: RunSpec) -> str:
     if METHODS[spec.method].restarts:
         return t("epochs: {dense} dense, for the mask, + {own} after pruning", dense=dense, own=own)
     return t("epochs: {dense} dense + {own} after pruning", dense=dense, own=own)
+
+
+def planned_epochs(spec: RunSpec) -> str:
+    """The epochs of its own training, which may be more where the budget is computation."""
+    epochs = spec.retrain.epochs
+    grows = spec.recipe.budget == COMPUTE and METHODS[spec.method].kind == "structured"
+    return t("{low} to {high}", low=epochs, high=MAX_EPOCHS * epochs) if grows else f"{epochs}"
 
 
 def state_name(state: State) -> str:

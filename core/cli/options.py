@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from inspect import signature
 
 from core.i18n import Message
 from core.runs.folder import Home
@@ -13,16 +14,14 @@ from core.spec.methods import METHODS
 from core.spec.presets import build_recipe
 from core.spec.spec import Recipe, RunSpec
 
+_RECIPE = [name for name in signature(build_recipe).parameters if name != "preset"]
+
 
 def read_recipe(options: argparse.Namespace) -> Recipe:
     """The recipe of the preset with the options that replace parts of it; InputError for a value that is not accepted."""
     return build_recipe(
         options.preset or ("quick" if getattr(options, "quick", False) else "standard"),
-        data=options.data,
-        width=options.width,
-        epochs=options.epochs,
-        finetune_epochs=getattr(options, "finetune_epochs", None),
-        batch_size=options.batch_size,
+        **{name: getattr(options, name, None) for name in _RECIPE},
     )
 
 

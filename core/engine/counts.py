@@ -33,16 +33,21 @@ def count(model: ResNet, dense: Shape) -> Counts:
     weights = prunable(model)
     nonzero = {name: int(weight.count_nonzero()) for name, weight in weights.items()}
     params_total = sum(parameter.numel() for parameter in model.parameters())
-    macs = macs_per_layer(model)
-    effective = sum(n * nonzero[f"{name}.weight"] / weights[f"{name}.weight"].numel() for name, n in macs.items())
+    each = macs_per_layer(model)
+    effective = sum(n * nonzero[f"{name}.weight"] / weights[f"{name}.weight"].numel() for name, n in each.items())
     return Counts(
         params_total=params_total,
         params_nonzero=params_total - sum(weight.numel() - nonzero[name] for name, weight in weights.items()),
         reached_sparsity=1 - sum(nonzero.values()) / dense.prunable,
         filter_ratio=1 - model.shape.filters / dense.filters,
-        macs=sum(macs.values()),
+        macs=sum(each.values()),
         effective_macs=round(effective),
     )
+
+
+def macs(model: nn.Module) -> int:
+    """MACs of ``model`` for one image."""
+    return sum(macs_per_layer(model).values())
 
 
 def macs_per_layer(model: nn.Module) -> dict[str, int]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -14,12 +16,15 @@ import torch
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints
 from core.engine.context import Attempt, CancelledError, RunContext, raise_if_cancelled
+from core.engine.counts import macs
 from core.engine.device import device_usable, environment, keep_freed_memory
 from core.engine.diagnose import diagnose
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
+from core.engine.recovery.distillation import Teacher
 from core.engine.result import Trained, build_result, file_sizes
+from core.engine.step import steps_per_epoch
 from core.engine.train import train
 from core.i18n import Message
 from core.runs.atomic_io import clear_path
@@ -31,9 +36,11 @@ from core.runs.lease import Lease, LeaseLostError
 from core.runs.result import Environment, Origin, RunResult
 from core.spec.errors import InputError, first_line
 from core.spec.method import load_function
-from core.spec.methods import REWIND_EPOCHS
+from core.spec.methods import METHODS, REWIND_EPOCHS
 from core.spec.networks import NETWORKS, RESNET18
-from core.spec.training_plan import make_training_plan
+from core.spec.settings import TAUGHT, TEACHER
+from core.spec.spec import COMPUTE
+from core.spec.training_plan import TrainingPlan, affordable_plan, make_training_plan
 
 GPU_MEMORY_TEXTS = ("error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 
@@ -168,8 +175,20 @@ def _run_pruned(attempt: Attempt) -> RunResult:
 
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = spec.recipe.train.epochs
-    trained = train(attempt, dense, make_training_plan(spec), phase="finetune", stream=stream, prune=cut)
+    teacher = Teacher(dense) if pruning.settings.get(TEACHER.name) == TAUGHT else None
+    plan = _retraining_plan(context, dense, lambda sparsity: cut(dense, sparsity, {}).model)
+    trained = train(attempt, dense, plan, phase="finetune", stream=stream, prune=cut, teacher=teacher)
     return _measure(attempt, trained, dense=dense)
+
+
+def _retraining_plan(context: RunContext, dense: ResNet, pruned: Callable[[float], ResNet]) -> TrainingPlan:
+    """The plan of a pruned run. Where its budget is computation it follows from the shapes that ``dense`` is cut to, at
+    every attempt the same; a network with masks computes as much as the dense one."""
+    spec = context.spec
+    if spec.recipe.budget != COMPUTE or METHODS[spec.method].kind == "unstructured":
+        return make_training_plan(spec)
+    steps = steps_per_epoch(len(context.train_images), spec.retrain.batch_size)
+    return affordable_plan(spec, steps, macs(dense), cache(lambda sparsity: macs(pruned(sparsity))))
 
 
 def _measure(attempt: Attempt, trained: Trained, *, dense: ResNet) -> RunResult:

@@ -30,7 +30,7 @@ from core.engine.pruning.shrink import Kept
 from core.runs.atomic_io import sha256
 from core.runs.result import RunResult, Speedup
 from core.spec.errors import InputError
-from core.spec.spec import RunSpec
+from core.spec.spec import RunSpec, Schedule
 
 MB = 1e6
 QUICK_SECONDS, FULL_SECONDS = 0.1, 0.2  # each study is timed again, and longer, after its last run
@@ -38,13 +38,14 @@ QUICK_SECONDS, FULL_SECONDS = 0.1, 0.2  # each study is timed again, and longer,
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A network after its training: its accuracy in the last epoch and before training, and what training took.
+    """A network after its training by ``schedule``: its accuracy in the last epoch and before training, and what that took.
 
     ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed, ``step_mode`` how steps were
     executed (:attr:`Step.mode`), ``kept`` which channels of the first network are left, where that is known.
     """
 
     model: ResNet
+    schedule: Schedule
     final: Evaluation
     before: Evaluation
     seconds: float
@@ -99,7 +100,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "settings": dict(spec.settings),
         "data": spec.recipe.data,
         "preset": spec.recipe.preset,
-        "schedule": asdict(spec.retrain),
+        "schedule": trained.schedule.to_json(),
         "accuracy_before_finetuning": round(trained.before.accuracy, 3),
         "per_class_accuracy": list(trained.final.per_class),
         "test_loss": round(trained.final.loss, 5),

@@ -15,6 +15,7 @@ from core.engine.pruning import prune
 from core.runs.folder import RunFolder
 from core.runs.sensitivity import SPARSITIES, Curve, Sensitivity, one_shot_methods, read_sensitivity, write_sensitivity
 from core.spec.method import Scalar
+from core.spec.methods import legacy_settings
 
 MAX_IMAGES = 2_000
 VERSION = 1  # of the cached points: raise it when pruning or evaluation comes to give other numbers for the same inputs
@@ -56,7 +57,7 @@ def _is_current(folder: RunFolder, digest: str) -> bool:
         record is not None
         and record.model == digest
         and recorded_origin(folder).data in (None, record.data)
-        and [(curve.method, curve.settings, curve.sparsity) for curve in record.curves] == expected
+        and [(c.method, {**legacy_settings(c.method), **c.settings}, c.sparsity) for c in record.curves] == expected
     )
 
 

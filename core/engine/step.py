@@ -18,7 +18,9 @@ from core.engine import cuda_graph
 from core.engine.cuda_graph import WARM_UP, Work, warm_up
 from core.engine.data.augment import DeviceImages, EpochAugmentation
 from core.engine.masks import WeightMasks
+from core.engine.recovery.distillation import Teacher, distillation_loss
 from core.spec.errors import first_line
+from core.spec.spec import Schedule
 
 EAGER, GRAPH = "eager", "CUDA graph"
 Capture = Callable[[Work], Work]
@@ -29,10 +31,23 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
     return max(1, images // batch_size)
 
 
+def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
+    """SGD over all parameters, as the schedule says; its learning rate is set before every step."""
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=schedule.lr,
+        momentum=schedule.momentum,
+        weight_decay=schedule.weight_decay,
+        nesterov=schedule.nesterov,
+        fused=True,
+    )
+
+
 class Step:
     """The steps of training ``model`` with ``optimizer`` and ``weight_masks`` on batches of ``images``.
 
-    ``mode`` is EAGER or GRAPH, or says why capturing a graph failed. ``capture`` stands for CUDA's in tests. Momentum,
+    With a ``teacher``, the loss is that of :func:`distillation_loss`. ``mode`` is EAGER or GRAPH, or says why capturing a
+    graph failed. ``capture`` stands for CUDA's in tests. Momentum,
     weights and masks may be changed between two steps, but only in place.
     """
 
@@ -45,6 +60,8 @@ class Step:
         batch_size: int,
         *,
         precision: str = "fp32",
+        label_smoothing: float = 0.0,
+        teacher: Teacher | None = None,
         capture: Capture | None = None,
     ) -> None:
         device = images.labels.device
@@ -52,6 +69,7 @@ class Step:
         self.batch_size = min(batch_size, len(images))
         self.mode = EAGER
         self._precision, self._device = precision, device
+        self._label_smoothing, self._teacher = label_smoothing, teacher
         self.capture = capture or (cuda_graph.capture if device.type == "cuda" else None)
         self._replay: Work | None = None
         self._captured_version, self._warm_ups = -1, 0
@@ -128,7 +146,10 @@ class Step:
             self._device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16", cache_enabled=False
         ):
             logits = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels)
+            taught = None if self._teacher is None else self._teacher(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._label_smoothing)
+        if taught is not None:
+            loss = distillation_loss(logits.float(), taught.float(), loss)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

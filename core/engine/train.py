@@ -1,4 +1,4 @@
-"""Training: SGD with momentum, a cosine learning rate, and pruning by schedule; from the newest checkpoint to the end."""
+"""Training: SGD with momentum, a learning rate and pruning by schedule; from the newest checkpoint to the end."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from core.engine.context import Attempt, weights_path
 from core.engine.data.augment import DeviceImages, draw_epoch
 from core.engine.device import place
+from core.engine.eta import EtaEstimator
 from core.engine.evaluate import Evaluation
 from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import Masks, Pruned
 from core.engine.pruning.shrink import Kept, all_channels, kept_of_both
+from core.engine.recovery.distillation import Teacher
 from core.engine.result import Trained, prune_summary
-from core.engine.step import EAGER, Step, steps_per_epoch
+from core.engine.step import EAGER, Step, make_optimizer, steps_per_epoch
 from core.runs.atomic_io import clear_path
 from core.spec.errors import InputError
-from core.spec.spec import Schedule
 from core.spec.training_plan import TrainingPlan
 
 CHECKPOINT_SECONDS = 15.0
@@ -44,13 +44,14 @@ def train(
     stream: int = 0,
     weight_epochs: tuple[int, ...] = (),
     prune: Prune | None = None,
+    teacher: Teacher | None = None,
 ) -> Trained:
-    """Train a copy of ``start`` by ``plan``, and ``prune`` it when that says so. Weights are saved after ``weight_epochs``,
-    for methods that rewind; ``stream`` is as in :func:`train_epoch`."""
+    """Train a copy of ``start`` by ``plan``, and ``prune`` it when that says so; it learns from the ``teacher``, too.
+    Weights are saved after ``weight_epochs``, for methods that rewind; ``stream`` is as in :func:`train_epoch`."""
     context = attempt.context
     folder, images = context.folder, context.train_images
     steps = steps_per_epoch(len(images), plan.schedule.batch_size)
-    state = TrainingState(start, plan, steps, context.device, prune)
+    state = TrainingState(start, plan, steps, context.device, prune, teacher=teacher)
     _resume(attempt, state)
     if not state.epochs_done:
         _save_weights(attempt, state.model, 0, weight_epochs)
@@ -59,7 +60,7 @@ def train(
     eta, saved = EtaEstimator(plan.epochs, state.epochs_done, attempt.clock()), time.monotonic()
     for epoch in range(state.epochs_done, plan.epochs):
         state.start_epoch(epoch)
-        _record_pruned(attempt, state, start)
+        _record_pruned(attempt, state, start, plan)
         with attempt.training():
             step = state.make_step(images, context.precision)
             on_step = _on_step(attempt, state, eta, phase, epoch)
@@ -73,7 +74,7 @@ def train(
                 clock=attempt.clock,
             )
             final = context.evaluate(state.model)
-        _record_pruned(attempt, state, start)  # of a cut inside the epoch: it is timed while nothing trains
+        _record_pruned(attempt, state, start, plan)  # of a cut inside the epoch: it is timed while nothing trains
         state.seconds += stats.seconds
         step_mode = step.mode
         _save_weights(attempt, state.model, epoch + 1, weight_epochs)
@@ -94,7 +95,8 @@ def train(
     # After a crash between the last epoch and the result nothing is left to train.
     final = final or context.evaluate(state.model)
     speed = plan.epochs * steps * min(plan.schedule.batch_size, len(images)) / state.seconds
-    return Trained(state.model, final, state.before or final, state.seconds, speed, step_mode, state.kept)
+    before = state.before or final
+    return Trained(state.model, plan.schedule, final, before, state.seconds, speed, step_mode, state.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def train_epoch(
     """
     began = clock()
     images, steps = step.images, step.per_epoch
-    augmentation = draw_epoch(len(images), seed, stream + epoch, images.labels.device)
+    augmentation = draw_epoch(len(images), seed, stream + epoch, images.labels.device, plan.schedule.cutout)
     step.begin_epoch(augmentation, [plan.learning_rate(epoch, number, steps) for number in range(steps)])
     for number in range(steps):
         on_step(number, steps)
@@ -141,24 +143,21 @@ def train_epoch(
     return EpochStats(loss / steps, 100 * hits / seen, seen / seconds, seconds)
 
 
-def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
-    """SGD over all parameters, as the schedule says; its learning rate is set before every step."""
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=schedule.lr,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
-        fused=True,
-    )
-
-
 class TrainingState:
-    """A copy of ``start`` in training by ``plan``, where an epoch has ``steps`` steps and ``prune`` makes the cuts."""
+    """A copy of ``start`` in training by ``plan`` and a ``teacher``, where an epoch has ``steps`` steps and ``prune`` makes
+    the cuts."""
 
     def __init__(
-        self, start: ResNet, plan: TrainingPlan, steps: int, device: torch.device, prune: Prune | None
+        self,
+        start: ResNet,
+        plan: TrainingPlan,
+        steps: int,
+        device: torch.device,
+        prune: Prune | None,
+        *,
+        teacher: Teacher | None = None,
     ) -> None:
-        self._plan, self._steps, self._device, self._prune = plan, steps, device, prune
+        self._plan, self._steps, self._device, self._prune, self._teacher = plan, steps, device, prune, teacher
         self._cuts = plan.cuts(steps)
         self._last_cut = max(self._cuts, default=-1)
         self.epochs_done, self.seconds = 0, 0.0
@@ -180,8 +179,17 @@ class TrainingState:
     def make_step(self, images: DeviceImages, precision: str) -> Step:
         """The :class:`Step` that trains on ``images``: one object until a new round begins."""
         if self._step is None:
-            batch_size = self._plan.schedule.batch_size
-            self._step = Step(self.model, self.optimizer, self.weight_masks, images, batch_size, precision=precision)
+            schedule = self._plan.schedule
+            self._step = Step(
+                self.model,
+                self.optimizer,
+                self.weight_masks,
+                images,
+                schedule.batch_size,
+                precision=precision,
+                label_smoothing=schedule.label_smoothing,
+                teacher=self._teacher,
+            )
         return self._step
 
     def pop_pruned(self) -> ResNet | None:
@@ -233,21 +241,6 @@ class TrainingState:
             self._pruned = deepcopy(self.model)
 
 
-@dataclass(frozen=True, slots=True)
-class EtaEstimator:
-    """Extrapolates the time left from this attempt, which ``began`` with ``done_before`` of ``epochs`` done."""
-
-    epochs: int
-    done_before: int
-    began: float
-
-    def seconds_left(self, done: float, now: float) -> float | None:
-        """Seconds until all epochs are done, of which ``done`` are ``now``; None before anything is."""
-        if done <= self.done_before:
-            return None
-        return (now - self.began) * (self.epochs - done) / (done - self.done_before)
-
-
 def _on_step(
     attempt: Attempt, state: TrainingState, eta: EtaEstimator, phase: str, epoch: int
 ) -> Callable[[int, int], None]:
@@ -263,7 +256,7 @@ def _on_step(
     return on_step
 
 
-def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet) -> None:
+def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet, plan: TrainingPlan) -> None:
     """If the last cut was just made, note accuracy, size and speed right after it in the journal."""
     pruned = state.pop_pruned()
     if pruned is None:
@@ -272,7 +265,8 @@ def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet) -> Non
     state.before = context.evaluate(pruned)
     with context.measurement_lock.timing():
         summary = prune_summary(pruned, dense)
-    context.folder.append("pruned", test_accuracy=round(state.before.accuracy, 3), **summary)
+    accuracy = round(state.before.accuracy, 3)
+    context.folder.append("pruned", epochs_before=plan.pruned_after, test_accuracy=accuracy, **summary)
 
 
 def _resume(attempt: Attempt, state: TrainingState) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -45,6 +44,7 @@ class StudyRecord(_Exact):
     train: TrainingSchedule
     finetune: TrainingSchedule | None
     precision: Literal["auto", "fp32", "bf16"]
+    budget: Literal["epochs", "compute"] = "epochs"
     synthetic: bool
     seeds: Seeds
     hardware: Texts
@@ -147,7 +147,7 @@ def _provenance(study: Study) -> dict[str, Any]:
     return {
         "recipe": study.key,
         "label": study.label,
-        **asdict(source.recipe),
+        **source.recipe.to_json(),
         "synthetic": source.synthetic,
         "seeds": list(source.seeds),
         "hardware": list(source.hardware),

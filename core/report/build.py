@@ -138,6 +138,11 @@ def _method(name: str, source: Provenance) -> Bullet:
     return Bullet(text, tuple(listed))
 
 
+def _dense_schedule(source: Provenance) -> str:
+    dense = next(iter(source.variants.values())).dense
+    return schedule_name(dense, f"{dense.retrain.epochs}")
+
+
 def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
     environment = (
         (t("Hardware"), source.hardware),
@@ -154,7 +159,7 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
             t("in every epoch: random crops of the pictures with a black border of 4 pixels, random horizontal flips"),
         ),
         *network_rows(summary, source),
-        (t("Dense training"), schedule_name(next(iter(source.variants.values())).dense)),
+        (t("Dense training"), _dense_schedule(source)),
         *retraining_rows(source),
         *training_rows(source),
         (t("Seeds"), ", ".join(map(str, source.seeds))),
@@ -165,7 +170,8 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
     yield Paragraph(
         t(
             "MACs of training: three times those of a forward pass, for every picture and epoch, of the network as it is "
-            "executed: a mask saves none. The dense training counts where weights or mask come from it."
+            "executed: a mask saves none. The dense training counts where weights or mask come from it, and the forward "
+            "pass of the dense network where it is the teacher."
         )
     )
     yield Paragraph(

@@ -7,12 +7,32 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from core.i18n import t
+from core.i18n import N_, t
 from core.labels import training_name, variant_name
 from core.report.provenance import Provenance
 from core.spec.methods import DENSE
-from core.spec.spec import RunSpec
+from core.spec.settings import TAUGHT, TEACHER, TEACHER_SHARE, TEMPERATURE
+from core.spec.spec import COMPUTE, COSINE, LINEAR, TRIANGULAR, RunSpec
+from core.spec.training_plan import MAX_EPOCHS
 
+_COURSES = {
+    COSINE: N_(
+        "epochs: {epochs}; SGD, learning rate {lr:g} falling to 0 as a cosine, momentum {momentum:g}, weight "
+        "decay {weight_decay:g}, batch size {batch_size}"
+    ),
+    LINEAR: N_(
+        "epochs: {epochs}; SGD, learning rate {lr:g} falling to 0 in a straight line, momentum {momentum:g}, weight "
+        "decay {weight_decay:g}, batch size {batch_size}"
+    ),
+    TRIANGULAR: N_(
+        "epochs: {epochs}; SGD, learning rate rising to {lr:g} during the first fifth and falling to 0, both in a "
+        "straight line, momentum {momentum:g}, weight decay {weight_decay:g}, batch size {batch_size}"
+    ),
+}
+_REWOUND = N_(
+    "epochs: {epochs}; the learning rates of the dense training's last epochs, momentum {momentum:g}, weight "
+    "decay {weight_decay:g}, batch size {batch_size}"
+)
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"))
 
 
@@ -52,31 +72,31 @@ def retraining_rows(source: Provenance) -> Iterator[tuple[str, str]]:
     rows: dict[str, list[str]] = {}
     for spec in source.variants.values():
         if not spec.is_dense:
-            rows.setdefault(schedule_name(spec), []).append(variant_name(spec.method, spec.settings))
+            rows.setdefault(schedule_name(spec, source.epochs_of(spec)), []).append(
+                variant_name(spec.method, spec.settings)
+            )
     for schedule, variants in rows.items():
         yield t("After pruning: {variants}", variants=", ".join(variants)), schedule
 
 
-def schedule_name(spec: RunSpec) -> str:
+def schedule_name(spec: RunSpec, epochs: str) -> str:
+    """The training of ``spec``, which had so many ``epochs``."""
     schedule, settings = spec.retrain, dict(spec.settings)
-    if settings.get("retraining") == "lr-rewinding":
-        sentence = t(
-            "epochs: {epochs}; the learning rates of the dense training's last epochs, momentum {momentum:g}, weight "
-            "decay {weight_decay:g}, batch size {batch_size}"
-        )
-    else:
-        sentence = t(
-            "epochs: {epochs}; SGD, learning rate {lr:g} falling to 0 as a cosine, momentum {momentum:g}, weight "
-            "decay {weight_decay:g}, batch size {batch_size}"
-        )
-    text = sentence.format(**asdict(schedule))
+    sentence = _REWOUND if settings.get("retraining") == "lr-rewinding" else _COURSES[schedule.decay]
+    parts = [t(sentence, **{**asdict(schedule), "epochs": epochs})]
     if settings.get("schedule") == "iterative":
-        return t(
-            "{schedule}; the epochs are shared by {rounds} rounds, each with a cosine of its own",
-            schedule=text,
-            rounds=settings["rounds"],
+        rounds = settings["rounds"]
+        parts.append(t("the epochs are shared by {rounds} rounds, each with the whole course of it", rounds=rounds))
+    parts.extend(schedule.describe(t))
+    if settings.get(TEACHER.name) == TAUGHT:
+        parts.append(
+            t(
+                "distillation from the dense network (temperature {temperature:g}, {share:g} of the loss)",
+                temperature=TEMPERATURE,
+                share=TEACHER_SHARE,
+            )
         )
-    return text
+    return "; ".join(parts)
 
 
 def training_time(source: Provenance) -> str:
@@ -103,7 +123,14 @@ def budget_limit(source: Provenance) -> Iterator[str]:
         t("{variants} ({training})", variants=", ".join(names), training=training) for training, names in groups.items()
     )
     epochs = {spec.dense_epochs + spec.retrain.epochs for spec in pruned}
-    if len(epochs) == 1:
+    if pruned and source.recipe.budget == COMPUTE:
+        yield t(
+            "Every method had at most as much computation after pruning as its epochs would cost the dense network, in "
+            "whole epochs, at least those and at most {most} times as many: {budgets}. The results hold for this budget.",
+            most=MAX_EPOCHS,
+            budgets=budgets,
+        )
+    elif len(epochs) == 1:
         yield t(
             "Every method had the same number of epochs in all: {budgets}. The results hold for this budget.",
             budgets=budgets,
@@ -119,7 +146,7 @@ def _groups(source: Provenance, specs: Iterable[RunSpec]) -> dict[str, list[str]
     """The names of those of ``specs`` that were trained alike, by what they were trained for."""
     groups: dict[str, list[str]] = {}
     for spec in specs:
-        training = training_name(spec)
+        training = training_name(spec, source.epochs_of(spec))
         if spec.variant in source.training_macs:
             training = f"{training}; {_macs(*source.training_macs[spec.variant])}"
         groups.setdefault(training, []).append(variant_name(spec.method, spec.settings))

@@ -11,9 +11,11 @@ from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.runs.result import Environment, RunResult
 from core.spec.methods import DENSE, METHODS
-from core.spec.spec import FOLDER_PREFIX, Recipe, RunSpec
+from core.spec.settings import TAUGHT, TEACHER
+from core.spec.spec import COMPUTE, FOLDER_PREFIX, Recipe, RunSpec
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class LatencyProtocol(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """What a study's runs share and where they were executed. ``variants``: one spec of each, dense first.
-    ``training_macs``: the fewest and most of a run of each, of those that recorded them. ``latency``: each way in which it
+    ``epochs``: the fewest and most of the own training of a run of each. ``training_macs``: the same of those that recorded
+    them. ``latency``: each way in which it
     was timed. ``train_minutes`` were spent in training epochs, ``wall_minutes`` in whole runs (None:
     not recorded)."""
 
@@ -59,6 +62,7 @@ class Provenance:
     latency: tuple[LatencyProtocol, ...]
     train_pictures: int | None
     test_pictures: int | None
+    epochs: Mapping[str, tuple[int, int]]
     training_macs: Mapping[str, tuple[float, float]]
     train_minutes: float
     wall_minutes: float | None
@@ -76,6 +80,11 @@ class Provenance:
     def data(self) -> str:
         """The name of the data set; of a folder only the last part, since where it lies says nothing to others."""
         return self.recipe.data.rstrip("/").rsplit("/", 1)[-1] if self.folder else self.recipe.data
+
+    def epochs_of(self, spec: RunSpec) -> str:
+        """The epochs that the runs of ``spec``'s variant had after pruning; of a dense run, in all."""
+        low, high = self.epochs[spec.variant]
+        return f"{low}" if low == high else t("{low} to {high}", low=low, high=high)
 
     def names(self) -> dict[str, str]:
         """What to call each variant, by its label."""
@@ -111,7 +120,8 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
         latency=_distinct(map(_timing, results)),
         train_pictures=results[0].train_pictures,
         test_pictures=next((result.test_pictures for result in results if result.test_pictures), None),
-        training_macs=_training_macs(runs),
+        epochs=_ranges((run.spec.variant, _epochs(run)) for run in runs),
+        training_macs=_ranges((run.spec.variant, macs) for run in runs if (macs := training_macs(run)) is not None),
         train_minutes=sum(result.train_seconds for result in results) / 60,
         wall_minutes=None if None in wall else sum(seconds or 0.0 for seconds in wall) / 60,
         dates=_distinct(f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d}" for time in sorted(times)),
@@ -121,22 +131,29 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
 def training_macs(run: Finished) -> float | None:
     """The multiply-accumulates of the training behind ``run``; None if its record lacks what they follow from.
 
-    Three times those of a forward pass: going back, gradients are computed of activations and of weights.
+    Three times those of a forward pass: going back, gradients are computed of activations and of weights. A teacher's
+    forward pass is a third of the dense network's training.
     """
     spec, result = run.spec, run.result
     if result.train_pictures is None or (spec.dense_epochs and result.dense_macs is None):
         return None
-    macs = spec.retrain.epochs * result.macs + spec.dense_epochs * (result.dense_macs or 0)
-    return 3.0 * result.train_pictures * macs
+    epochs, dense = _epochs(run), result.dense_macs or 0
+    taught = epochs / 3 if dict(spec.settings).get(TEACHER.name) == TAUGHT else 0
+    return 3.0 * result.train_pictures * (epochs * result.macs + (spec.dense_epochs + taught) * dense)
 
 
-def _training_macs(runs: Iterable[Finished]) -> dict[str, tuple[float, float]]:
-    found: dict[str, list[float]] = {}
-    for run in runs:
-        macs = training_macs(run)
-        if macs is not None:
-            found.setdefault(run.spec.variant, []).append(macs)
-    return {variant: (min(macs), max(macs)) for variant, macs in found.items()}
+def _epochs(run: Finished) -> int:
+    """The epochs of the run's own training, as recorded: its spec does not know them where the budget is computation."""
+    schedule = run.result.schedule
+    return schedule.epochs if schedule and run.spec.recipe.budget == COMPUTE else run.spec.retrain.epochs
+
+
+def _ranges(values: Iterable[tuple[str, N]]) -> dict[str, tuple[N, N]]:
+    """The least and the greatest of the numbers that come with each name."""
+    found: dict[str, list[N]] = {}
+    for name, value in values:
+        found.setdefault(name, []).append(value)
+    return {name: (min(numbers), max(numbers)) for name, numbers in found.items()}
 
 
 def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:

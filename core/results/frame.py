@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from operator import attrgetter
 
@@ -163,5 +162,5 @@ def _row(folder: RunFolder) -> Row | None:
         "dead_layers": " ".join(result.dead_layers),
         "at_chance": is_at_chance(result, spec.recipe.data),
         "settings": spec.settings,
-        "recipe_spec": asdict(spec.recipe),
+        "recipe_spec": spec.recipe.to_json(),
     }

@@ -101,13 +101,18 @@ class Speedup(Record):
 
 
 class TrainingSchedule(Record):
-    """SGD with momentum; the learning rate falls from ``lr`` to 0 as a cosine over all steps."""
+    """SGD with momentum, as in core.spec.spec.Schedule: ``epochs`` that a run really had. What is None is at its default."""
 
     epochs: AtLeastOne
     lr: Positive
     batch_size: AtLeastOne
     momentum: Share
     weight_decay: Amount
+    decay: Note | None = None
+    warmup: Count | None = None
+    nesterov: Flag | None = None
+    label_smoothing: Share | None = None
+    cutout: Count | None = None
 
 
 class LayerDensity(Record):

@@ -135,7 +135,10 @@ def _phase_and_epoch(event: Mapping[str, Any], folder: RunFolder) -> tuple[str, 
     if event["type"] == "epoch" and isinstance(phase, str) and type(epoch) is int and 0 < epoch <= _MAX_EPOCH:
         return phase, epoch
     if event["type"] == "pruned":
-        try:
+        before = finite(event.get("epochs_before"))
+        if before is not None and 0 <= before <= _MAX_EPOCH:
+            return "pruned", before
+        try:  # earlier versions did not note it
             if not folder.spec.is_dense:
                 return "pruned", make_training_plan(folder.spec).pruned_after
         except InputError:  # the spec is unreadable: when it was cut is unknown

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.i18n import N_
 from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
-from core.spec.settings import BUDGET, ITERATIVE, ONE_SHOT, RETRAINING, ROUNDS, allocation, schedule
+from core.spec.settings import BUDGET, ITERATIVE, ONE_SHOT, RETRAINING, ROUNDS, TEACHER, allocation, schedule
 from core.spec.validate import check_choice
 
 DENSE = "dense"
@@ -63,6 +63,7 @@ _ENTRIES = (
             ),
             ROUNDS,
             RETRAINING,
+            TEACHER,
         ),
     ),
     Method(
@@ -117,6 +118,7 @@ _ENTRIES = (
                 options=tuple(map(Option, (0.0, 0.05, 0.1, 0.2))),
             ),
             RETRAINING,
+            TEACHER,
         ),
     ),
     Method(
@@ -149,6 +151,7 @@ _ENTRIES = (
                 ITERATIVE,
             ),
             ROUNDS,
+            TEACHER,
         ),
         restarts=True,
     ),
@@ -191,6 +194,7 @@ _ENTRIES = (
         label=N_("Random"),
         summary=N_("Removes weights at random, then fine-tunes: the baseline that every method has to beat."),
         kind="unstructured",
+        settings=(TEACHER,),
         group="baseline",
         baseline_of=(EVERY,),
     ),
@@ -199,6 +203,7 @@ _ENTRIES = (
         label=N_("Random filters"),
         summary=N_("Removes filters at random, then fine-tunes: the baseline of structured pruning."),
         kind="structured",
+        settings=(TEACHER,),
         group="baseline",
         baseline_of=(EVERY,),
     ),
@@ -224,7 +229,7 @@ _ENTRIES = (
         kind="unstructured",
         source="Frankle & Carbin, ICLR 2019",
         citations=(_LOTTERY_TICKET,),
-        settings=(BUDGET,),
+        settings=(BUDGET, TEACHER),
         restarts=True,
         group="baseline",
         baseline_of=("lottery_ticket",),

@@ -30,6 +30,26 @@ RETRAINING = Setting(
     options=(Option(N_("fine-tuning")), Option(N_("lr-rewinding"), citation=_LR_REWINDING)),
 )
 
+TEMPERATURE, TEACHER_SHARE = 4.0, 0.9  # of distillation: how much predictions are softened, its share of the loss
+TAUGHT = N_("dense")
+TEACHER = Setting(
+    name="teacher",
+    label=N_("Teacher"),
+    short=N_("teacher"),
+    help=N_(
+        "dense: the pruned network also learns from what the dense one answers (distillation, Hinton et al., 2015: "
+        "temperature 4, 0.9 of the loss). Each step takes longer by a forward pass of that."
+    ),
+    default="none",
+    options=(
+        Option(N_("none")),
+        Option(
+            TAUGHT,
+            citation="G. Hinton, O. Vinyals, J. Dean. Distilling the Knowledge in a Neural Network. NIPS workshop, 2015.",
+        ),
+    ),
+    legacy="none",
+)
 BUDGET = Setting(
     name="budget",
     label=N_("Training epochs"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -18,18 +18,30 @@ from core.spec.validate import check_choice, check_float, check_int, check_keys
 PRECISIONS = ("auto", "fp32", "bf16")
 FOLDER_PREFIX = "folder:"
 MAX_SEED = 2**32 - 1
+COSINE, LINEAR, TRIANGULAR = DECAYS = (N_("cosine"), N_("linear"), N_("triangular"))
+EPOCHS, COMPUTE = BUDGETS = ("epochs", "compute")
+# Fields that came after the first runs: at their defaults they are not in the JSON, so that the ids of those runs stay.
+_LATER = ("decay", "warmup", "nesterov", "label_smoothing", "cutout", "budget")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """SGD with momentum; the learning rate falls from ``lr`` to 0 as a cosine over all steps."""
+    """SGD with momentum. The learning rate rises to ``lr`` during ``warmup`` epochs (at most half of them), and falls from
+    there to 0 as ``decay`` says: along half a cosine, a straight line, or as a triangle that first rises by itself.
+    ``nesterov``: Nesterov's momentum. ``label_smoothing``: the share of a label that all classes get. ``cutout``: the side,
+    in pixels, of a square that is blanked out of each picture (DeVries & Taylor, 2017)."""
 
     epochs: int
     lr: float
     batch_size: int = 128
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    decay: str = "cosine"
+    warmup: int = 0
+    nesterov: bool = False
+    label_smoothing: float = 0.0
+    cutout: int = 0
 
     def __post_init__(self) -> None:
         check_int("epochs", self.epochs, 1, 10_000)
@@ -37,13 +49,40 @@ class Schedule:
         object.__setattr__(self, "lr", check_float("lr", self.lr, 1e-6, 10))
         object.__setattr__(self, "momentum", check_float("momentum", self.momentum, 0, 1, below_high=True))
         object.__setattr__(self, "weight_decay", check_float("weight_decay", self.weight_decay, 0, 1))
+        check_choice("decay", self.decay, DECAYS)
+        check_int("warmup", self.warmup, 0, 10_000)
+        if self.warmup and self.decay == TRIANGULAR:
+            raise invalid_value("warmup", self.warmup, Message("0: a triangular learning rate rises by itself"))
+        check_choice("nesterov", self.nesterov, (False, True))
+        if self.nesterov and not self.momentum:
+            raise invalid_value("nesterov", self.nesterov, Message("False where the momentum is 0"))
+        smoothing = check_float("label_smoothing", self.label_smoothing, 0, 1, below_high=True)
+        object.__setattr__(self, "label_smoothing", smoothing)
+        check_int("cutout", self.cutout, 0, 31)
+
+    def describe(self, fill_in: Callable[..., str]) -> Iterator[str]:
+        """In a few words what it has beside learning rate, momentum, weight decay and batch size; ``fill_in`` as in
+        :meth:`Recipe.describe`."""
+        if self.warmup:
+            yield fill_in(N_("warm-up {n}"), n=self.warmup)
+        if self.nesterov:
+            yield "Nesterov"
+        if self.label_smoothing:
+            yield fill_in(N_("label smoothing {x:g}"), x=self.label_smoothing)
+        if self.cutout:
+            yield fill_in(N_("cutout {n}"), n=self.cutout)
+
+    def to_json(self) -> dict[str, Any]:
+        """The schedule as plain JSON data."""
+        return _without_defaults(self, _LATER)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All that runs of one comparison share: data, network and schedules. ``data``: cifar10, synthetic or folder:PATH.
     ``width``: channels of the first stage (64 is ResNet-18). ``precision``: auto is bf16 autocast on CUDA and fp32
-    elsewhere. ``finetune`` is None for a dense run alone."""
+    elsewhere. ``finetune`` is None for a dense run alone. ``budget``: a pruned run gets the epochs of its schedule, or as
+    many as cost what those would cost the dense network in training compute."""
 
     preset: str
     data: str
@@ -51,6 +90,7 @@ class Recipe:
     train: Schedule
     finetune: Schedule | None
     precision: str = "auto"
+    budget: str = EPOCHS
 
     def __post_init__(self) -> None:
         if not isinstance(self.preset, str) or not _LABEL.fullmatch(self.preset):
@@ -58,11 +98,17 @@ class Recipe:
         check_data_name(self.data)
         check_int("width", self.width, 4, 256)
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("budget", self.budget, BUDGETS)
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Those of dense training and, where there is one, of fine-tuning."""
+        return (self.train,) if self.finetune is None else (self.train, self.finetune)
 
     @property
     def key(self) -> str:
         """A short id of the recipe: runs with the same key can be compared."""
-        return _digest(asdict(self))[:10]
+        return _digest(self.to_json())[:10]
 
     @property
     def label(self) -> str:
@@ -78,12 +124,27 @@ class Recipe:
             data = fill_in(N_("synthetic"))
         epochs = f"{self.train.epochs}" + (f"+{self.finetune.epochs}" if self.finetune else "")
         parts = [self.preset, data, fill_in(N_("width {n}"), n=self.width), fill_in(N_("{n} epochs"), n=epochs)]
-        return " · ".join(parts if batch == 128 else [*parts, fill_in(N_("batch {n}"), n=batch)])
+        if batch != 128:
+            parts.append(fill_in(N_("batch {n}"), n=batch))
+        return " · ".join([*parts, *self._describe_later(fill_in)])
+
+    def _describe_later(self, fill_in: Callable[..., str]) -> Iterator[str]:
+        """What this recipe has that those of the first runs had not, each thing once."""
+        if any(schedule.decay != COSINE for schedule in self.schedules):
+            yield "+".join(dict.fromkeys(fill_in(schedule.decay) for schedule in self.schedules))
+        yield from dict.fromkeys(part for schedule in self.schedules for part in schedule.describe(fill_in))
+        if self.budget == COMPUTE:
+            yield fill_in(N_("equal compute"))
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain JSON data, the inverse of :meth:`from_json`."""
+        schedules = {"train": self.train.to_json(), "finetune": self.finetune and self.finetune.to_json()}
+        return {**_without_defaults(self, _LATER), **schedules}
 
     @classmethod
     def from_json(cls, data: Any) -> Recipe:
         """The recipe that ``data`` describes; InputError if any field is missing, unknown or not accepted."""
-        recipe = check_keys("recipe", data, [field.name for field in fields(cls)])
+        recipe = check_keys("recipe", data, [field.name for field in fields(cls)], optional=_LATER)
         schedules = {name: _schedule(name, recipe[name]) for name in ("train", "finetune")}
         if schedules["train"] is None:
             raise invalid_value("train", None, Message("a schedule"))
@@ -108,7 +169,7 @@ class RunSpec:
                 raise invalid_value(Message("sparsity of a dense run"), self.sparsity, Message("0"))
             if self.settings:
                 raise invalid_value(Message("settings of a dense run"), dict(self.settings), Message("none"))
-            object.__setattr__(self, "recipe", replace(self.recipe, finetune=None))
+            object.__setattr__(self, "recipe", replace(self.recipe, finetune=None, budget=EPOCHS))
             return
         method = find_method(self.method)
         object.__setattr__(self, "settings", method.complete(dict(self.settings)))
@@ -134,13 +195,13 @@ class RunSpec:
 
     @property
     def retrain(self) -> Schedule:
-        """The schedule after pruning: that of fine-tuning, at the dense learning rate if the method restarts or the
-        learning rate is rewound, and with the dense epochs on top if the budget is total."""
+        """The schedule after pruning: that of fine-tuning, with the course of the dense learning rate if the method restarts
+        or the learning rate is rewound, and with the dense epochs on top if the budget is total."""
         train, schedule, settings = self.recipe.train, self.recipe.finetune, dict(self.settings)
         if schedule is None:
             return train
         if METHODS[self.method].restarts or settings.get("retraining") == "lr-rewinding":
-            schedule = replace(schedule, lr=train.lr)
+            schedule = replace(schedule, lr=train.lr, decay=train.decay, warmup=train.warmup)
         if settings.get("budget") == "total":
             schedule = replace(schedule, epochs=train.epochs + schedule.epochs)
         return schedule
@@ -171,7 +232,7 @@ class RunSpec:
         """The spec as plain JSON data, the inverse of :meth:`from_json`."""
         legacy = legacy_settings(self.method)
         settings = {name: value for name, value in self.settings if name not in legacy or value != legacy[name]}
-        return {**asdict(self), "settings": settings}
+        return {**asdict(self), "recipe": self.recipe.to_json(), "settings": settings}
 
     @classmethod
     def from_json(cls, data: Any) -> RunSpec:
@@ -194,7 +255,14 @@ def check_data_name(data: Any) -> str:
 
 
 def _schedule(field: str, data: Any) -> Schedule | None:
-    return None if data is None else Schedule(**check_keys(field, data, [item.name for item in fields(Schedule)]))
+    names = [item.name for item in fields(Schedule)]
+    return None if data is None else Schedule(**check_keys(field, data, names, optional=_LATER))
+
+
+def _without_defaults(record: Schedule | Recipe, names: Collection[str]) -> dict[str, Any]:
+    """``record`` as a dict, without those fields called one of ``names`` that are at their defaults."""
+    defaults = {field.name: field.default for field in fields(record) if field.name in names}
+    return {name: value for name, value in asdict(record).items() if name not in defaults or value != defaults[name]}
 
 
 def _digest(data: dict[str, Any]) -> str:

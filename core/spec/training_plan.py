@@ -4,19 +4,24 @@ learning rate of every step. Arithmetic alone: the engine carries it out."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
-from core.spec.spec import RunSpec, Schedule
+from core.spec.settings import TAUGHT, TEACHER
+from core.spec.spec import LINEAR, TRIANGULAR, RunSpec, Schedule
 
 GRADUAL_CUTS = 10  # at most; a training of very few steps has fewer
+MAX_EPOCHS = 10  # times as many as the recipe's that a budget of computation may grant
+PEAK = 0.2  # where in the training a triangular learning rate is highest
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """The training of one run. ``rounds``: the epochs of each; every round starts a cosine of its own, without momentum.
-    ``sparsities``: reached at the start of each round, or little by little during the training if ``gradual``; none for
-    a dense run. ``rewound``: the epochs of the dense run, whose last learning rates each round repeats (0: its own)."""
+    """The training of one run. ``rounds``: the epochs of each; every round has the learning rate's whole course, and starts
+    without momentum. ``sparsities``: reached at the start of each round, or little by little during the training if
+    ``gradual``; none for a dense run. ``rewound``: the epochs of the dense run, whose last learning rates each round repeats
+    (0: its own)."""
 
     schedule: Schedule
     rounds: tuple[int, ...]
@@ -52,12 +57,23 @@ class TrainingPlan:
         """The learning rate at ``step`` of the ``steps`` of ``epoch``, all counted from 0."""
         start, epochs = next(pair for pair in zip(self.starts, self.rounds, strict=True) if epoch < sum(pair))
         length = max(epochs, self.rewound)
-        return cosine(self.schedule.lr, (length - epochs + epoch - start) * steps + step, length * steps)
+        return learning_rate(self.schedule, (length - epochs + epoch - start) * steps + step, length * steps, steps)
+
+    def macs(self, steps: int, dense: float, macs_at: Callable[[float], float]) -> float:
+        """MACs of all forward passes for one picture in each of the ``steps`` of an epoch, of a network that has ``dense``
+        before the first cut and ``macs_at(sparsity)`` after each."""
+        cuts = self.cuts(steps)
+        sizes = [dense, *map(macs_at, cuts.values())]
+        ends = pairwise((0, *cuts, self.epochs * steps))
+        return sum((end - start) * size for (start, end), size in zip(ends, sizes, strict=True))
 
 
-def make_training_plan(spec: RunSpec) -> TrainingPlan:
-    """The plan of ``spec``'s training: of the dense network, or of what is left after pruning."""
+def make_training_plan(spec: RunSpec, epochs: int | None = None) -> TrainingPlan:
+    """The plan of ``spec``'s training: of the dense network, or of what is left after pruning. ``epochs`` instead of those
+    of its schedule."""
     schedule, settings = spec.retrain, dict(spec.settings)
+    if epochs is not None:
+        schedule = replace(schedule, epochs=epochs)
     rewound = spec.recipe.train.epochs if settings.get("retraining") == "lr-rewinding" else 0
     if spec.is_dense:
         return TrainingPlan(schedule, (schedule.epochs,))
@@ -71,9 +87,33 @@ def make_training_plan(spec: RunSpec) -> TrainingPlan:
     return TrainingPlan(schedule, _split(schedule.epochs, count), (*sparsities, spec.sparsity), rewound=rewound)
 
 
-def cosine(lr: float, step: int, total: int) -> float:
-    """The learning rate at ``step`` of ``total``: from ``lr`` down to 0 along half a cosine."""
-    return lr * 0.5 * (1 + math.cos(math.pi * step / total))
+def affordable_plan(spec: RunSpec, steps: int, dense: float, macs_at: Callable[[float], float]) -> TrainingPlan:
+    """The plan with as many whole epochs as cost no more MACs than the schedule's would cost the dense network (the rest as
+    in :meth:`TrainingPlan.macs`); never fewer than the schedule's, nor more than MAX_EPOCHS times as many.
+
+    A training step costs three forward passes; a teacher's costs one of the dense network more."""
+    plan = make_training_plan(spec)
+    taught = dense if dict(spec.settings).get(TEACHER.name) == TAUGHT else 0.0
+    budget = 3 * dense * plan.epochs * steps
+    for epochs in range(min(MAX_EPOCHS * plan.epochs, 10_000), plan.epochs, -1):
+        longer = make_training_plan(spec, epochs)
+        if 3 * longer.macs(steps, dense, macs_at) + taught * epochs * steps <= budget:
+            return longer
+    return plan
+
+
+def learning_rate(schedule: Schedule, step: int, total: int, steps: int) -> float:
+    """The learning rate at ``step`` of ``total``, where an epoch has ``steps``: never 0, in the first step or the last."""
+    warmup = min(schedule.warmup * steps, total // 2)
+    if step < warmup:
+        return schedule.lr * (step + 1) / warmup
+    step, total = step - warmup, total - warmup
+    if schedule.decay == TRIANGULAR:
+        peak = PEAK * total
+        return schedule.lr * min(1.0, (step + 1) / peak, (total - step) / (total - peak))
+    if schedule.decay == LINEAR:
+        return schedule.lr * (1 - step / total)
+    return schedule.lr * 0.5 * (1 + math.cos(math.pi * step / total))
 
 
 def _split(epochs: int, rounds: int) -> tuple[int, ...]:

@@ -48,11 +48,11 @@ def check_choice(field: str, value: Any, choices: Collection[Any]) -> Any:
     raise invalid_value(field, value, Message("one of {choices}", choices=", ".join(map(str, choices))))
 
 
-def check_keys(field: str, value: Any, accepted: Collection[str]) -> dict[str, Any]:
-    """``value`` if it is a mapping that has exactly the accepted keys."""
+def check_keys(field: str, value: Any, accepted: Collection[str], optional: Collection[str] = ()) -> dict[str, Any]:
+    """``value`` if it is a mapping that has exactly the accepted keys; those that are ``optional``, too, may be missing."""
     if not isinstance(value, dict):
         raise invalid_value(field, value, Message("an object with the keys {choices}", choices=", ".join(accepted)))
-    if set(value) != set(accepted):
+    if not set(accepted) - set(optional) <= set(value) <= set(accepted):
         raise invalid_value(
             Message("the keys of {field}", field=field), sorted(map(str, value)), Message.literal(", ".join(accepted))
         )

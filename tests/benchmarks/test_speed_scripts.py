@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import _common, batchnorm, inference, training_gpu
+from benchmarks import _common, batchnorm, distillation, inference, training_gpu
 from benchmarks._common import interleaved, our_step, pictures, plain_training, ratio, spread
 from core.engine.networks.resnet18 import resnet18
 
@@ -41,7 +41,9 @@ def test_both_loops_train_and_on_the_same_number_of_pictures(monkeypatch):
     seen = []
     real = torch.nn.functional.cross_entropy
     monkeypatch.setattr(
-        torch.nn.functional, "cross_entropy", lambda logits, *rest: (seen.append(len(logits)), real(logits, *rest))[1]
+        torch.nn.functional,
+        "cross_entropy",
+        lambda logits, *rest, **more: (seen.append(len(logits)), real(logits, *rest, **more))[1],
     )
     source = pictures(40)
     assert plain_training(resnet18(4, seed=0), source, 16)() > 0
@@ -78,6 +80,12 @@ def test_the_script_for_a_gpu_does_all_of_it_on_a_cpu(monkeypatch, capsys, tmp_p
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("**Training**", "**Inference", "**Where the time"))
     assert _common.machine() in printed
+
+
+def test_a_step_is_timed_with_and_without_a_teacher(monkeypatch, capsys):
+    assert command(monkeypatch, distillation, "--quick") == 0
+    printed = capsys.readouterr().out
+    assert all(f"| {network} |" in printed for network in ("masked", "shrunk 0.9"))
 
 
 def test_batchnorm_is_timed_both_ways_for_each_number_of_threads(monkeypatch, capsys):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.cli.main import main
+from core.cli.main import _parser, main
+from core.cli.options import read_recipe
 from core.cli.study import describe_progress, run_on_cluster
 from core.engine import load_model, resnet18, save_model
 from core.i18n import Message
@@ -17,7 +18,7 @@ from core.jobs.command import ERROR_FILE_VARIABLE
 from core.runs.folder import Home, RunFolder
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
-from core.spec.presets import PRESETS
+from core.spec.presets import PRESETS, build_recipe
 from core.spec.spec import RunSpec
 from tests.records import write_result
 
@@ -30,7 +31,10 @@ PRUNED = ["train-pruned", "--preset", "demo", "--method", "magnitude", "--sparsi
     [
         ([], "COMMAND"),
         (["dance"], "train-dense"),
-        (["train-dense", "--preset", "huge"], "one of demo, quick, standard, paper"),
+        (["train-dense", "--preset", "huge"], "one of demo, quick, short, standard, paper"),
+        (["train-dense", "--preset", "demo", "--decay", "step"], "cosine, linear, triangular"),
+        ([*PRUNED, "--finetune-decay", "triangular", "--finetune-warmup", "1"], "warmup"),
+        ([*PRUNED, "--budget", "time"], "epochs, compute"),
         (["train-dense", "--preset", "demo", "--data", "mnist"], "cifar10, synthetic or folder:PATH"),
         (["train-dense", "--preset", "demo", "--data", "folder:/does/not/exist"], "a folder that exists"),
         (["train-dense", "--preset", "demo", "--seed", "-1"], "seed"),
@@ -283,6 +287,17 @@ def test_a_setting_can_be_given_to_one_method_alone(tmp_path, monkeypatch):
     assert settings["structured"]["allocation"] == "cost"
     assert settings["magnitude"]["allocation"] == "global"
     assert settings["magnitude"]["retraining"] == settings["structured"]["retraining"] == "lr-rewinding"
+
+
+def test_options_say_how_it_is_trained():
+    given = "--lr 0.2 --decay linear --warmup 1 --nesterov --label-smoothing 0.1 --cutout 8 --budget compute"
+    given += " --finetune-lr 0.05 --finetune-decay triangular"
+    found = read_recipe(_parser().parse_args(["study", "--preset", "demo", *given.split()]))
+    both = {"nesterov": True, "label_smoothing": 0.1, "cutout": 8, "budget": "compute"}
+    rates = {"lr": 0.2, "decay": "linear", "warmup": 1, "finetune_lr": 0.05, "finetune_decay": "triangular"}
+    assert found == build_recipe("demo", **both, **rates)
+    plain = _parser().parse_args(["train-dense", "--preset", "short", "--no-nesterov"])
+    assert not read_recipe(plain).train.nesterov
 
 
 def test_a_study_says_how_far_it_is(tmp_path):

@@ -88,10 +88,23 @@ def test_other_seeds_and_epochs_have_independent_plans(seed: int, epoch: int) ->
         assert agreeing == pytest.approx(by_chance, abs=0.04)
 
 
+def test_cutout_blanks_one_square_of_each_picture_and_leaves_all_else_as_it_was(on_device: DeviceImages) -> None:
+    plain, cut = (draw_epoch(300, seed=1, epoch=2, device="cpu", cutout=size) for size in (0, 12))
+    (before, labels), (after, same) = (on_device.train_batch(epoch, 0, 300) for epoch in (plain, cut))
+    assert torch.equal(labels, same)
+    changed = (before != after).any(1)
+    for picture, y, x, where in zip(after, cut.cut_y, cut.cut_x, changed, strict=True):
+        square = torch.zeros(32, 32, dtype=torch.bool)
+        square[y : y + 12, x : x + 12] = True
+        assert torch.equal(where, square)
+        assert not picture[:, square].any()
+    assert set(cut.cut_y.tolist()) == set(cut.cut_x.tolist()) == set(range(21))  # inside, up to the border
+
+
 def test_a_training_batch_never_looks_at_a_value(pictures: Images) -> None:
     """On the meta device nothing has a value: .item() or a shape that depends on data would raise, as it would while a
     CUDA graph is captured."""
     on_meta = DeviceImages(pictures, MEAN, STD, "meta")
-    images, labels = on_meta.train_batch(draw_epoch(300, 0, 0, "meta"), 0, 128)
+    images, labels = on_meta.train_batch(draw_epoch(300, 0, 0, "meta", cutout=8), 0, 128)
     assert images.device.type == labels.device.type == "meta"
     assert images.is_contiguous(memory_format=torch.channels_last)

@@ -64,16 +64,26 @@ def cuts(monkeypatch):
 
 @pytest.mark.parametrize(
     "case",
-    [*((name, {}, 2) for name in METHODS), *((*SCHEDULES[place], 4) for place in (1, 2, 3, 6))],
+    [
+        *((name, {}, 2) for name in METHODS),
+        *((*SCHEDULES[place], 4) for place in (1, 2, 3, 6)),
+        ("structured", {"teacher": "dense"}, 2),  # with everything new in the recipe
+    ],
     ids=str,
 )
 def test_a_run_that_is_killed_after_every_epoch_ends_like_one_that_was_not(home, recipe, monkeypatch, case):
     method, chosen, epochs = case
-    spec = spec_of(recipe, method, chosen, epochs=epochs)
+    if "teacher" in chosen:
+        new = {"decay": "triangular", "nesterov": True, "label_smoothing": 0.1, "cutout": 8}
+        recipe = replace(recipe, finetune=replace(recipe.finetune, **new), budget="compute")
+    spec = spec_of(recipe, method, chosen, 0.9 if "teacher" in chosen else 0.7, epochs)
     whole, cut = Home(home.path), Home(home.path.parent / "cut")
     shutil.copytree(home.path, cut.path)
     assert execute(whole.create(spec).path) == State.DONE
     real, folder = train_module.train_epoch, cut.create(spec)
+    if spec.recipe.budget == "compute":
+        nominal, epochs = epochs, whole.run(spec.run_id).result().schedule.epochs
+        assert epochs > nominal
     kills = list(range(1, epochs))
     for last in kills:
 

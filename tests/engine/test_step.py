@@ -16,8 +16,9 @@ from core.engine.execute import execute
 from core.engine.masks import WeightMasks
 from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks, prunable
-from core.engine.step import EAGER, GRAPH, WARM_UP, Step
-from core.engine.train import TrainingState, make_optimizer, train_epoch
+from core.engine.recovery.distillation import Teacher
+from core.engine.step import EAGER, GRAPH, WARM_UP, Step, make_optimizer
+from core.engine.train import TrainingState, train_epoch
 from core.runs.failure import DeviceUnusableError
 from core.runs.folder import State
 from core.spec.spec import RunSpec, Schedule
@@ -61,10 +62,11 @@ class Graph:
         return [tensor.data_ptr() for tensor in read]
 
 
-def steps_of(pictures, graph=None, *, masks=None, precision="fp32", model=None):
+def steps_of(pictures, graph=None, *, masks=None, precision="fp32", model=None, **more):
     model = (model or resnet18(4, seed=3)).to(memory_format=torch.channels_last)
     optimizer, weight_masks = make_optimizer(model, SCHEDULE), WeightMasks(model, masks or {})
-    step = Step(model, optimizer, weight_masks, pictures, SCHEDULE.batch_size, precision=precision, capture=graph)
+    more = {"precision": precision, "capture": graph, **more}
+    step = Step(model, optimizer, weight_masks, pictures, SCHEDULE.batch_size, **more)
     if isinstance(graph, Graph):
         graph.step = step
     return step
@@ -81,9 +83,11 @@ def equal(first, second):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_replayed_steps_train_what_steps_one_by_one_do(pictures, precision):
+@pytest.mark.parametrize("taught", [False, True])
+def test_replayed_steps_train_what_steps_one_by_one_do(pictures, precision, taught):
     graph = Graph()
-    plain, replayed = steps_of(pictures, precision=precision), steps_of(pictures, graph, precision=precision)
+    more = {"precision": precision, "teacher": Teacher(resnet18(4, seed=9)) if taught else None}
+    plain, replayed = steps_of(pictures, **more), steps_of(pictures, graph, **more)
     expected, found = train(plain), train(replayed)
     assert (graph.captures, graph.replays) == (1, 2 * plain.per_epoch - WARM_UP)
     assert (plain.mode, replayed.mode) == (EAGER, GRAPH)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -9,11 +11,11 @@ from core.engine.evaluate import evaluate
 from core.engine.masks import WeightMasks
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
-from core.engine.step import Step
-from core.engine.train import make_optimizer, train_epoch
+from core.engine.step import Step, make_optimizer
+from core.engine.train import train_epoch
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
-from core.spec.spec import Schedule
+from core.spec.spec import DECAYS, Schedule
 from core.spec.training_plan import TrainingPlan
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -30,7 +32,9 @@ def pictures():
 def train(model, pictures, masks, schedule=SCHEDULE, seed=1):
     model = model.to(memory_format=torch.channels_last)
     plan = TrainingPlan(schedule, (schedule.epochs,))
-    step = Step(model, make_optimizer(model, schedule), WeightMasks(model, masks), pictures, schedule.batch_size)
+    optimizer, smoothing = make_optimizer(model, schedule), schedule.label_smoothing
+    masked = WeightMasks(model, masks)
+    step = Step(model, optimizer, masked, pictures, schedule.batch_size, label_smoothing=smoothing)
     stats = [train_epoch(step, plan=plan, seed=seed, epoch=epoch) for epoch in range(schedule.epochs)]
     return model, stats
 
@@ -79,6 +83,23 @@ def test_it_is_the_plain_loop_of_the_textbook(pictures):
     for name, tensor in model.state_dict().items():
         assert torch.allclose(ours.state_dict()[name].float(), tensor.float(), atol=2e-4), name
     assert stats[1].loss == pytest.approx(sum(losses[4:]) / 4, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"decay": decay} for decay in DECAYS),
+        {"warmup": 1},
+        {"nesterov": True},
+        {"label_smoothing": 0.1},
+        {"cutout": 8},
+    ],
+    ids=str,
+)
+def test_every_choice_of_a_schedule_trains_and_what_is_not_the_default_trains_another_network(pictures, changed):
+    plain, _ = train(resnet18(4, seed=3), pictures, {})
+    found, _ = train(resnet18(4, seed=3), pictures, {}, replace(SCHEDULE, **changed))
+    assert torch.equal(plain.conv1.weight, found.conv1.weight) == (changed == {"decay": "cosine"})
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(pictures):

@@ -26,7 +26,7 @@ from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.spec.methods import METHODS
 from core.spec.presets import build_recipe
-from core.spec.spec import RunSpec
+from core.spec.spec import DECAYS, RunSpec
 from tests.records import write_result
 from tests.report.sentences import fields, sentences, translated
 
@@ -366,3 +366,28 @@ def test_settings_that_had_no_effect_are_not_listed(tmp_path):
     assert "`schedule=one-shot`" in text
     assert "`rounds=3`" not in text
     assert "`rounds=5`" in text
+
+
+@pytest.mark.parametrize("decay", DECAYS)
+def test_how_it_was_trained_is_in_the_protocol(tmp_path, decay):
+    home = Home(tmp_path).prepare()
+    more = {"finetune_warmup": 0 if decay == "triangular" else 1, "nesterov": True, "label_smoothing": 0.1, "cutout": 8}
+    recipe = build_recipe("demo", finetune_decay=decay, **more)
+    write_result(home, RunSpec(recipe, "magnitude", 1, 0.5, (("teacher", "dense"),)))
+    text = tell(find_study(home))
+    course = {"cosine": "as a cosine", "linear": "to 0 in a straight line", "triangular": "during the first fifth"}
+    words = [course[decay], "Nesterov", "label smoothing 0.1", "cutout 8", "distillation from the dense network"]
+    assert all(word in text for word in [*words, *(["warm-up 1"] if more["finetune_warmup"] else [])])
+    assert "Hinton" in text
+
+
+def test_a_budget_of_computation_is_said_with_the_epochs_that_came_of_it(tmp_path):
+    home = Home(tmp_path).prepare()
+    recipe = build_recipe("demo", budget="compute")
+    for sparsity, epochs in ((0.5, 2), (0.9, 7)):
+        spec = RunSpec(recipe, "structured", 1, sparsity)
+        write_result(home, spec, schedule={**spec.retrain.to_json(), "epochs": epochs})
+    text = tell(find_study(home))
+    assert "at most as much computation after pruning" in text
+    assert "3 dense + 2 to 7 after pruning" in text
+    assert "equal compute" in recipe.label

@@ -100,11 +100,51 @@ def test_a_bad_field_is_named_with_what_is_accepted(field, value):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", 0), ("epochs", 2.0), ("batch_size", 1), ("lr", 0.0), ("lr", float("inf")), ("momentum", 1.0)],
+    [
+        *(("epochs", 0), ("epochs", 2.0), ("batch_size", 1), ("lr", 0.0), ("lr", float("inf")), ("momentum", 1.0)),
+        *(("decay", "step"), ("warmup", -1), ("nesterov", 1), ("label_smoothing", 1.0), ("cutout", 32)),
+    ],
 )
 def test_a_bad_schedule_is_refused(field, value):
     with pytest.raises(InputError, match=field):
         replace(RECIPE.train, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [("warmup", {"decay": "triangular", "warmup": 1}), ("nesterov", {"nesterov": True, "momentum": 0.0})],
+)
+def test_what_has_no_effect_beside_the_rest_of_a_schedule_is_refused(field, given):
+    with pytest.raises(InputError, match=field):
+        replace(RECIPE.train, **given)
+
+
+LATER = {"decay": "linear", "warmup": 2, "nesterov": True, "label_smoothing": 0.1, "cutout": 8}
+
+
+@pytest.mark.parametrize("field", [*LATER, "budget"])
+def test_what_came_later_is_in_the_id_unless_it_is_as_before(field):
+    spec = RunSpec(RECIPE, "magnitude", 42, 0.9)
+    if field == "budget":
+        changed = replace(spec, recipe=replace(RECIPE, budget="compute"))
+        assert changed.dense == spec.dense
+    else:
+        changed = replace(spec, recipe=replace(RECIPE, finetune=replace(RECIPE.finetune, **{field: LATER[field]})))
+    assert changed.run_id != spec.run_id
+    assert changed.recipe.label != spec.recipe.label
+    assert RunSpec.from_json(json.loads(json.dumps(changed.to_json()))) == changed
+    assert f'"{field}"' not in json.dumps(spec.to_json())
+    spelled_out = spec.to_json()
+    place = spelled_out["recipe"] if field == "budget" else spelled_out["recipe"]["finetune"]
+    place[field] = getattr(RECIPE if field == "budget" else RECIPE.finetune, field)
+    assert RunSpec.from_json(spelled_out).run_id == spec.run_id
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.uses_dense_training])
+def test_what_rests_on_the_dense_network_can_learn_from_it_and_is_as_before_without(name):
+    without, taught = (RunSpec(RECIPE, name, 42, 0.9, (("teacher", value),)) for value in ("none", "dense"))
+    assert "teacher" not in without.to_json()["settings"]
+    assert RunSpec(RECIPE, name, 42, 0.9).run_id == without.run_id != taught.run_id
 
 
 @pytest.mark.parametrize("data", ["mnist", "folder:", "folder:  ", "folder:a\nb", "", None, 3])
@@ -124,9 +164,9 @@ def test_a_folder_is_made_absolute_and_has_to_exist(tmp_path, monkeypatch):
 
 
 def test_settings_of_other_methods_and_bad_values_are_refused():
-    with pytest.raises(InputError, match="no settings"):
+    with pytest.raises(InputError, match="give teacher"):
         RunSpec(RECIPE, "random", 42, 0.9, (("rewind_epoch", 0),))
-    with pytest.raises(InputError, match="give allocation, schedule, rounds, retraining"):
+    with pytest.raises(InputError, match="give allocation, schedule, rounds, retraining, teacher"):
         RunSpec(RECIPE, "magnitude", 42, 0.9, (("rewind_epoch", 0),))
     with pytest.raises(InputError, match="criterion"):
         RunSpec(RECIPE, "structured", 42, 0.9, (("criterion", "l7"),))
@@ -225,3 +265,15 @@ def test_a_preset_takes_what_is_given_in_its_place(preset):
     assert (recipe.data, recipe.width, recipe.train.epochs, recipe.finetune.epochs) == ("synthetic", 12, 3, 2)
     assert recipe.train.batch_size == recipe.finetune.batch_size == 64
     assert isinstance(recipe, Recipe)
+    both = {"nesterov": True, "label_smoothing": 0.1, "cutout": 8}
+    dense, after = {"lr": 0.2, "decay": "linear", "warmup": 1}, {"lr": 0.05, "decay": "cosine", "warmup": 2}
+    recipe = build_recipe(
+        preset, **both, **dense, **{f"finetune_{name}": x for name, x in after.items()}, budget="compute"
+    )
+    before = PRESETS[preset].recipe
+    assert recipe == replace(
+        before,
+        train=replace(before.train, **both, **dense),
+        finetune=replace(before.finetune, **both, **after),
+        budget="compute",
+    )

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.presets import PRESETS
-from core.spec.spec import RunSpec
-from core.spec.training_plan import GRADUAL_CUTS, make_training_plan
+from core.spec.spec import DECAYS, RunSpec, Schedule
+from core.spec.training_plan import GRADUAL_CUTS, MAX_EPOCHS, PEAK, TrainingPlan, affordable_plan, make_training_plan
 
 RECIPE = PRESETS["standard"].recipe  # 80 epochs at 0.1, then 40 at 0.01
 
@@ -56,6 +56,64 @@ def test_iterative_rounds_leave_the_same_share_each_and_share_the_epochs(method,
     assert sum(found.rounds) == 40
     for start in found.starts:
         assert found.learning_rate(start, 0, 7) == found.schedule.lr
+
+
+SHAPES = {"cosine": (0.0, 0.5), "linear": (0.0, 0.5), "triangular": (PEAK, 0.6)}  # where it is highest, where half
+
+
+@pytest.mark.parametrize("decay", DECAYS)
+def test_a_learning_rate_rises_to_its_peak_and_falls_to_nothing(decay):
+    peak, half = SHAPES[decay]
+    found = rates(TrainingPlan(Schedule(50, 0.3, decay=decay), (50,)), 20)
+    top = found.index(max(found))
+    assert (max(found), top) == (0.3, pytest.approx(peak * 1000, abs=1))
+    assert found[: top + 1] == sorted(found[: top + 1])
+    assert found[top:] == sorted(found[top:], reverse=True)
+    assert found[round(half * 1000)] == pytest.approx(0.15)
+    assert found[0] > 0
+    assert 0 < found[-1] < 1e-3
+
+
+@pytest.mark.parametrize("decay", ["cosine", "linear"])
+def test_a_warm_up_rises_in_a_straight_line_and_takes_half_of_the_training_at_most(decay):
+    found = rates(TrainingPlan(Schedule(10, 0.4, decay=decay, warmup=2), (10,)), 4)
+    assert found[:8] == pytest.approx([0.05 * n for n in range(1, 9)])
+    assert found[8:] == rates(TrainingPlan(Schedule(8, 0.4, decay=decay), (8,)), 4)
+    rounds = rates(TrainingPlan(Schedule(4, 0.4, decay=decay, warmup=9), (2, 2)), 4)
+    assert rounds[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert rounds[:8] == rounds[8:]
+
+
+@pytest.mark.parametrize("decay", DECAYS)
+@pytest.mark.parametrize("warmup", [0, 50])
+def test_whatever_its_course_a_rewound_learning_rate_repeats_the_end_of_the_dense_one(decay, warmup):
+    train = replace(RECIPE.train, decay=decay, warmup=0 if decay == "triangular" else warmup)
+    recipe = replace(RECIPE, train=train, finetune=replace(RECIPE.finetune, decay="linear", epochs=70))
+    dense = rates(make_training_plan(RunSpec(recipe, "dense", 1)), 5)
+    settings_ = (("retraining", "lr-rewinding"),)
+    assert rates(make_training_plan(RunSpec(recipe, "magnitude", 1, 0.9, settings_)), 5) == dense[-70 * 5 :]
+    ticket = make_training_plan(RunSpec(recipe, "lottery_ticket", 1, 0.9)).schedule  # starts over like the dense run
+    assert (ticket.decay, ticket.warmup) == (train.decay, train.warmup)
+
+
+def test_equal_computation_is_as_many_epochs_as_the_smaller_networks_save():
+    spec = RunSpec(RECIPE, "structured", 1, 0.9)  # 40 epochs
+    assert affordable_plan(spec, 7, 100.0, lambda sparsity: 25.0).epochs == 160
+    assert affordable_plan(spec, 7, 100.0, lambda sparsity: 26.0).epochs == 153  # whole ones that do not cost more
+    assert affordable_plan(spec, 7, 100.0, lambda sparsity: 1.0).epochs == 40 * MAX_EPOCHS
+    assert affordable_plan(spec, 7, 100.0, lambda sparsity: 100.0) == make_training_plan(spec)
+    taught = RunSpec(RECIPE, "structured", 1, 0.9, (("teacher", "dense"),))
+    assert affordable_plan(taught, 7, 100.0, lambda sparsity: 25.0).epochs == 68  # 40 * 300 / 175
+    assert affordable_plan(taught, 7, 100.0, lambda sparsity: 100.0) == make_training_plan(taught)  # never fewer
+
+
+def test_equal_computation_counts_each_round_and_half_of_gradual_pruning_as_large_as_it_is():
+    iterative = RunSpec(RECIPE, "magnitude", 1, 0.75, (("schedule", "iterative"), ("rounds", 2)))
+    found = affordable_plan(iterative, 7, 100.0, lambda sparsity: 100 * (1 - sparsity))
+    assert found.rounds == (53, 54)  # half as large, then a quarter
+    gradual = RunSpec(RECIPE, "magnitude", 1, 0.75, (("schedule", "gradual"),))
+    found = affordable_plan(gradual, 7, 100.0, lambda sparsity: 100 * (1 - sparsity))
+    assert 40 / 0.625 < found.epochs < 160  # as large as dense in the first half, or all the time as in the end
 
 
 def test_each_round_has_a_cosine_of_its_own():

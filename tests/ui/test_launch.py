@@ -99,6 +99,23 @@ def test_every_method_and_setting_can_be_launched(open_page, submitted, method):
     assert dict(submitted[-1].settings) == dict(method.complete(expected))
 
 
+def test_how_it_is_trained_can_be_chosen(open_page, submitted):
+    app = open_page("launch")
+    app.number_input(key="warmup demo").set_value(1)
+    app.selectbox(key="decay demo").set_value("triangular")
+    app.selectbox(key="finetune_decay demo").set_value("linear")
+    app.number_input(key="finetune_lr demo").set_value(0.05)
+    app.number_input(key="cutout demo").set_value(8)
+    app.selectbox(key="momentum demo").set_value("nesterov")
+    app = app.selectbox(key="budget demo").set_value("compute").run()
+    assert app.number_input(key="warmup demo").disabled  # a triangle rises by itself
+    click(app, "Launch 10 runs")
+    expected = build_recipe(
+        "demo", decay="triangular", finetune_decay="linear", finetune_lr=0.05, cutout=8, nesterov=True, budget="compute"
+    )
+    assert {spec.recipe for spec in submitted if not spec.is_dense} == {expected}
+
+
 def test_a_setting_without_effect_is_not_offered(open_page):
     app = open_page("launch")
     assert "magnitude rounds" not in {box.key for box in app.selectbox}
@@ -289,7 +306,9 @@ def test_the_link_at_a_place_that_was_not_measured_launches_just_that(open_page,
     for split in ("train", "test"):
         (tmp_path / "pictures" / split).mkdir(parents=True)
     data = f"folder:{tmp_path / 'pictures'}"
-    recipe = build_recipe("quick", data=data, width=12, epochs=7, finetune_epochs=5, batch_size=32)
+    new = {"nesterov": True, "label_smoothing": 0.1, "cutout": 8, "budget": "compute", "decay": "linear", "warmup": 2}
+    new |= {"lr": 0.2, "finetune_lr": 0.05, "finetune_decay": "triangular"} if method == "random" else {}
+    recipe = build_recipe("quick", data=data, width=12, epochs=7, finetune_epochs=5, batch_size=32, **new)
     settings = (("schedule", "iterative"), ("rounds", 5)) if method == "magnitude" else ()
     measured = [RunSpec(recipe, method, seed, 0.9, settings) for seed in (7, 8)]
     for spec in measured:

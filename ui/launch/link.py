@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.spec.methods import DENSE, METHODS
 from core.spec.spec import FOLDER_PREFIX, Recipe
+from ui.launch.advanced import CLASSICAL, NESTEROV
 from ui.launch.grid import pills_name
 
 
@@ -40,4 +41,14 @@ def _recipe_query(recipe: Recipe) -> dict[str, Any]:
         "epochs": recipe.train.epochs,
         "finetune": recipe.finetune.epochs,
         "batch": recipe.train.batch_size,
+        "lr": recipe.train.lr,
+        "decay": recipe.train.decay,
+        "warmup": recipe.train.warmup,
+        "finetune_lr": recipe.finetune.lr,
+        "finetune_decay": recipe.finetune.decay,
+        "finetune_warmup": recipe.finetune.warmup,
+        "momentum": NESTEROV if recipe.train.nesterov else CLASSICAL,
+        "label_smoothing": recipe.train.label_smoothing,
+        "cutout": recipe.train.cutout,
+        "budget": recipe.budget,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,16 +18,20 @@ PADDED = SIDE + 2 * PAD
 
 @dataclass(frozen=True)
 class EpochAugmentation:
-    """One epoch's order of the images, and for each position in it the crop's corner (0..8) and whether to flip."""
+    """One epoch's order of the images, and for each position in it the crop's corner (0..8), whether to flip, and the corner
+    of a square of ``cutout`` pixels that is blanked out."""
 
     order: Tensor
     dy: Tensor
     dx: Tensor
     flip: Tensor
+    cut_y: Tensor
+    cut_x: Tensor
+    cutout: int = field(default=0, kw_only=True)
 
     def select(self, positions: Tensor) -> EpochAugmentation:
         """Only ``positions`` (int64 [b]) of the epoch."""
-        return EpochAugmentation(*(part.index_select(0, positions) for part in self._parts()))
+        return EpochAugmentation(*(part.index_select(0, positions) for part in self._parts()), cutout=self.cutout)
 
     def copy_(self, other: EpochAugmentation) -> None:
         """Copy ``other`` into the memory of this one."""
@@ -35,16 +39,19 @@ class EpochAugmentation:
             part.copy_(new)
 
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.order, self.dy, self.dx, self.flip
+        return self.order, self.dy, self.dx, self.flip, self.cut_y, self.cut_x
 
 
-def draw_epoch(n: int, seed: int, epoch: int, device: torch.device | str) -> EpochAugmentation:
-    """The augmentation of ``n`` images. It follows from (seed, epoch) alone and is the same on every device."""
+def draw_epoch(n: int, seed: int, epoch: int, device: torch.device | str, cutout: int = 0) -> EpochAugmentation:
+    """The augmentation of ``n`` images, with squares of ``cutout`` pixels blanked out. It follows from (seed, epoch) alone
+    and is the same on every device."""
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(n)
     dy, dx = rng.integers(0, 2 * PAD + 1, size=(2, n))
     flip = rng.integers(0, 2, size=n).astype(np.bool_)
-    return EpochAugmentation(*(torch.from_numpy(part).to(device) for part in (order, dy, dx, flip)))
+    cut_y, cut_x = rng.integers(0, SIDE - cutout + 1, size=(2, n))  # last: the rest is the same with and without it
+    parts = (torch.from_numpy(part).to(device) for part in (order, dy, dx, flip, cut_y, cut_x))
+    return EpochAugmentation(*parts, cutout=cutout)
 
 
 def sample_indices(of: int, n: int, seed: int) -> Tensor:
@@ -72,16 +79,25 @@ class DeviceImages:
         return len(self.labels)
 
     def train_batch(self, augmentation: EpochAugmentation, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Positions ``start`` to ``stop`` of the epoch, cropped and flipped: normalised float32 [b, 3, 32, 32] in the
-        channels_last memory format, and labels int64 [b]."""
-        order, dy, dx, flip = (part[start:stop] for part in augmentation._parts())
-        return self._gather(order, dy, dx, flip), self.labels[order]
+        """Positions ``start`` to ``stop`` of the epoch, cropped, flipped and with squares cut out: normalised float32
+        [b, 3, 32, 32] in the channels_last memory format, and labels int64 [b]."""
+        order, dy, dx, flip, cut_y, cut_x = (part[start:stop] for part in augmentation._parts())
+        images = self._gather(order, dy, dx, flip)
+        if augmentation.cutout:  # 0 is the mean colour
+            rows, columns = (self._covered(corner, augmentation.cutout) for corner in (cut_y, cut_x))
+            images.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
+        return images, self.labels[order]
 
     def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Images ``start`` to ``stop`` as they are, in the form of :meth:`train_batch`."""
         inside = slice(PAD, PAD + SIDE)
         pixels = self.padded[start:stop, inside, inside]
         return self._normalise(pixels), self.labels[start:stop]
+
+    def _covered(self, corner: Tensor, size: int) -> Tensor:
+        """Which of the rows, or columns, the squares with these corners ([b]) cover: bool [b, 32]."""
+        distance = self._range - corner[:, None]
+        return (distance >= 0) & (distance < size)
 
     def _gather(self, indices: Tensor, dy: Tensor, dx: Tensor, flip: Tensor) -> Tensor:
         columns = torch.where(flip[:, None], self._range.flip(0), self._range) + dx[:, None]

@@ -1,0 +1,1 @@
+"""What gives a pruned network back what the cut took."""
