@@ -7,11 +7,12 @@ tables, report and tests find it by this registry. A new choice of a setting is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from core.i18n import N_
 from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
-from core.spec.settings import BUDGET, ITERATIVE, ONE_SHOT, RETRAINING, ROUNDS, allocation, schedule
+from core.spec.settings import BUDGET, ITERATIVE, ONE_SHOT, RECONSTRUCTION, RETRAINING, ROUNDS, allocation, schedule
 from core.spec.validate import check_choice
 
 DENSE = "dense"
@@ -25,6 +26,11 @@ _LOTTERY_TICKET = (
 _ERK = "U. Evci et al. Rigging the Lottery: Making All Tickets Winners. ICML 2020."
 _LAMP = "J. Lee et al. Layer-adaptive Sparsity for the Magnitude-based Pruning. ICLR 2021."
 _FILTERS = "H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf. Pruning Filters for Efficient ConvNets. ICLR 2017."
+_FOLDING = (
+    "O. Saukh, D. Wang, H. Šikić, Y. Cheng, L. Thiele. Cut Less, Fold More: Model Compression through the Lens of "
+    "Projection Geometry. ICLR 2026."
+)
+_GRADUAL = "M. Zhu, S. Gupta. To prune, or not to prune. 2017."
 _RETHINKING = "Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell. Rethinking the Value of Network Pruning. ICLR 2019."
 _SLIMMING = "Z. Liu et al. Learning Efficient Convolutional Networks through Network Slimming. ICCV 2017."
 _TAYLOR = "P. Molchanov et al. Importance Estimation for Neural Network Pruning. CVPR 2019."
@@ -59,7 +65,7 @@ _ENTRIES = (
                 ),
                 ONE_SHOT,
                 ITERATIVE,
-                Option(N_("gradual"), citation="M. Zhu, S. Gupta. To prune, or not to prune. 2017."),
+                Option(N_("gradual"), citation=_GRADUAL),
             ),
             ROUNDS,
             RETRAINING,
@@ -117,6 +123,35 @@ _ENTRIES = (
                 options=tuple(map(Option, (0.0, 0.05, 0.1, 0.2))),
             ),
             RETRAINING,
+            Setting(
+                name="removal",
+                label=N_("Removal of filters"),
+                short=N_("removal"),
+                help=N_(
+                    "cut: the filters of low importance are dropped. fold: as many are saved by merging filters that are "
+                    "alike (Saukh et al., 2026)."
+                ),
+                default="cut",
+                options=(
+                    Option(N_("cut"), "core.engine.pruning.shrink:cut"),
+                    Option(N_("fold"), "core.engine.pruning.fold:fold", _FOLDING),
+                ),
+                legacy="cut",
+            ),
+            replace(
+                schedule(
+                    N_(
+                        "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. "
+                        "gradual: before up to 5 epochs of the first half of the training."
+                    ),
+                    ONE_SHOT,
+                    ITERATIVE,
+                    Option(N_("gradual"), citation=_GRADUAL),
+                ),
+                legacy=ONE_SHOT.value,
+            ),
+            replace(ROUNDS, legacy=ROUNDS.default),
+            RECONSTRUCTION,
         ),
     ),
     Method(
@@ -199,6 +234,7 @@ _ENTRIES = (
         label=N_("Random filters"),
         summary=N_("Removes filters at random, then fine-tunes: the baseline of structured pruning."),
         kind="structured",
+        settings=(RECONSTRUCTION,),
         group="baseline",
         baseline_of=(EVERY,),
     ),

@@ -8,6 +8,9 @@ from core.spec.method import Option, Setting
 _LR_REWINDING = (
     "A. Renda, J. Frankle, M. Carbin. Comparing Rewinding and Fine-tuning in Neural Network Pruning. ICLR 2020."
 )
+_THINET = (
+    "J.-H. Luo, J. Wu, W. Lin. ThiNet: A Filter Level Pruning Method for Deep Neural Network Compression. ICCV 2017."
+)
 ONE_SHOT, ITERATIVE = Option(N_("one-shot")), Option(N_("iterative"))
 ROUNDS = Setting(
     name="rounds",
@@ -28,6 +31,22 @@ RETRAINING = Setting(
     ),
     default="fine-tuning",
     options=(Option(N_("fine-tuning")), Option(N_("lr-rewinding"), citation=_LR_REWINDING)),
+)
+
+RECONSTRUCTION = Setting(
+    name="reconstruction",
+    label=N_("Reconstruction"),
+    short=N_("reconstruction"),
+    help=N_(
+        "least-squares: the weights that are left are solved, layer by layer, for the outputs that the network had "
+        "before the cut, on 256 training pictures (Luo et al., 2017). none: they stay as they are."
+    ),
+    default="none",
+    options=(
+        Option(N_("none"), "core.engine.recovery.reconstruction:none"),
+        Option(N_("least-squares"), "core.engine.recovery.reconstruction:least_squares", _THINET),
+    ),
+    legacy="none",
 )
 
 BUDGET = Setting(

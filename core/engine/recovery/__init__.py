@@ -1,0 +1,1 @@
+"""What gives a network back some of the accuracy that pruning took, one way a file."""
