@@ -48,7 +48,9 @@ def test_folding_channels_that_are_there_twice_loses_nothing_and_cutting_them_do
 @pytest.mark.parametrize("allocation", ["uniform", "cost"])
 def test_a_folded_network_has_the_shape_of_a_cut_one_and_follows_from_the_seed(model, context, allocation):
     made = {
-        (removal, seed): prune("structured", model, 0.7, context("structured", seed, allocation=allocation, removal=removal))
+        (removal, seed): prune(
+            "structured", model, 0.7, context("structured", seed, allocation=allocation, removal=removal)
+        )
         for removal, seed in (("cut", 1), ("fold", 1), ("fold", 2))
     }
     again = prune("structured", model, 0.7, context("structured", 1, allocation=allocation, removal="fold"))
