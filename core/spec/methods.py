@@ -12,7 +12,17 @@ from typing import Any
 
 from core.i18n import N_
 from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
-from core.spec.settings import BUDGET, ITERATIVE, ONE_SHOT, RECONSTRUCTION, RETRAINING, ROUNDS, allocation, schedule
+from core.spec.settings import (
+    BUDGET,
+    ITERATIVE,
+    ONE_SHOT,
+    RECONSTRUCTION,
+    REMOVAL,
+    RETRAINING,
+    ROUNDS,
+    allocation,
+    schedule,
+)
 from core.spec.validate import check_choice
 
 DENSE = "dense"
@@ -26,10 +36,6 @@ _LOTTERY_TICKET = (
 _ERK = "U. Evci et al. Rigging the Lottery: Making All Tickets Winners. ICML 2020."
 _LAMP = "J. Lee et al. Layer-adaptive Sparsity for the Magnitude-based Pruning. ICLR 2021."
 _FILTERS = "H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf. Pruning Filters for Efficient ConvNets. ICLR 2017."
-_FOLDING = (
-    "O. Saukh, D. Wang, H. Šikić, Y. Cheng, L. Thiele. Cut Less, Fold More: Model Compression through the Lens of "
-    "Projection Geometry. ICLR 2026."
-)
 _GRADUAL = "M. Zhu, S. Gupta. To prune, or not to prune. 2017."
 _RETHINKING = "Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell. Rethinking the Value of Network Pruning. ICLR 2019."
 _SLIMMING = "Z. Liu et al. Learning Efficient Convolutional Networks through Network Slimming. ICCV 2017."
@@ -123,21 +129,7 @@ _ENTRIES = (
                 options=tuple(map(Option, (0.0, 0.05, 0.1, 0.2))),
             ),
             RETRAINING,
-            Setting(
-                name="removal",
-                label=N_("Removal of filters"),
-                short=N_("removal"),
-                help=N_(
-                    "cut: the filters of low importance are dropped. fold: as many are saved by merging filters that are "
-                    "alike (Saukh et al., 2026)."
-                ),
-                default="cut",
-                options=(
-                    Option(N_("cut"), "core.engine.pruning.shrink:cut"),
-                    Option(N_("fold"), "core.engine.pruning.fold:fold", _FOLDING),
-                ),
-                legacy="cut",
-            ),
+            REMOVAL,
             replace(
                 schedule(
                     N_(

@@ -8,6 +8,10 @@ from core.spec.method import Option, Setting
 _LR_REWINDING = (
     "A. Renda, J. Frankle, M. Carbin. Comparing Rewinding and Fine-tuning in Neural Network Pruning. ICLR 2020."
 )
+_FOLDING = (
+    "O. Saukh, D. Wang, H. Šikić, Y. Cheng, L. Thiele. Cut Less, Fold More: Model Compression through the Lens of "
+    "Projection Geometry. ICLR 2026."
+)
 _THINET = (
     "J.-H. Luo, J. Wu, W. Lin. ThiNet: A Filter Level Pruning Method for Deep Neural Network Compression. ICCV 2017."
 )
@@ -31,6 +35,22 @@ RETRAINING = Setting(
     ),
     default="fine-tuning",
     options=(Option(N_("fine-tuning")), Option(N_("lr-rewinding"), citation=_LR_REWINDING)),
+)
+
+REMOVAL = Setting(
+    name="removal",
+    label=N_("Removal of filters"),
+    short=N_("removal"),
+    help=N_(
+        "cut: the filters of low importance are dropped. fold: as many are saved by merging filters that are "
+        "alike (Saukh et al., 2026)."
+    ),
+    default="cut",
+    options=(
+        Option(N_("cut"), "core.engine.pruning.shrink:cut"),
+        Option(N_("fold"), "core.engine.pruning.fold:fold", _FOLDING),
+    ),
+    legacy="cut",
 )
 
 RECONSTRUCTION = Setting(
