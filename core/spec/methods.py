@@ -7,13 +7,14 @@ tables, report and tests find it by this registry. A new choice of a setting is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from core.i18n import N_
 from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
 from core.spec.settings import (
     BUDGET,
+    CHANNEL_SCHEDULE,
+    GRADUAL,
     ITERATIVE,
     ONE_SHOT,
     RECONSTRUCTION,
@@ -36,7 +37,6 @@ _LOTTERY_TICKET = (
 _ERK = "U. Evci et al. Rigging the Lottery: Making All Tickets Winners. ICML 2020."
 _LAMP = "J. Lee et al. Layer-adaptive Sparsity for the Magnitude-based Pruning. ICLR 2021."
 _FILTERS = "H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf. Pruning Filters for Efficient ConvNets. ICLR 2017."
-_GRADUAL = "M. Zhu, S. Gupta. To prune, or not to prune. 2017."
 _RETHINKING = "Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell. Rethinking the Value of Network Pruning. ICLR 2019."
 _SLIMMING = "Z. Liu et al. Learning Efficient Convolutional Networks through Network Slimming. ICCV 2017."
 _TAYLOR = "P. Molchanov et al. Importance Estimation for Neural Network Pruning. CVPR 2019."
@@ -71,7 +71,7 @@ _ENTRIES = (
                 ),
                 ONE_SHOT,
                 ITERATIVE,
-                Option(N_("gradual"), citation=_GRADUAL),
+                GRADUAL,
             ),
             ROUNDS,
             RETRAINING,
@@ -130,19 +130,7 @@ _ENTRIES = (
             ),
             RETRAINING,
             REMOVAL,
-            replace(
-                schedule(
-                    N_(
-                        "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. "
-                        "gradual: before up to 5 epochs of the first half of the training."
-                    ),
-                    ONE_SHOT,
-                    ITERATIVE,
-                    Option(N_("gradual"), citation=_GRADUAL),
-                ),
-                legacy=ONE_SHOT.value,
-            ),
-            replace(ROUNDS, legacy=ROUNDS.default),
+            *CHANNEL_SCHEDULE,
             RECONSTRUCTION,
         ),
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.i18n import N_
 from core.spec.method import Option, Setting
 
@@ -16,6 +18,7 @@ _THINET = (
     "J.-H. Luo, J. Wu, W. Lin. ThiNet: A Filter Level Pruning Method for Deep Neural Network Compression. ICCV 2017."
 )
 ONE_SHOT, ITERATIVE = Option(N_("one-shot")), Option(N_("iterative"))
+GRADUAL = Option(N_("gradual"), citation="M. Zhu, S. Gupta. To prune, or not to prune. 2017.")
 ROUNDS = Setting(
     name="rounds",
     label=N_("Rounds"),
@@ -90,3 +93,20 @@ def schedule(help_text: str, *options: Option) -> Setting:
 def allocation(help_text: str, *options: Option) -> Setting:
     default = options[0].value
     return Setting("allocation", N_("Spread over layers"), N_("allocation"), help_text, default, options)
+
+
+CHANNEL_SCHEDULE = (
+    replace(
+        schedule(
+            N_(
+                "one-shot: all at once. iterative: in rounds of pruning and training that share the epochs. gradual: before "
+                "up to 5 epochs of the first half of the training."
+            ),
+            ONE_SHOT,
+            ITERATIVE,
+            GRADUAL,
+        ),
+        legacy=ONE_SHOT.value,
+    ),
+    replace(ROUNDS, legacy=ROUNDS.default),
+)
