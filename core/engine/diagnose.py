@@ -135,14 +135,16 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 
 def _kept_channels(context: RunContext, model: ResNet, dense: ResNet) -> Mapping[str, Tensor] | None:
     """Which of the dense network's channels the network of an earlier run has, by group; None if its filters are none of
-    them. Pruning the dense network with the same settings gives the same ones again.
+    them, or cuts came between trainings. Pruning the dense network in one go with the same settings gives the same again.
     """
     spec = context.spec
     if spec.is_dense or METHODS[spec.method].kind == "unstructured":
         return all_channels(dense.shape)
-    if METHODS[spec.method].restarts:
+    settings = dict(spec.settings)
+    if METHODS[spec.method].restarts or settings.get("schedule", "one-shot") != "one-shot":
         return None
-    kept = prune(spec.method, dense, spec.sparsity, context.pruning_context(dict(spec.settings))).kept
+    chosen = {**settings, "reconstruction": "none"}  # which changes the weights of those that stay
+    kept = prune(spec.method, dense, spec.sparsity, context.pruning_context(chosen)).kept
     if kept is None or {group: len(index) for group, index in kept.items()} != model.shape.groups:
         return None
     return kept

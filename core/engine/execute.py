@@ -171,7 +171,7 @@ def _run_pruned(attempt: Attempt) -> RunResult:
     pruning = context.pruning_context(dict(spec.settings))
 
     def cut(model: ResNet, sparsity: float, masks: Masks) -> Pruned:
-        return prune(spec.method, model, sparsity, replace(pruning, masks=masks))
+        return prune(spec.method, model, sparsity, replace(pruning, masks=masks, dense=dense.shape))
 
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = spec.recipe.train.epochs

@@ -168,8 +168,8 @@ class TrainingState:
         self._begin_round(deepcopy(start), {})
 
     def start_epoch(self, epoch: int) -> None:
-        """At the start of a round, make its cut and begin with a new optimizer."""
-        if epoch in self._plan.starts:
+        """At the start of a round, or of any epoch if whole channels go, make the cut and begin with a new optimizer."""
+        if epoch in self._plan.starts or self._plan.whole_channels:
             self._cut(epoch * self._steps, new_round=True)
 
     def start_step(self, epoch: int, step: int) -> None:

@@ -13,7 +13,7 @@ from core.runs.folder import RunFolder
 from core.runs.record import EXACT, AtLeastOne, Percent, Sparsity, read_record
 from core.spec.errors import InputError
 from core.spec.method import Method, Scalar
-from core.spec.methods import METHODS, find_method
+from core.spec.methods import METHODS, find_method, legacy_settings
 
 # Denser where curves are steep. The usual sparsities of a study are among them.
 SPARSITIES = (
@@ -33,7 +33,8 @@ class Curve:
 
     @model_validator(mode="after")
     def _check(self) -> Curve:
-        find_method(self.method).complete(self.settings)
+        settings = find_method(self.method).complete({**legacy_settings(self.method), **self.settings})
+        object.__setattr__(self, "settings", dict(settings))
         rising = all(low < high for low, high in pairwise(self.sparsity))
         if len(self.sparsity) != len(self.accuracy) or not self.sparsity or not rising:
             raise ValueError("no rising sparsities, as many as there are accuracies")

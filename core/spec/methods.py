@@ -11,7 +11,20 @@ from typing import Any
 
 from core.i18n import N_
 from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
-from core.spec.settings import BUDGET, ITERATIVE, ONE_SHOT, RETRAINING, ROUNDS, TEACHER, allocation, schedule
+from core.spec.settings import (
+    BUDGET,
+    CHANNEL_SCHEDULE,
+    GRADUAL,
+    ITERATIVE,
+    ONE_SHOT,
+    RECONSTRUCTION,
+    REMOVAL,
+    RETRAINING,
+    ROUNDS,
+    TEACHER,
+    allocation,
+    schedule,
+)
 from core.spec.validate import check_choice
 
 DENSE = "dense"
@@ -59,7 +72,7 @@ _ENTRIES = (
                 ),
                 ONE_SHOT,
                 ITERATIVE,
-                Option(N_("gradual"), citation="M. Zhu, S. Gupta. To prune, or not to prune. 2017."),
+                GRADUAL,
             ),
             ROUNDS,
             RETRAINING,
@@ -118,6 +131,9 @@ _ENTRIES = (
                 options=tuple(map(Option, (0.0, 0.05, 0.1, 0.2))),
             ),
             RETRAINING,
+            REMOVAL,
+            *CHANNEL_SCHEDULE,
+            RECONSTRUCTION,
             TEACHER,
         ),
     ),
@@ -203,7 +219,7 @@ _ENTRIES = (
         label=N_("Random filters"),
         summary=N_("Removes filters at random, then fine-tunes: the baseline of structured pruning."),
         kind="structured",
-        settings=(TEACHER,),
+        settings=(RECONSTRUCTION, TEACHER),
         group="baseline",
         baseline_of=(EVERY,),
     ),

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
+from core.spec.methods import METHODS
 from core.spec.settings import TAUGHT, TEACHER
 from core.spec.spec import LINEAR, TRIANGULAR, RunSpec, Schedule
 
 GRADUAL_CUTS = 10  # at most; a training of very few steps has fewer
+# At most, where whole channels go: each of these cuts makes a new network, with a new optimizer and on a GPU a new graph.
+GRADUAL_CHANNEL_CUTS = 5
 MAX_EPOCHS = 10  # times as many as the recipe's that a budget of computation may grant
 PEAK = 0.2  # where in the training a triangular learning rate is highest
 
@@ -20,13 +23,14 @@ PEAK = 0.2  # where in the training a triangular learning rate is highest
 class TrainingPlan:
     """The training of one run. ``rounds``: the epochs of each; every round has the learning rate's whole course, and starts
     without momentum. ``sparsities``: reached at the start of each round, or little by little during the training if
-    ``gradual``; none for a dense run. ``rewound``: the epochs of the dense run, whose last learning rates each round repeats
-    (0: its own)."""
+    ``gradual``; none for a dense run. ``whole_channels``: cuts make the network smaller, and are made between epochs.
+    ``rewound``: the epochs of the dense run, whose last learning rates each round repeats (0: its own)."""
 
     schedule: Schedule
     rounds: tuple[int, ...]
     sparsities: tuple[float, ...] = ()
     gradual: bool = False
+    whole_channels: bool = False
     rewound: int = 0
 
     @property
@@ -41,17 +45,25 @@ class TrainingPlan:
     @property
     def pruned_after(self) -> float:
         """Epochs of this training before the last cut; halves of one where the network is cut in the middle of it."""
-        return self.epochs / 2 if self.gradual else float(self.starts[len(self.sparsities) - 1])
+        if self.gradual:
+            return float(self.epochs // 2) if self.whole_channels else self.epochs / 2
+        return float(self.starts[len(self.sparsities) - 1])
 
     def cuts(self, steps: int) -> dict[int, float]:
         """The sparsity to reach right before a step, by that step's number, where an epoch has ``steps`` steps."""
         if not self.gradual:
             return {start * steps: sparsity for start, sparsity in zip(self.starts, self.sparsities, strict=False)}
-        half = self.epochs * steps // 2
-        count = max(2, min(GRADUAL_CUTS, half))
         (final,) = self.sparsities
+        if self.whole_channels:
+            half = self.epochs // 2
+            count = min(GRADUAL_CHANNEL_CUTS, half + 1)
+            places = [half * n // max(1, count - 1) * steps for n in range(count)]
+        else:
+            half = self.epochs * steps // 2
+            count = max(2, min(GRADUAL_CUTS, half))
+            places = [half * n // count for n in range(1, count + 1)]
         # Zhu & Gupta, 2017: fast while there is much to spare, then slower and slower.
-        return {half * n // count: final * (1 - (1 - n / count) ** 3) for n in range(1, count + 1)}
+        return {place: final * (1 - (1 - n / count) ** 3) for n, place in enumerate(places, 1)}
 
     def learning_rate(self, epoch: int, step: int, steps: int) -> float:
         """The learning rate at ``step`` of the ``steps`` of ``epoch``, all counted from 0."""
@@ -79,7 +91,8 @@ def make_training_plan(spec: RunSpec, epochs: int | None = None) -> TrainingPlan
         return TrainingPlan(schedule, (schedule.epochs,))
     if settings.get("schedule") != "iterative":
         gradual = settings.get("schedule") == "gradual"
-        return TrainingPlan(schedule, (schedule.epochs,), (spec.sparsity,), gradual, rewound)
+        whole_channels = METHODS[spec.method].kind == "structured"
+        return TrainingPlan(schedule, (schedule.epochs,), (spec.sparsity,), gradual, whole_channels, rewound)
     count = settings["rounds"]
     assert isinstance(count, int)
     # Each round leaves the same share of what the one before left. The last one is meant exactly.

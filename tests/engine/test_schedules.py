@@ -12,9 +12,8 @@ from core.engine import load_model, resnet18
 from core.engine import train as train_module
 from core.engine.execute import execute
 from core.engine.pruning import prune
-from core.engine.pruning.base import Pruned, prunable
+from core.engine.pruning.base import prunable
 from core.engine.pruning.shrink import shrink
-from core.engine.pruning.structured import choose_channels
 from core.engine.train import TrainingState
 from core.runs.folder import Home, State
 from core.spec.methods import METHODS
@@ -33,6 +32,11 @@ SCHEDULES = [
     ("magnitude", {**GRADUAL, "allocation": "uniform"}),
     ("lottery_ticket", ITERATIVE),
     ("lottery_ticket", {**ITERATIVE, "rewind_epoch": 1}),
+]
+
+CHANNEL_SCHEDULES = [
+    {**ITERATIVE, "allocation": "cost", "reconstruction": "least-squares"},
+    {**GRADUAL, "removal": "fold"},
 ]
 
 
@@ -68,6 +72,7 @@ def cuts(monkeypatch):
         *((name, {}, 2) for name in METHODS),
         *((*SCHEDULES[place], 4) for place in (1, 2, 3, 6)),
         ("structured", {"teacher": "dense"}, 2),  # with everything new in the recipe
+        *(("structured", chosen, 4) for chosen in CHANNEL_SCHEDULES),
     ],
     ids=str,
 )
@@ -184,15 +189,30 @@ def test_a_gradual_cut_goes_on_with_the_optimizer_and_a_round_begins_without_mom
         assert not (state.model.conv1.weight != 0)[~state.weight_masks.masks["conv1.weight"]].any()
 
 
-def test_two_structured_cuts_keep_channels_of_the_network_before_both(recipe, model):
-    def cut(network, sparsity, masks):
-        kept = choose_channels(network, sparsity)
-        return Pruned(shrink(network, kept), kept=kept)
+@pytest.mark.parametrize("chosen", [{**ITERATIVE, "allocation": "cost"}, {**GRADUAL, "floor": 0.2}], ids=str)
+def test_several_structured_cuts_reach_the_sparsity_with_channels_of_the_dense_network(recipe, model, context, chosen):
+    spec = spec_of(recipe, "structured", chosen)
+    given, shapes, optimizers = context("structured", **chosen), [model.shape], []
 
-    plan = make_training_plan(spec_of(recipe, "magnitude", ITERATIVE))
+    def cut(network, sparsity, masks):
+        return prune("structured", network, sparsity, replace(given, dense=model.shape))
+
+    plan = make_training_plan(spec)
     state = TrainingState(model, plan, 5, torch.device("cpu"), cut)
     for epoch in range(plan.epochs):
         state.start_epoch(epoch)
+        for step in range(5):
+            state.start_step(epoch, step)  # no cut is left for the middle of an epoch
+        assert state.optimizer.param_groups[0]["params"][0] is state.model.conv1.weight
+        if state.model.shape != shapes[-1]:
+            shapes.append(state.model.shape)
+            optimizers.append(state.optimizer)
+    cuts = list(plan.cuts(5).values())
+    reached = [1 - shape.prunable / model.shape.prunable for shape in shapes[1:]]
+    assert reached == pytest.approx(cuts, abs=0.01)
+    assert len(set(map(id, optimizers))) == len(cuts) == {"iterative": 2, "gradual": 3}[chosen["schedule"]]
+    for group, channels in model.shape.groups.items():  # a floor is a share of the dense network's channels
+        assert shapes[-1].groups[group] >= chosen.get("floor", 0) * channels
     expected = shrink(model, state.kept).state_dict()
     assert len(state.kept["stage1"]) < len(model.conv1.weight)
     assert all(torch.equal(weight, expected[name]) for name, weight in state.model.state_dict().items())

@@ -11,7 +11,15 @@ from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.presets import PRESETS
 from core.spec.spec import DECAYS, RunSpec, Schedule
-from core.spec.training_plan import GRADUAL_CUTS, MAX_EPOCHS, PEAK, TrainingPlan, affordable_plan, make_training_plan
+from core.spec.training_plan import (
+    GRADUAL_CHANNEL_CUTS,
+    GRADUAL_CUTS,
+    MAX_EPOCHS,
+    PEAK,
+    TrainingPlan,
+    affordable_plan,
+    make_training_plan,
+)
 
 RECIPE = PRESETS["standard"].recipe  # 80 epochs at 0.1, then 40 at 0.01
 
@@ -132,6 +140,20 @@ def test_gradual_pruning_is_cubic_over_the_first_half():
         assert sparsity == pytest.approx(0.9 * (1 - (1 - step / 140) ** 3))
     assert cuts[140] == 0.9
     assert rates(found, 7) == rates(plan(), 7)  # one cosine, whatever is cut
+
+
+@pytest.mark.parametrize(
+    ("epochs", "starts"), [(1, [0]), (2, [0, 1]), (3, [0, 1]), (5, [0, 1, 2]), (40, [0, 5, 10, 15, 20])]
+)
+def test_channels_go_gradually_before_epochs_of_the_first_half(epochs, starts):
+    found = plan("structured", epochs=epochs, schedule="gradual")
+    cuts = found.cuts(7)
+    assert list(cuts) == [7 * start for start in starts]
+    assert len(cuts) <= GRADUAL_CHANNEL_CUTS
+    for n, sparsity in enumerate(cuts.values(), 1):
+        assert sparsity == pytest.approx(0.9 * (1 - (1 - n / len(cuts)) ** 3))
+    assert found.pruned_after == starts[-1]
+    assert rates(found, 7) == rates(plan("structured", epochs=epochs), 7)
 
 
 @pytest.mark.parametrize("steps", [2, 3, 4, 7, 20, 1000])

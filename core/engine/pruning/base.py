@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from core.engine.networks.resnet18 import ResNet
+from core.engine.networks.resnet18 import ResNet, Shape
 from core.spec.method import Scalar
 from core.spec.validate import check_float
 
@@ -21,13 +21,15 @@ Masks = dict[str, Tensor]
 class Context:
     """What a method may use besides the network: the run's seed and settings; ``weights_at(epoch)``, the dense run's
     state_dict after ``epoch`` epochs; ``sample(n)``, n training images drawn by the seed, normalised and not augmented
-    (float32 [n, 3, 32, 32]), with their labels; and ``masks`` of earlier cuts of the same run, whose zeros must stay."""
+    (float32 [n, 3, 32, 32]), with their labels; ``masks`` of earlier cuts of the same run, whose zeros must stay; and
+    ``dense``, the shape that sparsity refers to, where earlier cuts have made the network smaller."""
 
     seed: int
     settings: Mapping[str, Scalar]
     weights_at: Callable[[int], dict[str, Tensor]]
     sample: Callable[[int], tuple[Tensor, Tensor]]
     masks: Masks = field(default_factory=dict)
+    dense: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from core.engine.counts import macs_per_layer
-from core.engine.networks.resnet18 import ResNet, conv_graph
+from core.engine.networks.resnet18 import ResNet, Shape, conv_graph
 from core.engine.pruning.channel_importance import Importance
 from core.engine.pruning.shrink import Kept
 from core.spec.methods import setting_function
@@ -36,8 +36,11 @@ def allocate(
     allocation: str = "uniform",
     round_to: int = 1,
     floor: float = 0.0,
+    dense: Shape | None = None,
 ) -> Kept:
     """The channels of each group that stay so that the sparsity of the smaller network is near to ``sparsity``.
+
+    ``dense``: the shape that sparsity and shares refer to, where ``model`` has lost channels of it in earlier cuts.
 
     ``allocation`` uniform: every group loses the same share of its channels. global: channels compete across groups, by
     importance relative to the mean of their group (without that, layers with small filters would vanish first). cost:
@@ -50,10 +53,12 @@ def allocate(
     check_int("round_to", round_to, 1, 64)
     check_float("floor", floor, 0, 1)
     rank: Rank = setting_function("structured", "allocation", allocation)
+    dense = dense or model.shape
     groups = {
-        name: _Group.of(name, scores, _levels(len(scores), round_to, floor)) for name, scores in importance.items()
+        name: _Group.of(name, scores, dense.groups[name], _levels(len(scores), dense.groups[name], round_to, floor))
+        for name, scores in importance.items()
     }
-    left = _remove(groups, Costs(model), sparsity, rank)
+    left = _remove(groups, Costs(model), sparsity, dense.prunable, rank)
     return {name: torch.sort(group.order[: left[name]]).values for name, group in groups.items()}
 
 
@@ -105,33 +110,34 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A group's channels, most important first, the ``cumulative`` share of its importance that the first n of them have,
-    and the numbers of channels that it may have, falling."""
+    """A group's channels, of at first ``full``, most important first, the ``cumulative`` share of its importance that the
+    first n of them have, and the numbers of channels that it may have, falling."""
 
     name: str
     order: Tensor
+    full: int
     cumulative: list[float]
     levels: list[int]
 
     @classmethod
-    def of(cls, name: str, scores: Tensor, levels: list[int]) -> _Group:
+    def of(cls, name: str, scores: Tensor, full: int, levels: list[int]) -> _Group:
         order = torch.sort(scores, stable=True).indices.flip(0)
         ranked = scores.double()[order]
         if not ranked.any():  # all equally unimportant
             ranked = torch.ones_like(ranked)
-        return cls(name, order, [0.0, *(ranked.cumsum(0) / ranked.sum()).tolist()], levels)
+        return cls(name, order, full, [0.0, *(ranked.cumsum(0) / ranked.sum()).tolist()], levels)
 
     def step(self, before: int) -> Step | None:
         left = next((level for level in self.levels if level < before), None)
         if left is None:
             return None
         share = self.cumulative
-        return Step(self.name, len(self.order), before, left, rest=share[before], loss=share[before] - share[left])
+        return Step(self.name, self.full, before, left, rest=share[before], loss=share[before] - share[left])
 
 
-def _levels(full: int, round_to: int, floor: float) -> list[int]:
+def _levels(channels: int, full: int, round_to: int, floor: float) -> list[int]:
     least = max(1, math.ceil(floor * full - 1e-9))  # 0.1 * 30 is a little more than 3
-    return [full, *(left for left in range(full - 1, least - 1, -1) if left % round_to == 0)]
+    return [channels, *(left for left in range(channels - 1, least - 1, -1) if left % round_to == 0)]
 
 
 # Takes a step, the channels that each group has left, and the costs: of all steps the one of lowest rank is taken.
@@ -157,10 +163,10 @@ def cost_rank(step: Step, left: dict[str, int], costs: Costs) -> float:
     return costs.writers[step.group] * step.loss / math.pow(step.rest, 1.5) / (step.gone * saved)
 
 
-def _remove(groups: dict[str, _Group], costs: Costs, sparsity: float, rank: Rank) -> dict[str, int]:
-    """How many channels each group has left when the sparsity is reached."""
+def _remove(groups: dict[str, _Group], costs: Costs, sparsity: float, dense_weights: int, rank: Rank) -> dict[str, int]:
+    """How many channels each group has left when the sparsity, of the ``dense_weights``, is reached."""
     left = {name: len(group.order) for name, group in groups.items()}
-    weights, target = float(costs.weights), (1 - sparsity) * costs.weights
+    weights, target = float(costs.weights), (1 - sparsity) * dense_weights
     steps = {name: step for name, group in groups.items() if (step := group.step(left[name]))}
     while steps:
         step = min(steps.values(), key=lambda step: rank(step, left, costs))
@@ -168,7 +174,7 @@ def _remove(groups: dict[str, _Group], costs: Costs, sparsity: float, rank: Rank
         if abs(after - target) < abs(weights - target):
             weights, left[step.group] = after, step.left
             following = groups[step.group].step(step.left)
-        elif abs(weights - target) <= CLOSE_ENOUGH * costs.weights:
+        elif abs(weights - target) <= CLOSE_ENOUGH * dense_weights:
             break
         else:  # too large a step: a group with smaller ones may come nearer
             following = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from core.engine.networks.resnet18 import ResNet, initialised
+from core.engine.networks.resnet18 import ResNet, Shape, initialised
 from core.engine.pruning import structured
 from core.engine.pruning.base import Context, Pruned
 from core.spec.methods import METHODS
@@ -18,7 +18,8 @@ _STREAM = 2  # of the run's seed; the seed itself drew the weights that the dens
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     """A fresh network of the shape that structured pruning with its default settings gives ``model``."""
     defaults = dict(METHODS["structured"].complete({}))
-    shape = structured.prune(model, sparsity, replace(context, settings=defaults)).model.shape
+    kept = structured.choose(model, sparsity, replace(context, settings=defaults))
+    shape = Shape.of_groups({group: len(index) for group, index in kept.items()}, model.shape.classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.default_rng((context.seed, _STREAM)).integers(2**63)))
         fresh = initialised(shape)

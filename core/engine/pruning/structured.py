@@ -1,14 +1,14 @@
 """Structured pruning (Li et al., ICLR 2017): whole filters are removed, and the network really becomes smaller.
 
 Three questions are answered apart: what a channel is worth (channel_importance), which channels go (channel_allocation)
-and how they are cut out (shrink).
+and how they are removed (shrink, fold).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.engine.networks.resnet18 import ResNet
+from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import Context, Pruned
 from core.engine.pruning.channel_allocation import allocate
 from core.engine.pruning.channel_importance import Criterion, Sample
@@ -54,25 +54,25 @@ def choose_channels(
     round_to: int = 1,
     floor: float = 0.0,
     sample: Callable[[int], Sample] | None = None,
+    dense: Shape | None = None,
 ) -> Kept:
-    """The channels that :func:`structured_prune_filters` keeps of each group."""
+    """The channels that :func:`structured_prune_filters` keeps of each group; ``dense`` as in :func:`allocate`."""
     measure: Criterion = setting_function("structured", "criterion", criterion)
-    return allocate(
-        model, measure(model, sample or _no_sample), sparsity, allocation=allocation, round_to=round_to, floor=floor
-    )
+    importance = measure(model, sample or _no_sample)
+    return allocate(model, importance, sparsity, allocation=allocation, round_to=round_to, floor=floor, dense=dense)
 
 
 def _no_sample(n: int) -> Sample:
     raise InputError("The criterion taylor looks at pictures: give sample=(images, labels).")
 
 
-def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
-    """The method as a run executes it."""
+def choose(model: ResNet, sparsity: float, context: Context) -> Kept:
+    """The channels of each group that stay by the settings of a run."""
     chosen = context.settings
     criterion, round_to, floor = str(chosen["criterion"]), chosen["round_to"], chosen["floor"]
     assert isinstance(round_to, int)
     assert isinstance(floor, float)
-    kept = choose_channels(
+    return choose_channels(
         model,
         sparsity,
         criterion=criterion,
@@ -80,5 +80,18 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
         round_to=round_to,
         floor=floor,
         sample=context.sample,
+        dense=context.dense,
     )
-    return Pruned(shrink(model, kept), kept=kept)
+
+
+def remove(model: ResNet, kept: Kept, context: Context, removal: str = "cut") -> Pruned:
+    """``model`` with as many channels as ``kept`` has, removed and reconstructed as the settings of a run say."""
+    smaller, averages = setting_function("structured", "removal", removal)(model, kept, context.seed)
+    reconstruct = setting_function("structured", "reconstruction", context.settings["reconstruction"])
+    # A folded channel is none of those that there were.
+    return Pruned(reconstruct(smaller, model, averages, context.sample), kept=kept if removal == "cut" else None)
+
+
+def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+    """The method as a run executes it."""
+    return remove(model, choose(model, sparsity, context), context, str(context.settings["removal"]))

@@ -1,1 +1,1 @@
-"""What gives a pruned network back what the cut took."""
+"""What gives a network back some of the accuracy that pruning took, one way a file."""

@@ -1,0 +1,135 @@
+"""Folding: channels that are alike are merged into one, where a cut drops those of low importance.
+
+O. Saukh, D. Wang, H. Šikić, Y. Cheng, L. Thiele. Cut Less, Fold More: Model Compression through the Lens of Projection
+Geometry. ICLR 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.engine.networks.resnet18 import ConvEdge, ResNet, Shape, conv_graph
+from core.engine.pruning.shrink import Averages
+
+RESTARTS, ITERATIONS = 10, 100  # of k-means
+_TINY = 1e-30
+
+Points = NDArray[np.float64]
+
+
+def fold(model: ResNet, kept: Mapping[str, Tensor], seed: int) -> tuple[ResNet, Averages]:
+    """The network with as many channels in each group of ``model`` as ``kept`` has, and which channels each is the mean of.
+
+    Channels are clustered by k-means, started from ``seed``, on all filters that write them, each with the factor and the
+    shift that BatchNorm gives its output.
+    """
+    averages = {
+        group: _averages(_filters(model, group), len(index), np.random.default_rng((seed, place)))
+        for place, (group, index) in enumerate(kept.items())
+    }
+    return merge(model, averages), averages
+
+
+def merge(model: ResNet, averages: Averages) -> ResNet:
+    """``model`` with each cluster of channels as one: with the mean of the members' filters, and read with the sum of the
+    weights that the members are read with. Nothing is lost where the members are equal."""
+    shape = Shape.of_groups({group: len(average) for group, average in averages.items()}, model.shape.classes)
+    if shape == model.shape:
+        return deepcopy(model)
+    device = next(model.parameters()).device
+    averages = {group: average.to(device) for group, average in averages.items()}
+    state = model.state_dict()
+    for edge in conv_graph():
+        average, factor = averages[edge.target], _factor(model, edge)
+        # The mean filter times its factor is the mean of the filters times theirs, whatever the signs of the latter.
+        merged = average @ factor.abs()
+        mean = average * factor / merged.clamp_min(_TINY)[:, None]
+        weight = torch.einsum("kn,nchw->kchw", mean, state[f"{edge.conv}.weight"])
+        if edge.source is not None:
+            weight = torch.einsum("kchw,lc->klhw", weight, averages[edge.source].sign())
+        state[f"{edge.conv}.weight"] = weight
+        gamma = average @ state[f"{edge.norm}.weight"].abs()
+        eps = model.get_submodule(edge.norm).eps
+        assert isinstance(eps, float)
+        state |= {
+            f"{edge.norm}.weight": gamma,
+            f"{edge.norm}.bias": average @ state[f"{edge.norm}.bias"],
+            f"{edge.norm}.running_mean": mean @ state[f"{edge.norm}.running_mean"],
+            f"{edge.norm}.running_var": ((gamma / merged.clamp_min(_TINY)).square() - eps).clamp_min(0),
+        }
+    state["fc.weight"] = state["fc.weight"] @ averages["stage4"].sign().T
+    smaller = ResNet(shape).to(device).train(model.training)
+    smaller.load_state_dict(state)
+    return smaller
+
+
+def _factor(model: ResNet, edge: ConvEdge) -> Tensor:
+    """What BatchNorm multiplies the outputs of a convolution by [channels]."""
+    norm = model.get_submodule(edge.norm)
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    assert norm.running_var is not None
+    return norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
+
+
+def _filters(model: ResNet, group: str) -> Points:
+    """For each channel of ``group`` what all layers that write it compute, as one row."""
+    parts = []
+    for edge in conv_graph():
+        if edge.target == group:
+            weight = model.get_parameter(f"{edge.conv}.weight").detach().flatten(1)
+            shift = model.get_parameter(f"{edge.norm}.bias").detach()
+            parts += [weight * _factor(model, edge)[:, None], shift[:, None]]
+    return torch.cat(parts, 1).cpu().double().numpy()
+
+
+def _averages(points: Points, count: int, rng: np.random.Generator) -> Tensor:
+    """The best of RESTARTS clusterings of ``points`` into ``count``, as the weights of each mean [count, points]."""
+    if count == len(points):
+        return torch.eye(count)
+    runs = [_k_means(points, _first_centres(points, count, rng)) for _ in range(RESTARTS)]
+    labels = min(runs, key=lambda run: run[0])[1]
+    members = F.one_hot(torch.from_numpy(labels), count).T.float()
+    return members / members.sum(1, keepdim=True)
+
+
+def _first_centres(points: Points, count: int, rng: np.random.Generator) -> Points:
+    """``count`` different rows of ``points``, those far from the others more likely (Arthur & Vassilvitskii, 2007)."""
+    chosen = [int(rng.integers(len(points)))]
+    while len(chosen) < count:
+        nearest = _distances(points, points[chosen]).min(1)
+        nearest[chosen] = 0
+        if not nearest.any():  # the rest are copies of those that were chosen
+            nearest = np.ones(len(points))
+            nearest[chosen] = 0
+        chosen.append(int(rng.choice(len(points), p=nearest / nearest.sum())))
+    return points[chosen]
+
+
+def _k_means(points: Points, centres: Points) -> tuple[float, NDArray[np.int64]]:
+    """The sum of squared distances to the centres, and the cluster of each of ``points``; no cluster is empty."""
+    count, rows = len(centres), np.arange(len(points))
+    labels = np.full(len(points), -1)
+    for _ in range(ITERATIONS):
+        distances = _distances(points, centres)
+        before, labels = labels, distances.argmin(1)
+        for empty in np.setdiff1d(np.arange(count), labels):
+            # It gets the point that is farthest from its centre and leaves others there.
+            alone = np.bincount(labels, minlength=count)[labels] == 1
+            labels[np.where(alone, -1.0, distances[rows, labels]).argmax()] = empty
+        if (labels == before).all():
+            break
+        centres = np.stack([points[labels == cluster].mean(0) for cluster in range(count)])
+    return float(((points - centres[labels]) ** 2).sum()), labels
+
+
+def _distances(points: Points, centres: Points) -> Points:
+    """Squared distances [points, centres]."""
+    squares: Points = (points**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * points @ centres.T
+    return squares.clip(min=0)
