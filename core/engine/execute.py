@@ -19,6 +19,7 @@ from core.engine.diagnose import diagnose
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
+from core.engine.recovery.repair import Repaired
 from core.engine.result import Trained, build_result, file_sizes
 from core.engine.train import train
 from core.i18n import Message
@@ -31,8 +32,9 @@ from core.runs.lease import Lease, LeaseLostError
 from core.runs.result import Environment, Origin, RunResult
 from core.spec.errors import InputError, first_line
 from core.spec.method import load_function
-from core.spec.methods import REWIND_EPOCHS
+from core.spec.methods import METHODS, REWIND_EPOCHS
 from core.spec.networks import NETWORKS, RESNET18
+from core.spec.settings import NO_REPAIR
 from core.spec.training_plan import make_training_plan
 
 GPU_MEMORY_TEXTS = ("error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -166,9 +168,22 @@ def _run_pruned(attempt: Attempt) -> RunResult:
     def cut(model: ResNet, sparsity: float, masks: Masks) -> Pruned:
         return prune(spec.method, model, sparsity, replace(pruning, masks=masks))
 
+    method, how = METHODS[spec.method], dict(spec.settings)["repair"]
+
+    def repair(uncut: ResNet, pruned: Pruned) -> Repaired:
+        return context.repair(method, how, uncut, pruned)
+
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = spec.recipe.train.epochs
-    trained = train(attempt, dense, make_training_plan(spec), phase="finetune", stream=stream, prune=cut)
+    trained = train(
+        attempt,
+        dense,
+        make_training_plan(spec),
+        phase="finetune",
+        stream=stream,
+        prune=cut,
+        repair=None if how == NO_REPAIR else repair,
+    )
     return _measure(attempt, trained, dense=dense)
 
 

@@ -22,6 +22,7 @@ from core.engine.masks import WeightMasks
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import Masks, Pruned
 from core.engine.pruning.shrink import Kept, all_channels, kept_of_both
+from core.engine.recovery.repair import Repaired
 from core.engine.result import Trained, prune_summary
 from core.engine.step import EAGER, Step, steps_per_epoch
 from core.runs.atomic_io import clear_path
@@ -33,6 +34,8 @@ CHECKPOINT_SECONDS = 15.0
 
 # Prunes a network to a sparsity, given the masks of earlier cuts.
 Prune = Callable[[ResNet, float, Masks], Pruned]
+# Repairs what pruning made of a network, which comes first.
+Repair = Callable[[ResNet, Pruned], Repaired]
 
 
 def train(
@@ -44,13 +47,14 @@ def train(
     stream: int = 0,
     weight_epochs: tuple[int, ...] = (),
     prune: Prune | None = None,
+    repair: Repair | None = None,
 ) -> Trained:
-    """Train a copy of ``start`` by ``plan``, and ``prune`` it when that says so. Weights are saved after ``weight_epochs``,
-    for methods that rewind; ``stream`` is as in :func:`train_epoch`."""
+    """Train a copy of ``start`` by ``plan``, and ``prune`` and ``repair`` it when that says so. Weights are saved after
+    ``weight_epochs``, for methods that rewind; ``stream`` is as in :func:`train_epoch`."""
     context = attempt.context
     folder, images = context.folder, context.train_images
     steps = steps_per_epoch(len(images), plan.schedule.batch_size)
-    state = TrainingState(start, plan, steps, context.device, prune)
+    state = TrainingState(start, plan, steps, context.device, prune, repair=repair)
     _resume(attempt, state)
     if not state.epochs_done:
         _save_weights(attempt, state.model, 0, weight_epochs)
@@ -58,7 +62,8 @@ def train(
     step_mode = EAGER
     eta, saved = EtaEstimator(plan.epochs, state.epochs_done, attempt.clock()), time.monotonic()
     for epoch in range(state.epochs_done, plan.epochs):
-        state.start_epoch(epoch)
+        with attempt.training():
+            state.start_epoch(epoch)
         _record_pruned(attempt, state, start)
         with attempt.training():
             step = state.make_step(images, context.precision)
@@ -94,7 +99,10 @@ def train(
     # After a crash between the last epoch and the result nothing is left to train.
     final = final or context.evaluate(state.model)
     speed = plan.epochs * steps * min(plan.schedule.batch_size, len(images)) / state.seconds
-    return Trained(state.model, final, state.before or final, state.seconds, speed, step_mode, state.kept)
+    before = state.before or final
+    return Trained(
+        state.model, final, before, state.repaired, state.repair_applied, state.seconds, speed, step_mode, state.kept
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +161,27 @@ def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
 
 
 class TrainingState:
-    """A copy of ``start`` in training by ``plan``, where an epoch has ``steps`` steps and ``prune`` makes the cuts."""
+    """A copy of ``start`` in training by ``plan``, where an epoch has ``steps`` steps and ``prune`` makes the cuts, which
+    ``repair`` follows: in a gradual schedule the last one alone, as training repairs what the others cut."""
 
     def __init__(
-        self, start: ResNet, plan: TrainingPlan, steps: int, device: torch.device, prune: Prune | None
+        self,
+        start: ResNet,
+        plan: TrainingPlan,
+        steps: int,
+        device: torch.device,
+        prune: Prune | None,
+        *,
+        repair: Repair | None = None,
     ) -> None:
-        self._plan, self._steps, self._device, self._prune = plan, steps, device, prune
+        self._plan, self._steps, self._device, self._prune, self._repair = plan, steps, device, prune, repair
         self._cuts = plan.cuts(steps)
         self._last_cut = max(self._cuts, default=-1)
         self.epochs_done, self.seconds = 0, 0.0
         self.before: Evaluation | None = None  # right after the last cut
-        self._pruned: ResNet | None = None  # a copy from right after the last cut, until it is evaluated
+        self.repaired: Evaluation | None = None  # and after its repair, if there is one
+        self.repair_applied: str | None = None
+        self._pruned: tuple[ResNet, ResNet] | None = None  # copies from before and after that, until they are evaluated
         self._step: Step | None = None
         self.kept: Kept | None = all_channels(start.shape)  # those of ``start`` that are left; None where unknown
         self._begin_round(deepcopy(start), {})
@@ -184,8 +202,8 @@ class TrainingState:
             self._step = Step(self.model, self.optimizer, self.weight_masks, images, batch_size, precision=precision)
         return self._step
 
-    def pop_pruned(self) -> ResNet | None:
-        """The network as it was right after the last cut, once."""
+    def pop_pruned(self) -> tuple[ResNet, ResNet] | None:
+        """The network as it was right after the last cut, and after its repair, once."""
         pruned, self._pruned = self._pruned, None
         return pruned
 
@@ -199,6 +217,8 @@ class TrainingState:
             "optimizer": self.optimizer.state_dict(),
             "seconds": self.seconds,
             "before": self.before and asdict(self.before),
+            "repaired": self.repaired and asdict(self.repaired),
+            "repair_applied": self.repair_applied,
         }
 
     def load_dict(self, state: dict[str, Any], epochs_done: int) -> None:
@@ -209,6 +229,8 @@ class TrainingState:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done, self.seconds = epochs_done, float(state["seconds"])
         self.before, self.kept = state["before"] and Evaluation(**state["before"]), state.get("kept")
+        repaired = state.get("repaired")
+        self.repaired, self.repair_applied = repaired and Evaluation(**repaired), state.get("repair_applied")
 
     def _begin_round(self, model: ResNet, masks: Masks) -> None:
         self.model = place(model, self._device)
@@ -224,13 +246,19 @@ class TrainingState:
         assert self._prune is not None
         pruned = self._prune(self.model, sparsity, self.weight_masks.masks)
         self.kept = self.kept if pruned.masks else kept_of_both(self.kept, pruned.kept)  # masks remove no channel
+        last = step == self._last_cut
+        as_cut = place(deepcopy(pruned.model), self._device)
+        model = pruned.model
+        if self._repair and (new_round or last):
+            repaired = self._repair(self.model, pruned)
+            model, self.repair_applied = repaired.model, repaired.applied
         if new_round:
-            self._begin_round(pruned.model, pruned.masks)
+            self._begin_round(model, pruned.masks)
         else:
-            self.model.load_state_dict(pruned.model.state_dict())
+            self.model.load_state_dict(model.state_dict())
             self.weight_masks.set_masks(pruned.masks)
-        if step == self._last_cut:
-            self._pruned = deepcopy(self.model)
+        if last:
+            self._pruned = as_cut, deepcopy(self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,14 +292,21 @@ def _on_step(
 
 
 def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet) -> None:
-    """If the last cut was just made, note accuracy, size and speed right after it in the journal."""
-    pruned = state.pop_pruned()
-    if pruned is None:
+    """If the last cut was just made, note size, speed and accuracy right after it, and that after repair, in the journal."""
+    networks = state.pop_pruned()
+    if networks is None:
         return
+    pruned, repaired = networks
     context = attempt.context
     state.before = context.evaluate(pruned)
     with context.measurement_lock.timing():
         summary = prune_summary(pruned, dense)
+    if state.repair_applied:
+        state.repaired = context.evaluate(repaired)
+        summary |= {
+            "accuracy_after_repair": round(state.repaired.accuracy, 3),
+            "repair_applied": state.repair_applied,
+        }
     context.folder.append("pruned", test_accuracy=round(state.before.accuracy, 3), **summary)
 
 

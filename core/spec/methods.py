@@ -11,7 +11,17 @@ from typing import Any
 
 from core.i18n import N_
 from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
-from core.spec.settings import BUDGET, ITERATIVE, ONE_SHOT, RETRAINING, ROUNDS, allocation, schedule
+from core.spec.settings import (
+    BUDGET,
+    ITERATIVE,
+    ONE_SHOT,
+    REPAIR,
+    REPAIR_OF_NEW_WEIGHTS,
+    RETRAINING,
+    ROUNDS,
+    allocation,
+    schedule,
+)
 from core.spec.validate import check_choice
 
 DENSE = "dense"
@@ -63,6 +73,7 @@ _ENTRIES = (
             ),
             ROUNDS,
             RETRAINING,
+            REPAIR,
         ),
     ),
     Method(
@@ -117,6 +128,7 @@ _ENTRIES = (
                 options=tuple(map(Option, (0.0, 0.05, 0.1, 0.2))),
             ),
             RETRAINING,
+            REPAIR,
         ),
     ),
     Method(
@@ -149,6 +161,7 @@ _ENTRIES = (
                 ITERATIVE,
             ),
             ROUNDS,
+            REPAIR_OF_NEW_WEIGHTS,
         ),
         restarts=True,
     ),
@@ -164,7 +177,7 @@ _ENTRIES = (
             "N. Lee, T. Ajanthan, P. H. S. Torr. SNIP: Single-shot Network Pruning based on Connection Sensitivity. "
             "ICLR 2019.",
         ),
-        settings=(BUDGET,),
+        settings=(BUDGET, REPAIR_OF_NEW_WEIGHTS),
         restarts=True,
         uses_dense_training=False,
         group="before training",
@@ -181,7 +194,7 @@ _ENTRIES = (
             "H. Tanaka, D. Kunin, D. L. K. Yamins, S. Ganguli. Pruning neural networks without any data by iteratively "
             "conserving synaptic flow. NeurIPS 2020.",
         ),
-        settings=(BUDGET,),
+        settings=(BUDGET, REPAIR_OF_NEW_WEIGHTS),
         restarts=True,
         uses_dense_training=False,
         group="before training",
@@ -191,6 +204,7 @@ _ENTRIES = (
         label=N_("Random"),
         summary=N_("Removes weights at random, then fine-tunes: the baseline that every method has to beat."),
         kind="unstructured",
+        settings=(REPAIR,),
         group="baseline",
         baseline_of=(EVERY,),
     ),
@@ -199,6 +213,7 @@ _ENTRIES = (
         label=N_("Random filters"),
         summary=N_("Removes filters at random, then fine-tunes: the baseline of structured pruning."),
         kind="structured",
+        settings=(REPAIR,),
         group="baseline",
         baseline_of=(EVERY,),
     ),
@@ -211,7 +226,7 @@ _ENTRIES = (
         kind="structured",
         source="Liu et al., ICLR 2019",
         citations=(_RETHINKING,),
-        settings=(BUDGET,),
+        settings=(BUDGET, REPAIR_OF_NEW_WEIGHTS),
         restarts=True,
         uses_dense_training=False,
         group="baseline",
@@ -224,7 +239,7 @@ _ENTRIES = (
         kind="unstructured",
         source="Frankle & Carbin, ICLR 2019",
         citations=(_LOTTERY_TICKET,),
-        settings=(BUDGET,),
+        settings=(BUDGET, REPAIR_OF_NEW_WEIGHTS),
         restarts=True,
         group="baseline",
         baseline_of=("lottery_ticket",),

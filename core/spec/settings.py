@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.i18n import N_
 from core.spec.method import Option, Setting
 
@@ -42,6 +44,34 @@ BUDGET = Setting(
     options=(Option(N_("total")), Option(N_("fine-tuning"))),
     legacy="fine-tuning",
 )
+
+NO_REPAIR, BEST_REPAIR = N_("none"), N_("best")
+_NO_REPAIR, _BATCHNORM, _BEST = Option(NO_REPAIR), Option("batchnorm"), Option(BEST_REPAIR)
+_VARIANCE = Option(
+    N_("variance"),
+    citation="Q. Zhan, Z. Chen, M. Hu. Adaptive Signal Resuscitation: Channel-wise Post-Pruning Repair for Sparse Vision "
+    "Networks. 2026. arXiv 2605.21426.",
+)
+_LEAST_SQUARES = Option(
+    "least-squares",
+    citation="I. Hubara, B. Chmiel, M. Island, R. Banner, J. Naor, D. Soudry. Accelerated Sparse Neural Training: A "
+    "Provable and Efficient Method to Find N:M Transposable Masks. NeurIPS 2021.",
+)
+REPAIR = Setting(
+    name="repair",
+    label=N_("Repair after the cut"),
+    short=N_("repair"),
+    help=N_(
+        "Without training, by 500 training pictures. batchnorm: its statistics are estimated anew. variance: each "
+        "channel gets back its mean and variance. least-squares: the weights that are left reproduce each layer's "
+        "outputs. best: whichever is most accurate on 500 other training pictures, perhaps none."
+    ),
+    default=NO_REPAIR,
+    options=(_NO_REPAIR, _BATCHNORM, _VARIANCE, _LEAST_SQUARES, _BEST),
+    legacy=NO_REPAIR,
+)
+# For weights that are not the trained ones there is no earlier output to come back to.
+REPAIR_OF_NEW_WEIGHTS = replace(REPAIR, options=(_NO_REPAIR, _BATCHNORM, _BEST))
 
 
 def schedule(help_text: str, *options: Option) -> Setting:

@@ -1,0 +1,1 @@
+"""What is done after a cut, so that a pruned network loses less."""
