@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
@@ -173,6 +174,21 @@ class Attempt:
             self.context.measurement_lock.yield_to_measurement(self._training_lock)
         self.lease.check()
         folder.report_progress(**progress())
+
+
+@dataclass(frozen=True, slots=True)
+class EtaEstimator:
+    """Extrapolates the time left from this attempt, which ``began`` with ``done_before`` of ``epochs`` done."""
+
+    epochs: int
+    done_before: int
+    began: float
+
+    def seconds_left(self, done: float, now: float) -> float | None:
+        """Seconds until all epochs are done, of which ``done`` are ``now``; None before anything is."""
+        if done <= self.done_before:
+            return None
+        return (now - self.began) * (self.epochs - done) / (done - self.done_before)
 
 
 def recorded_origin(folder: RunFolder) -> Origin:

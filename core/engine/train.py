@@ -14,7 +14,7 @@ from torch import nn
 
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
-from core.engine.context import Attempt, weights_path
+from core.engine.context import Attempt, EtaEstimator, weights_path
 from core.engine.data.augment import DeviceImages, draw_epoch
 from core.engine.device import place
 from core.engine.evaluate import Evaluation
@@ -259,21 +259,6 @@ class TrainingState:
             self.weight_masks.set_masks(pruned.masks)
         if last:
             self._pruned = as_cut, deepcopy(self.model)
-
-
-@dataclass(frozen=True, slots=True)
-class EtaEstimator:
-    """Extrapolates the time left from this attempt, which ``began`` with ``done_before`` of ``epochs`` done."""
-
-    epochs: int
-    done_before: int
-    began: float
-
-    def seconds_left(self, done: float, now: float) -> float | None:
-        """Seconds until all epochs are done, of which ``done`` are ``now``; None before anything is."""
-        if done <= self.done_before:
-            return None
-        return (now - self.began) * (self.epochs - done) / (done - self.done_before)
 
 
 def _on_step(
