@@ -28,7 +28,7 @@ from core.runs.lease import Lease
 from core.runs.result import Origin
 from core.spec.errors import InputError
 from core.spec.method import Method, Scalar
-from core.spec.settings import BEST_REPAIR
+from core.spec.settings import BEST_REPAIR, REPAIR
 
 POLL_SECONDS = 1.0  # between two checks of a running training for requests from outside, and reports of its progress
 
@@ -123,7 +123,8 @@ class RunContext:
 
     def repair(self, method: Method, how: Scalar, uncut: ResNet, pruned: Pruned) -> Repaired:
         """What ``method`` made of ``uncut``, repaired as its setting says (``how``)."""
-        choices = [str(choice) for choice in method.setting("repair").choices if choice != BEST_REPAIR]
+        setting = next((setting for setting in method.settings if setting.name == REPAIR.name), REPAIR)
+        choices = [str(choice) for choice in setting.choices if choice != BEST_REPAIR]
         names = choices if how == BEST_REPAIR else [str(how)]
         images, others = self._repair_images
         pictures = images.eval_batch(0, len(images))[0].contiguous(memory_format=torch.channels_last)

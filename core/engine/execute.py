@@ -34,7 +34,7 @@ from core.spec.errors import InputError, first_line
 from core.spec.method import load_function
 from core.spec.methods import METHODS, REWIND_EPOCHS
 from core.spec.networks import NETWORKS, RESNET18
-from core.spec.settings import NO_REPAIR
+from core.spec.settings import NO_REPAIR, REPAIR
 from core.spec.training_plan import make_training_plan
 
 GPU_MEMORY_TEXTS = ("error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -168,7 +168,7 @@ def _run_pruned(attempt: Attempt) -> RunResult:
     def cut(model: ResNet, sparsity: float, masks: Masks) -> Pruned:
         return prune(spec.method, model, sparsity, replace(pruning, masks=masks))
 
-    method, how = METHODS[spec.method], dict(spec.settings)["repair"]
+    method, how = METHODS[spec.method], dict(spec.settings).get(REPAIR.name, NO_REPAIR)
 
     def repair(uncut: ResNet, pruned: Pruned) -> Repaired:
         return context.repair(method, how, uncut, pruned)
