@@ -43,12 +43,14 @@ class BatchNorm(nn.BatchNorm2d):
         )
 
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Update the running statistics by those of this batch, of ``count`` values a channel."""
+        """Update the running statistics by those of this batch, of ``count`` values a channel; without a momentum they are
+        the means over all batches so far."""
         assert self.running_mean is not None
         assert self.running_var is not None
-        assert self.momentum is not None
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        assert self.num_batches_tracked is not None
+        momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance * (count / (count - 1)), momentum)
 
 
 class _Rows(torch.autograd.Function):

@@ -3,7 +3,7 @@
 colour  the method; dense is a grey bar
 shape   the variant, a method with its settings; in learning curves the run
 size    large: the mean over seeds; small: one seed
-dashed  before fine-tuning
+dashed  before fine-tuning: short after the cut, long after repair
 hollow  a ring around what the slider or an answer picks out
 """
 
@@ -39,7 +39,7 @@ _HOME_MARKS = (
 _DENSE_MARK = "M-1,-.4L1,-.4L1,.4L-1,.4Z", "▬"
 _MARKS = ((_CROSS, "✕"), (_HOURGLASS, "⧗"), (_BOW_TIE, "⧓"), (_PENTAGON, "⬟"), *_HOME_MARKS)
 MEAN_SIZE, SEED_SIZE, RING_SIZE = 90, 24, 260  # areas of points, in square pixels
-BEFORE_DASH = (3, 3)
+BEFORE_DASH, REPAIRED_DASH = (3, 3), (9, 3)
 
 
 @dataclass(frozen=True, slots=True)

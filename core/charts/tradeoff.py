@@ -23,6 +23,7 @@ from core.charts.styles import (
     BEFORE_DASH,
     DENSE_STYLE,
     MEAN_SIZE,
+    REPAIRED_DASH,
     SEED_SIZE,
     Style,
     color_and_shape,
@@ -122,7 +123,7 @@ def tradeoff_chart(
     ]
     if before is not None and axis == SPARSITY:
         curves = localized_variants(before[before["variant"].isin(list(styles))], styles)
-        layers.insert(0, _before(curves, _domain(panel, study, means), encode))
+        layers = [*_before(curves, _domain(panel, study, means), encode), *layers]
     return alt.LayerChart(layer=layers, height=height, padding={"left": 0, "top": 4, "right": 6, "bottom": 6})
 
 
@@ -172,10 +173,9 @@ def _bands(means: pd.DataFrame, encode: _Encoding) -> list[alt.Chart]:
     ]
 
 
-def _before(curves: pd.DataFrame, domain: tuple[float, float], encode: _Encoding) -> alt.Chart:
-    """Accuracy before fine-tuning, cut off at the ends of ``domain``: it falls to that of a guess, and differences between
-    fine-tuned networks could not be seen beside that."""
-    points = curves[["variant", "sparsity", "accuracy"]].assign(when=t("before fine-tuning"))
+def _before(curves: pd.DataFrame, domain: tuple[float, float], encode: _Encoding) -> list[alt.Chart]:
+    """Accuracy before fine-tuning, after the cut and after repair as far as it was measured. Cut off at the ends of
+    ``domain``: it falls to that of a guess, and differences between fine-tuned networks could not be seen beside that."""
     tooltip = [
         variant_tooltip(),
         alt.Tooltip("when:N", title=t("When")),
@@ -183,12 +183,18 @@ def _before(curves: pd.DataFrame, domain: tuple[float, float], encode: _Encoding
         alt.Tooltip("accuracy:Q", title=t("Test accuracy (%)"), format=".2f"),
     ]
     y = alt.Y("accuracy:Q", scale=alt.Scale(domain=list(domain)))
-    chart: alt.Chart = (
-        alt.Chart(points)
-        .mark_line(strokeWidth=1.25, strokeDash=list(BEFORE_DASH), clip=True, point={"opacity": 0, "size": 60})
-        .encode(encode.x("sparsity"), y, encode.color, tooltip=tooltip)
+    places = curves[["variant", "sparsity"]]
+    lines = (
+        (places.assign(accuracy=curves["accuracy"], when=t("before fine-tuning")), BEFORE_DASH),
+        (places.assign(accuracy=curves["repaired"], when=t("after repair, before fine-tuning")), REPAIRED_DASH),
     )
-    return chart
+    return [
+        alt.Chart(points)
+        .mark_line(strokeWidth=1.25, strokeDash=list(dash), clip=True, point={"opacity": 0, "size": 60})
+        .encode(encode.x("sparsity"), y, encode.color, tooltip=tooltip)
+        for points, dash in lines
+        if points["accuracy"].notna().any()
+    ]
 
 
 def _domain(panel: Panel, study: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:

@@ -16,16 +16,18 @@ from core.engine.artifact import load_model
 from core.engine.data import load_dataset
 from core.engine.data.augment import DeviceImages, sample_indices
 from core.engine.data.images import Dataset, Images, Report
-from core.engine.device import choose_device, place, resolve_precision
+from core.engine.device import choose_device, place, resolve_precision, without_tf32
 from core.engine.evaluate import Evaluation, evaluate
 from core.engine.measurement_lock import MeasurementLock
 from core.engine.networks.resnet18 import ResNet
-from core.engine.pruning.base import Context
+from core.engine.pruning.base import Context, Pruned
+from core.engine.recovery.repair import PICTURES, Repaired, repair_best
 from core.runs.folder import Home, RunFolder
 from core.runs.lease import Lease
 from core.runs.result import Origin
 from core.spec.errors import InputError
-from core.spec.method import Scalar
+from core.spec.method import Method, Scalar
+from core.spec.settings import BEST_REPAIR, REPAIR
 
 POLL_SECONDS = 1.0  # between two checks of a running training for requests from outside, and reports of its progress
 
@@ -110,6 +112,24 @@ class RunContext:
             weights_at=lambda epoch: load_model(weights_path(self.dense_folder, epoch), self.device).state_dict(),
             sample=self.sample,
         )
+
+    @cached_property
+    def _repair_images(self) -> tuple[DeviceImages, DeviceImages]:
+        """Training images to repair with, and others to choose by, drawn by the run's seed."""
+        indices = sample_indices(len(self.data.train), 2 * PICTURES, self.spec.seed)
+        first, second = (self.on_device(self.data.train.select(indices[start::2])) for start in (0, 1))
+        return first, second
+
+    def repair(self, method: Method, how: Scalar, uncut: ResNet, pruned: Pruned) -> Repaired:
+        """What ``method`` made of ``uncut``, repaired as its setting says (``how``)."""
+        setting = next((setting for setting in method.settings if setting.name == REPAIR.name), REPAIR)
+        choices = [str(choice) for choice in setting.choices if choice != BEST_REPAIR]
+        names = choices if how == BEST_REPAIR else [str(how)]
+        images, others = self._repair_images
+        pictures = images.eval_batch(0, len(images))[0].contiguous(memory_format=torch.channels_last)
+        place(pruned.model, self.device)
+        with without_tf32():
+            return repair_best(names, pruned, uncut, pictures, lambda model: self.evaluate(model, others))
 
     def evaluate(self, model: ResNet, images: DeviceImages | None = None) -> Evaluation:
         """``model`` on ``images``, by default all test images."""

@@ -143,8 +143,7 @@ def _kept_channels(context: RunContext, model: ResNet, dense: ResNet) -> Mapping
     settings = dict(spec.settings)
     if METHODS[spec.method].restarts or settings.get("schedule", "one-shot") != "one-shot":
         return None
-    chosen = {**settings, "reconstruction": "none"}  # which changes the weights of those that stay
-    kept = prune(spec.method, dense, spec.sparsity, context.pruning_context(chosen)).kept
+    kept = prune(spec.method, dense, spec.sparsity, context.pruning_context(settings)).kept
     if kept is None or {group: len(index) for group, index in kept.items()} != model.shape.groups:
         return None
     return kept

@@ -23,6 +23,7 @@ from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
 from core.engine.recovery.distillation import Teacher
+from core.engine.recovery.repair import Repaired
 from core.engine.result import Trained, build_result, file_sizes
 from core.engine.step import steps_per_epoch
 from core.engine.train import train
@@ -38,7 +39,7 @@ from core.spec.errors import InputError, first_line
 from core.spec.method import load_function
 from core.spec.methods import METHODS, REWIND_EPOCHS
 from core.spec.networks import NETWORKS, RESNET18
-from core.spec.settings import TAUGHT, TEACHER
+from core.spec.settings import NO_REPAIR, REPAIR, TAUGHT, TEACHER
 from core.spec.spec import COMPUTE
 from core.spec.training_plan import TrainingPlan, affordable_plan, make_training_plan
 
@@ -173,11 +174,25 @@ def _run_pruned(attempt: Attempt) -> RunResult:
     def cut(model: ResNet, sparsity: float, masks: Masks) -> Pruned:
         return prune(spec.method, model, sparsity, replace(pruning, masks=masks, dense=dense.shape))
 
+    method, how = METHODS[spec.method], dict(spec.settings).get(REPAIR.name, NO_REPAIR)
+
+    def repair(uncut: ResNet, pruned: Pruned) -> Repaired:
+        return context.repair(method, how, uncut, pruned)
+
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = spec.recipe.train.epochs
     teacher = Teacher(dense) if pruning.settings.get(TEACHER.name) == TAUGHT else None
     plan = _retraining_plan(context, dense, lambda sparsity: cut(dense, sparsity, {}).model)
-    trained = train(attempt, dense, plan, phase="finetune", stream=stream, prune=cut, teacher=teacher)
+    trained = train(
+        attempt,
+        dense,
+        plan,
+        phase="finetune",
+        stream=stream,
+        prune=cut,
+        repair=None if how == NO_REPAIR else repair,
+        teacher=teacher,
+    )
     return _measure(attempt, trained, dense=dense)
 
 

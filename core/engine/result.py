@@ -38,7 +38,8 @@ QUICK_SECONDS, FULL_SECONDS = 0.1, 0.2  # each study is timed again, and longer,
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A network after its training by ``schedule``: its accuracy in the last epoch and before training, and what that took.
+    """A network after its training by ``schedule``: its accuracy in the last epoch, right after the last cut (``before``)
+    and after the repair that was applied then, if any, and what training took.
 
     ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed, ``step_mode`` how steps were
     executed (:attr:`Step.mode`), ``kept`` which channels of the first network are left, where that is known.
@@ -48,6 +49,8 @@ class Trained:
     schedule: Schedule
     final: Evaluation
     before: Evaluation
+    repaired: Evaluation | None
+    repair_applied: str | None
     seconds: float
     images_per_second: float
     step_mode: str
@@ -102,6 +105,8 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "preset": spec.recipe.preset,
         "schedule": trained.schedule.to_json(),
         "accuracy_before_finetuning": round(trained.before.accuracy, 3),
+        "accuracy_after_repair": round(trained.repaired.accuracy, 3) if trained.repaired else None,
+        "repair_applied": trained.repair_applied,
         "per_class_accuracy": list(trained.final.per_class),
         "test_loss": round(trained.final.loss, 5),
         **asdict(counts),

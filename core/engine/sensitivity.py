@@ -9,13 +9,14 @@ from pathlib import Path
 
 from core.engine.context import RunContext, recorded_origin
 from core.engine.data.augment import sample_indices
-from core.engine.device import place, recognise_unusable_device
+from core.engine.device import recognise_unusable_device
 from core.engine.disk_cache import cached
 from core.engine.pruning import prune
 from core.runs.folder import RunFolder
 from core.runs.sensitivity import SPARSITIES, Curve, Sensitivity, one_shot_methods, read_sensitivity, write_sensitivity
-from core.spec.method import Scalar
+from core.spec.method import Method, Scalar
 from core.spec.methods import legacy_settings
+from core.spec.settings import BEST_REPAIR, NO_REPAIR
 
 MAX_IMAGES = 2_000
 VERSION = 1  # of the cached points: raise it when pruning or evaluation comes to give other numbers for the same inputs
@@ -39,12 +40,13 @@ def measure_sensitivity(
     curves = []
     for method in one_shot_methods():
         settings = dict(method.complete({}))
-        accuracies = []
-        for sparsity in SPARSITIES:
-            if points.measured and time.monotonic() > deadline:  # at least one in a call, or it would never end
-                return False
-            accuracies.append(points.accuracy(method.name, settings, sparsity))
-        curves.append(Curve(method.name, settings, SPARSITIES, tuple(accuracies)))
+        lines: dict[str, list[float]] = {NO_REPAIR: [], BEST_REPAIR: []}
+        for repair, line in lines.items():
+            for sparsity in SPARSITIES:
+                if points.measured and time.monotonic() > deadline:  # at least one in a call, or it would never end
+                    return False
+                line.append(points.accuracy(method, settings, sparsity, repair))
+        curves.append(Curve(method.name, settings, SPARSITIES, *map(tuple, lines.values())))
         report(f"{folder.run_id}: {method.label} before fine-tuning, {len(SPARSITIES)} sparsities measured")
     write_sensitivity(folder, points.record(tuple(curves)))
     return True
@@ -58,6 +60,7 @@ def _is_current(folder: RunFolder, digest: str) -> bool:
         and record.model == digest
         and recorded_origin(folder).data in (None, record.data)
         and [(c.method, {**legacy_settings(c.method), **c.settings}, c.sparsity) for c in record.curves] == expected
+        and all(curve.repaired is not None for curve in record.curves)
     )
 
 
@@ -72,20 +75,22 @@ class _Points:
         self._images = context.on_device(test.select(sample_indices(len(test), MAX_IMAGES, seed=0)))
         self.measured = 0  # points that were not in the cache
 
-    def accuracy(self, method: str, settings: Mapping[str, Scalar], sparsity: float) -> float:
-        """Accuracy in percent right after pruning."""
+    def accuracy(self, method: Method, settings: Mapping[str, Scalar], sparsity: float, repair: str) -> float:
+        """Accuracy in percent right after pruning and ``repair``."""
         context = self._context
         key = {
             "model": self._digest,
             "data": context.data.fingerprint,
-            "method": method,
-            "settings": dict(settings),
+            "method": method.name,
+            "settings": {**settings, "repair": repair},
             "sparsity": sparsity,
             "pictures": len(self._images),
             "precision": context.precision,
             "version": VERSION,
         }
-        return cached(context.home.cache / "sensitivity", key, lambda: self._measure(method, settings, sparsity))
+        return cached(
+            context.home.cache / "sensitivity", key, lambda: self._measure(method, settings, sparsity, repair)
+        )
 
     def record(self, curves: tuple[Curve, ...]) -> Sensitivity:
         """``curves`` with all that they were measured on."""
@@ -100,9 +105,10 @@ class _Points:
             curves=curves,
         )
 
-    def _measure(self, method: str, settings: Mapping[str, Scalar], sparsity: float) -> float:
+    def _measure(self, method: Method, settings: Mapping[str, Scalar], sparsity: float, repair: str) -> float:
         context = self._context
         self.measured += 1
         with context.measurement_lock.training():  # like training, it would disturb a run that is being timed
-            pruned = prune(method, self._dense, sparsity, context.pruning_context(settings)).model
-            return round(context.evaluate(place(pruned, context.device), self._images).accuracy, 3)
+            pruned = prune(method.name, self._dense, sparsity, context.pruning_context(settings))
+            model = context.repair(method, repair, self._dense, pruned).model
+            return round(context.evaluate(model, self._images).accuracy, 3)

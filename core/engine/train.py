@@ -5,34 +5,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
-
-import torch
 
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from core.engine.context import Attempt, weights_path
-from core.engine.data.augment import DeviceImages, draw_epoch
-from core.engine.device import place
+from core.engine.data.augment import draw_epoch
 from core.engine.eta import EtaEstimator
 from core.engine.evaluate import Evaluation
-from core.engine.masks import WeightMasks
-from core.engine.networks.resnet18 import ResNet, Shape
-from core.engine.pruning.base import Masks, Pruned
-from core.engine.pruning.shrink import Kept, all_channels, kept_of_both
+from core.engine.networks.resnet18 import ResNet
 from core.engine.recovery.distillation import Teacher
 from core.engine.result import Trained, prune_summary
-from core.engine.step import EAGER, Step, make_optimizer, steps_per_epoch
+from core.engine.step import EAGER, Step, steps_per_epoch
+from core.engine.training_state import Prune, Repair, TrainingState
 from core.runs.atomic_io import clear_path
 from core.spec.errors import InputError
 from core.spec.training_plan import TrainingPlan
 
 CHECKPOINT_SECONDS = 15.0
-
-# Prunes a network to a sparsity, given the masks of earlier cuts.
-Prune = Callable[[ResNet, float, Masks], Pruned]
 
 
 def train(
@@ -44,14 +35,16 @@ def train(
     stream: int = 0,
     weight_epochs: tuple[int, ...] = (),
     prune: Prune | None = None,
+    repair: Repair | None = None,
     teacher: Teacher | None = None,
 ) -> Trained:
-    """Train a copy of ``start`` by ``plan``, and ``prune`` it when that says so; it learns from the ``teacher``, too.
-    Weights are saved after ``weight_epochs``, for methods that rewind; ``stream`` is as in :func:`train_epoch`."""
+    """Train a copy of ``start`` by ``plan``, and ``prune`` and ``repair`` it when that says so; it learns from the
+    ``teacher``, too. Weights are saved after ``weight_epochs``, for methods that rewind; ``stream`` is as in
+    :func:`train_epoch`."""
     context = attempt.context
     folder, images = context.folder, context.train_images
     steps = steps_per_epoch(len(images), plan.schedule.batch_size)
-    state = TrainingState(start, plan, steps, context.device, prune, teacher=teacher)
+    state = TrainingState(start, plan, steps, context.device, prune, repair=repair, teacher=teacher)
     _resume(attempt, state)
     if not state.epochs_done:
         _save_weights(attempt, state.model, 0, weight_epochs)
@@ -59,7 +52,8 @@ def train(
     step_mode = EAGER
     eta, saved = EtaEstimator(plan.epochs, state.epochs_done, attempt.clock()), time.monotonic()
     for epoch in range(state.epochs_done, plan.epochs):
-        state.start_epoch(epoch)
+        with attempt.training():
+            state.start_epoch(epoch)
         _record_pruned(attempt, state, start, plan)
         with attempt.training():
             step = state.make_step(images, context.precision)
@@ -96,7 +90,18 @@ def train(
     final = final or context.evaluate(state.model)
     speed = plan.epochs * steps * min(plan.schedule.batch_size, len(images)) / state.seconds
     before = state.before or final
-    return Trained(state.model, plan.schedule, final, before, state.seconds, speed, step_mode, state.kept)
+    return Trained(
+        state.model,
+        plan.schedule,
+        final,
+        before,
+        state.repaired,
+        state.repair_applied,
+        state.seconds,
+        speed,
+        step_mode,
+        state.kept,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,104 +148,6 @@ def train_epoch(
     return EpochStats(loss / steps, 100 * hits / seen, seen / seconds, seconds)
 
 
-class TrainingState:
-    """A copy of ``start`` in training by ``plan`` and a ``teacher``, where an epoch has ``steps`` steps and ``prune`` makes
-    the cuts."""
-
-    def __init__(
-        self,
-        start: ResNet,
-        plan: TrainingPlan,
-        steps: int,
-        device: torch.device,
-        prune: Prune | None,
-        *,
-        teacher: Teacher | None = None,
-    ) -> None:
-        self._plan, self._steps, self._device, self._prune, self._teacher = plan, steps, device, prune, teacher
-        self._cuts = plan.cuts(steps)
-        self._last_cut = max(self._cuts, default=-1)
-        self.epochs_done, self.seconds = 0, 0.0
-        self.before: Evaluation | None = None  # right after the last cut
-        self._pruned: ResNet | None = None  # a copy from right after the last cut, until it is evaluated
-        self._step: Step | None = None
-        self.kept: Kept | None = all_channels(start.shape)  # those of ``start`` that are left; None where unknown
-        self._begin_round(deepcopy(start), {})
-
-    def start_epoch(self, epoch: int) -> None:
-        """At the start of a round, or of any epoch if whole channels go, make the cut and begin with a new optimizer."""
-        if epoch in self._plan.starts or self._plan.whole_channels:
-            self._cut(epoch * self._steps, new_round=True)
-
-    def start_step(self, epoch: int, step: int) -> None:
-        """If there is a cut at this ``step`` of ``epoch``, make it in place: the optimizer keeps its momentum."""
-        self._cut(epoch * self._steps + step, new_round=False)
-
-    def make_step(self, images: DeviceImages, precision: str) -> Step:
-        """The :class:`Step` that trains on ``images``: one object until a new round begins."""
-        if self._step is None:
-            schedule = self._plan.schedule
-            self._step = Step(
-                self.model,
-                self.optimizer,
-                self.weight_masks,
-                images,
-                schedule.batch_size,
-                precision=precision,
-                label_smoothing=schedule.label_smoothing,
-                teacher=self._teacher,
-            )
-        return self._step
-
-    def pop_pruned(self) -> ResNet | None:
-        """The network as it was right after the last cut, once."""
-        pruned, self._pruned = self._pruned, None
-        return pruned
-
-    def to_dict(self) -> dict[str, Any]:
-        """The state for a checkpoint, as tensors and plain values."""
-        return {
-            "model": self.model.state_dict(),
-            "shape": self.model.shape.groups,
-            "masks": self.weight_masks.masks,
-            "kept": self.kept,
-            "optimizer": self.optimizer.state_dict(),
-            "seconds": self.seconds,
-            "before": self.before and asdict(self.before),
-        }
-
-    def load_dict(self, state: dict[str, Any], epochs_done: int) -> None:
-        """Restore what :meth:`to_dict` gave after ``epochs_done`` epochs."""
-        model = ResNet(Shape.of_groups(state["shape"], self.model.shape.classes))
-        model.load_state_dict(state["model"])
-        self._begin_round(model, state["masks"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epochs_done, self.seconds = epochs_done, float(state["seconds"])
-        self.before, self.kept = state["before"] and Evaluation(**state["before"]), state.get("kept")
-
-    def _begin_round(self, model: ResNet, masks: Masks) -> None:
-        self.model = place(model, self._device)
-        self.optimizer = make_optimizer(self.model, self._plan.schedule)
-        self.weight_masks = WeightMasks(self.model, masks)
-        self.weight_masks.apply()
-        self._step = None  # it trains the network of the round before
-
-    def _cut(self, step: int, *, new_round: bool) -> None:
-        sparsity = self._cuts.pop(step, None)
-        if sparsity is None:
-            return
-        assert self._prune is not None
-        pruned = self._prune(self.model, sparsity, self.weight_masks.masks)
-        self.kept = self.kept if pruned.masks else kept_of_both(self.kept, pruned.kept)  # masks remove no channel
-        if new_round:
-            self._begin_round(pruned.model, pruned.masks)
-        else:
-            self.model.load_state_dict(pruned.model.state_dict())
-            self.weight_masks.set_masks(pruned.masks)
-        if step == self._last_cut:
-            self._pruned = deepcopy(self.model)
-
-
 def _on_step(
     attempt: Attempt, state: TrainingState, eta: EtaEstimator, phase: str, epoch: int
 ) -> Callable[[int, int], None]:
@@ -257,14 +164,21 @@ def _on_step(
 
 
 def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet, plan: TrainingPlan) -> None:
-    """If the last cut was just made, note accuracy, size and speed right after it in the journal."""
-    pruned = state.pop_pruned()
-    if pruned is None:
+    """If the last cut was just made, note size, speed and accuracy right after it, and that after repair, in the journal."""
+    networks = state.pop_pruned()
+    if networks is None:
         return
+    pruned, repaired = networks
     context = attempt.context
     state.before = context.evaluate(pruned)
     with context.measurement_lock.timing():
         summary = prune_summary(pruned, dense)
+    if state.repair_applied:
+        state.repaired = context.evaluate(repaired)
+        summary |= {
+            "accuracy_after_repair": round(state.repaired.accuracy, 3),
+            "repair_applied": state.repair_applied,
+        }
     accuracy = round(state.before.accuracy, 3)
     context.folder.append("pruned", epochs_before=plan.pruned_after, test_accuracy=accuracy, **summary)
 

@@ -95,9 +95,16 @@ _ENTRIES = (
     _percent(
         "accuracy_before_finetuning",
         N_("Before fine-tuning (%)"),
-        N_("Accuracy right after pruning."),
+        N_("Accuracy right after pruning, before any repair."),
         rank=8,
         column="accuracy_before_finetuning_percent",
+    ),
+    _percent(
+        "accuracy_after_repair",
+        N_("After repair (%)"),
+        N_("Accuracy after pruning and repair, before fine-tuning; none for a method without repair."),
+        rank=8,
+        column="accuracy_after_repair_percent",
     ),
     Metric(
         "reached_sparsity", N_("Reached sparsity"), N_("The share of weights that is really gone."), rank=6, digits=4

@@ -23,6 +23,8 @@ _FIELDS = {
     "speed": "images_per_second",
     "sparsity": "reached_sparsity",
     "size": "model_size_mb",
+    "repair": "repair_applied",
+    "repaired": "accuracy_after_repair",
 }
 _BARE = {"queued": N_("queued"), "cancelled": N_("cancelled")}
 
@@ -130,6 +132,12 @@ def _event_message(event: Mapping[str, Any]) -> Message:
             return Message(
                 "{phase}, epoch {epoch}/{epochs}: loss {loss:.3f}, test accuracy {accuracy:.2f} %, {speed:,.0f} "
                 "images/s",
+                **fields,
+            )
+        case "pruned" if "repair_applied" in event:
+            return Message(
+                "pruned to sparsity {sparsity:.4f}, {size:.3f} MB; test accuracy {accuracy:.2f} %, after repair "
+                "({repair}) {repaired:.2f} %, before fine-tuning",
                 **fields,
             )
         case "pruned":

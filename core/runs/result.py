@@ -148,7 +148,9 @@ class RunResult(Record):
     data: str | None = None
     preset: str | None = None
     schedule: TrainingSchedule | None = None
-    accuracy_before_finetuning: Percent
+    accuracy_before_finetuning: Percent  # right after the last cut, before any repair
+    accuracy_after_repair: Percent | None = None  # of that cut; None where the method has none
+    repair_applied: Note | None = None  # where the best one was to be chosen: which
     per_class_accuracy: tuple[Percent, ...] = ()
     test_loss: Amount | None = None
     params_total: Count

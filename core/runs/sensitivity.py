@@ -1,4 +1,5 @@
-"""The record of a dense run's sensitivity curves: its network's accuracy right after pruning, before any fine-tuning."""
+"""The record of a dense run's sensitivity curves: its network's accuracy right after pruning, and after repair,
+before any fine-tuning."""
 
 from __future__ import annotations
 
@@ -24,19 +25,22 @@ SPARSITIES = (
 
 @dataclass(frozen=True, slots=True, config=EXACT)
 class Curve:
-    """A method with its settings, and the accuracy (percent) after it at each sparsity."""
+    """A method with its settings, and at each sparsity the accuracy (percent) after it, and after the repair that is best
+    for each network (None in early records)."""
 
     method: str
     settings: Mapping[str, Scalar]
     sparsity: tuple[Sparsity, ...]
     accuracy: tuple[Percent, ...]
+    repaired: tuple[Percent, ...] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Curve:
         settings = find_method(self.method).complete({**legacy_settings(self.method), **self.settings})
         object.__setattr__(self, "settings", dict(settings))
         rising = all(low < high for low, high in pairwise(self.sparsity))
-        if len(self.sparsity) != len(self.accuracy) or not self.sparsity or not rising:
+        lines = (self.accuracy, self.accuracy if self.repaired is None else self.repaired)
+        if any(len(line) != len(self.sparsity) for line in lines) or not self.sparsity or not rising:
             raise ValueError("no rising sparsities, as many as there are accuracies")
         return self
 

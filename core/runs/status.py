@@ -116,8 +116,9 @@ def group_failures(runs: Iterable[RunStatus]) -> list[FailureGroup]:
 
 def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
     """One row an epoch of each run, from the journals: run_id, phase, epoch and the measures. A pruned run has one
-    more, its accuracy right after the last cut: phase ``pruned``, at epoch 0 if it was cut before the first. Where a
-    killed run did an epoch again, the later one counts. Garbled events are passed over."""
+    more, its accuracy right after the last cut: phase ``pruned``, at epoch 0 if it was cut before the first; and another
+    there if it was repaired: phase ``repaired``. Where a killed run did an epoch again, the later one counts. Garbled
+    events are passed over."""
     rows: dict[tuple[str, str, float], dict[str, Any]] = {}
     for folder in folders:
         for event in folder.events():
@@ -126,6 +127,8 @@ def curves(folders: Iterable[RunFolder]) -> pd.DataFrame:
                 measures = {name: finite(event.get(name)) for name in _CURVES}
                 row = {"run_id": folder.run_id, "phase": phase, "epoch": epoch, **measures}
                 rows[folder.run_id, phase, epoch] = row
+                if phase == "pruned" and (repaired := finite(event.get("accuracy_after_repair"))) is not None:
+                    rows[folder.run_id, "repaired", epoch] = {**row, "phase": "repaired", "test_accuracy": repaired}
     return pd.DataFrame(list(rows.values()), columns=["run_id", "phase", "epoch", *_CURVES])
 
 

@@ -14,9 +14,6 @@ _FOLDING = (
     "O. Saukh, D. Wang, H. Šikić, Y. Cheng, L. Thiele. Cut Less, Fold More: Model Compression through the Lens of "
     "Projection Geometry. ICLR 2026."
 )
-_THINET = (
-    "J.-H. Luo, J. Wu, W. Lin. ThiNet: A Filter Level Pruning Method for Deep Neural Network Compression. ICCV 2017."
-)
 ONE_SHOT, ITERATIVE = Option(N_("one-shot")), Option(N_("iterative"))
 GRADUAL = Option(N_("gradual"), citation="M. Zhu, S. Gupta. To prune, or not to prune. 2017.")
 ROUNDS = Setting(
@@ -70,26 +67,10 @@ REMOVAL = Setting(
     ),
     default="cut",
     options=(
-        Option(N_("cut"), "core.engine.pruning.shrink:cut"),
-        Option(N_("fold"), "core.engine.pruning.fold:fold", _FOLDING),
+        Option(N_("cut")),
+        Option(N_("fold"), citation=_FOLDING),
     ),
     legacy="cut",
-)
-
-RECONSTRUCTION = Setting(
-    name="reconstruction",
-    label=N_("Reconstruction"),
-    short=N_("reconstruction"),
-    help=N_(
-        "least-squares: the weights that are left are solved, layer by layer, for the outputs that the network had "
-        "before the cut, on 256 training pictures (Luo et al., 2017). none: they stay as they are."
-    ),
-    default="none",
-    options=(
-        Option(N_("none"), "core.engine.recovery.reconstruction:none"),
-        Option(N_("least-squares"), "core.engine.recovery.reconstruction:least_squares", _THINET),
-    ),
-    legacy="none",
 )
 
 BUDGET = Setting(
@@ -104,6 +85,34 @@ BUDGET = Setting(
     options=(Option(N_("total")), Option(N_("fine-tuning"))),
     legacy="fine-tuning",
 )
+
+NO_REPAIR, BEST_REPAIR = N_("none"), N_("best")
+_NO_REPAIR, _BATCHNORM, _BEST = Option(NO_REPAIR), Option("batchnorm"), Option(BEST_REPAIR)
+_VARIANCE = Option(
+    N_("variance"),
+    citation="Q. Zhan, Z. Chen, M. Hu. Adaptive Signal Resuscitation: Channel-wise Post-Pruning Repair for Sparse Vision "
+    "Networks. 2026. arXiv 2605.21426.",
+)
+_LEAST_SQUARES = Option(
+    "least-squares",
+    citation="I. Hubara, B. Chmiel, M. Island, R. Banner, J. Naor, D. Soudry. Accelerated Sparse Neural Training: A "
+    "Provable and Efficient Method to Find N:M Transposable Masks. NeurIPS 2021.",
+)
+REPAIR = Setting(
+    name="repair",
+    label=N_("Repair after the cut"),
+    short=N_("repair"),
+    help=N_(
+        "Without training, by 500 training pictures. batchnorm: its statistics are estimated anew. variance: each "
+        "channel gets back its mean and variance. least-squares: the weights that are left reproduce each layer's "
+        "outputs. best: whichever is most accurate on 500 other training pictures, perhaps none."
+    ),
+    default=NO_REPAIR,
+    options=(_NO_REPAIR, _BATCHNORM, _VARIANCE, _LEAST_SQUARES, _BEST),
+    legacy=NO_REPAIR,
+)
+# For weights that are not the trained ones there is no earlier output to come back to.
+REPAIR_OF_NEW_WEIGHTS = replace(REPAIR, options=(_NO_REPAIR, _BATCHNORM, _BEST))
 
 
 def schedule(help_text: str, *options: Option) -> Setting:

@@ -65,13 +65,14 @@ def test_nothing_but_accuracy_before_finetuning_is_dashed_and_nothing_but_rings_
         write_result(home, spec)
     study = study_frame(Results(home).frame(), recipe.key)
     before = pd.DataFrame({"variant": "Magnitude", "sparsity": [0.0, 0.5], "accuracy": [90.0, 80.0]})
+    before["repaired"] = before["accuracy"] + 1
     assigned = styles.assign_styles(summarise(study))
     tradeoff = tradeoff_chart(ACCURACY, study, summarise(study), assigned, before=before, select="run").to_dict()
     pareto = pareto_chart(summarise(study), assigned, runs=study).to_dict()
     live = curve_chart(pd.DataFrame({"run": ["a"], "epoch": [1], "loss": [1.0]}), "loss", {"a": "snip"}).to_dict()
     layers = [*with_slider(tradeoff, ACCURACY)["layer"], *with_recommendation(pareto, SIZE)["layer"], *live["layer"]]
     dashed = [layer for layer in layers if "strokeDash" in json.dumps(layer)]
-    assert ["accuracy" in json.dumps(layer["encoding"]) for layer in dashed] == [True]
+    assert ["accuracy" in json.dumps(layer["encoding"]) for layer in dashed] == [True, True]
     points = [layer for layer in layers if layer["mark"]["type"] == "point"]
     hollow = [layer["data"]["name"] for layer in points if not layer["mark"]["filled"]]
     assert hollow == ["rings", CHOICE]

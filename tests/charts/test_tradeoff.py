@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -274,7 +275,7 @@ def test_a_study_of_dense_runs_alone_can_be_drawn(study):
 def before():
     """Accuracy before fine-tuning, of one variant that is in the study and one that is not."""
     rows = [(name, x, 94 - 90 * x) for name in ("Magnitude", "Random") for x in (0.0, 0.2, 0.5, 0.98)]
-    return pd.DataFrame(rows, columns=["variant", "sparsity", "accuracy"])
+    return pd.DataFrame(rows, columns=["variant", "sparsity", "accuracy"]).assign(repaired=math.nan)
 
 
 def test_accuracy_before_finetuning_is_a_dashed_line_behind_all_else_in_the_methods_colour(study, before):

@@ -82,7 +82,6 @@ def home(tmp_path, dense_home):
 def impatient(monkeypatch):
     """Poll and save at every step and epoch, where a real run does so once in a while; prune and time less thoroughly."""
     monkeypatch.setattr("core.engine.pruning.synflow.ROUNDS", 5)
-    monkeypatch.setattr("core.engine.recovery.reconstruction.SAMPLE_SIZE", 16)
     monkeypatch.setattr("core.engine.context.POLL_SECONDS", 0.0)
     monkeypatch.setattr("core.engine.train.CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr("core.engine.result.FULL_SECONDS", 0.01)

@@ -34,15 +34,13 @@ def test_folding_channels_that_are_there_twice_loses_nothing_and_cutting_them_do
         signed.layer2[0].bn1.weight[::2] *= -1  # a negative factor of BatchNorm is no obstacle
     double = twice(signed)
     kept = {group: torch.arange(channels) for group, channels in signed.shape.groups.items()}
-    folded, averages = fold(double, kept, seed=1)
+    folded = fold(double, kept, seed=1)
     with torch.no_grad():
         expected = signed(pictures)
         assert (double(pictures) - expected).abs().max() < 1e-3
         assert (folded(pictures) - expected).abs().max() < 1e-3
         assert (shrink(double, kept)(pictures) - expected).abs().max() > 0.01
     assert folded.shape == signed.shape
-    for average in averages.values():
-        assert torch.equal(average.sort(1).values[:, -2:], torch.full((len(average), 2), 0.5))
 
 
 @pytest.mark.parametrize("allocation", ["uniform", "cost"])

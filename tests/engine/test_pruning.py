@@ -28,7 +28,6 @@ REPEATED = [
 @pytest.fixture(autouse=True)
 def quick_synflow(monkeypatch):
     monkeypatch.setattr("core.engine.pruning.synflow.ROUNDS", 3)
-    monkeypatch.setattr("core.engine.recovery.reconstruction.SAMPLE_SIZE", 16)
 
 
 @pytest.fixture(scope="module")

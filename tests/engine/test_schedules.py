@@ -14,7 +14,7 @@ from core.engine.execute import execute
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
 from core.engine.pruning.shrink import shrink
-from core.engine.train import TrainingState
+from core.engine.training_state import TrainingState
 from core.runs.folder import Home, State
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
@@ -35,7 +35,7 @@ SCHEDULES = [
 ]
 
 CHANNEL_SCHEDULES = [
-    {**ITERATIVE, "allocation": "cost", "reconstruction": "least-squares"},
+    {**ITERATIVE, "allocation": "cost", "repair": "best"},
     {**GRADUAL, "removal": "fold"},
 ]
 

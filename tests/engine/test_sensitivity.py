@@ -1,5 +1,7 @@
 """Sensitivity curves: what they say, that nothing is measured twice, and what happens when files are not as expected."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,7 +23,7 @@ from tests.records import write_result
 
 FEW = [METHODS["magnitude"], METHODS["random"]]
 SPARSITIES = (0.0, 0.5, 0.98)
-POINTS = len(SPARSITIES) * len(FEW)
+POINTS = 2 * len(SPARSITIES) * len(FEW)  # after the cut, and after repair
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,7 @@ def test_each_point_is_the_accuracy_right_after_pruning(folder, data, tmp_path):
         for sparsity, accuracy in zip(SPARSITIES, curve.accuracy, strict=True):
             pruned = prune(curve.method, dense, sparsity, context).model
             assert accuracy == pytest.approx(evaluate(pruned, test, 2).accuracy, abs=0.01)
+        assert len(curve.repaired) == len(SPARSITIES)
 
 
 def test_a_computation_in_slices_measures_each_point_once_and_repeating_it_none(folder, measured):
@@ -94,12 +97,22 @@ def test_a_computation_in_slices_measures_each_point_once_and_repeating_it_none(
         if slices == 2:
             break
     assert len(measured) == 2
+    assert {repair for *_, repair in measured} == {"none"}
     assert measure_sensitivity(folder.path)
     assert len(measured) == POINTS
+    assert sum(repair == "best" for *_, repair in measured) == POINTS / 2
     assert measure_sensitivity(folder.path)
     folder.sensitivity_path.write_text("{")
     assert measure_sensitivity(folder.path)
     assert read_sensitivity(folder) is not None
+    assert len(measured) == POINTS
+    record = json.loads(folder.sensitivity_path.read_text())
+    for curve in record["curves"]:
+        del curve["repaired"]  # of an earlier version
+    folder.sensitivity_path.write_text(json.dumps(record))
+    assert read_sensitivity(folder).curves[0].repaired is None
+    assert measure_sensitivity(folder.path)
+    assert read_sensitivity(folder).curves[0].repaired is not None
     assert len(measured) == POINTS
 
 

@@ -18,7 +18,8 @@ from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks, prunable
 from core.engine.recovery.distillation import Teacher
 from core.engine.step import EAGER, GRAPH, WARM_UP, Step, make_optimizer
-from core.engine.train import TrainingState, train_epoch
+from core.engine.train import train_epoch
+from core.engine.training_state import TrainingState
 from core.runs.failure import DeviceUnusableError
 from core.runs.folder import State
 from core.spec.spec import RunSpec, Schedule

@@ -378,7 +378,7 @@ def test_curves_before_finetuning_can_be_switched_off(home):
     write_curves(home)
     app = open_page()
     assert app.toggle(key="before").value is True
-    assert dashed(app) == [True, False, False, False, False]  # accuracy, then size, latency, MACs and the front
+    assert dashed(app) == [True, *[False] * 5]  # accuracy, then size, latency, MACs, recovery and the front
     assert "on 2,000 test pictures" in text(app)
     run(app.toggle(key="before").set_value(False))
     assert not any(dashed(app))

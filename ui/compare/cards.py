@@ -30,8 +30,8 @@ TABLE = ("test_accuracy", "accuracy_change", "model_size_mb", "batch_speedup", "
 
 def before_help() -> str:
     return t(
-        "Accuracy right after pruning, from a curve that was measured on the dense networks of the study at 20 "
-        "sparsities and more; in between it is interpolated. No run is needed for it."
+        "Accuracy right after pruning and after the best repair, from curves that were measured on the dense networks of "
+        "the study at 20 sparsities and more; in between it is interpolated. No run is needed for it."
     )
 
 
@@ -41,7 +41,7 @@ def show_cards(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, Style]
     if not dense.empty:
         show_dense(dense.iloc[0])
     at = {row["variant"]: row for _, row in marked.iterrows()}
-    before = accuracy_at(view.before, sparsity)
+    before, repaired = (accuracy_at(view.before, sparsity, line) for line in ("accuracy", "repaired"))
     cards, more = list(shown)[:MAX_CARDS], list(shown)[MAX_CARDS:]
     if not cards:
         st.info(t("Only dense runs so far: launch a pruning method, and its cards appear here."))
@@ -54,7 +54,16 @@ def show_cards(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, Style]
                     show_card(shown[variant], at[variant])
                 else:
                     show_not_measured(view, shown[variant], variant, sparsity)
-                if variant in before:
+                if variant in repaired:
+                    st.caption(
+                        t(
+                            "≈ {accuracy:.1f} % after the cut, {repaired:.1f} % after repair, without training",
+                            accuracy=before[variant],
+                            repaired=repaired[variant],
+                        ),
+                        help=before_help(),
+                    )
+                elif variant in before:
                     st.caption(t("≈ {accuracy:.1f} % before fine-tuning", accuracy=before[variant]), help=before_help())
     if more:
         with st.expander(t("{n} more variants at {sparsity:g}", n=len(more), sparsity=sparsity)):

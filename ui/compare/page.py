@@ -16,6 +16,7 @@ from ui.compare.cards import show_cards
 from ui.compare.notes import show_dead_layers, show_provenance, show_timing
 from ui.compare.pairwise import show_pairwise
 from ui.compare.recommendation import show_recommendation
+from ui.compare.recovery import show_recovery
 from ui.compare.study_view import MANY_VARIANTS, StudyView, load_study_view
 from ui.compare.table import show_table
 from ui.compare.tradeoff import open_clicked_run, show_charts
@@ -69,6 +70,7 @@ def show_at_sparsity(view: StudyView, shown: Mapping[str, Style]) -> None:
     marked = interpolate(view.summary, sparsity)
     show_cards(view, marked, shown, sparsity)
     show_charts(view, marked, shown, sparsity)
+    show_recovery(view, marked, shown)
     show_pairwise(view, shown, sparsity)
 
 

@@ -16,16 +16,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.engine.networks.resnet18 import ConvEdge, ResNet, Shape, conv_graph
-from core.engine.pruning.shrink import Averages
 
 RESTARTS, ITERATIONS = 10, 100  # of k-means
 _TINY = 1e-30
 
 Points = NDArray[np.float64]
+# Group name to the weights [new channels, old channels] by which each new channel is the mean of old ones.
+Averages = dict[str, Tensor]
 
 
-def fold(model: ResNet, kept: Mapping[str, Tensor], seed: int) -> tuple[ResNet, Averages]:
-    """The network with as many channels in each group of ``model`` as ``kept`` has, and which channels each is the mean of.
+def fold(model: ResNet, kept: Mapping[str, Tensor], seed: int) -> ResNet:
+    """The network with as many channels in each group of ``model`` as ``kept`` has.
 
     Channels are clustered by k-means, started from ``seed``, on all filters that write them, each with the factor and the
     shift that BatchNorm gives its output.
@@ -34,7 +35,7 @@ def fold(model: ResNet, kept: Mapping[str, Tensor], seed: int) -> tuple[ResNet, 
         group: _averages(_filters(model, group), len(index), np.random.default_rng((seed, place)))
         for place, (group, index) in enumerate(kept.items())
     }
-    return merge(model, averages), averages
+    return merge(model, averages)
 
 
 def merge(model: ResNet, averages: Averages) -> ResNet:

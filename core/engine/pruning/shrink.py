@@ -6,14 +6,11 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from core.engine.networks.resnet18 import ResNet, Shape, conv_graph
 
 # Group name to the sorted indices of the channels that stay (int64).
 Kept = dict[str, Tensor]
-# Group name to the weights [new channels, old channels] by which each new channel is the mean of old ones.
-Averages = dict[str, Tensor]
 
 
 def all_channels(shape: Shape) -> Kept:
@@ -24,12 +21,6 @@ def all_channels(shape: Shape) -> Kept:
 def kept_of_both(first: Kept | None, second: Mapping[str, Tensor] | None) -> Kept | None:
     """The channels that two cuts in turn keep, as those of the network before both; None where one of them is unknown."""
     return {group: first[group][index.cpu()] for group, index in second.items()} if first and second else None
-
-
-def cut(model: ResNet, kept: Mapping[str, Tensor], seed: int) -> tuple[ResNet, Averages]:
-    """The smaller network of :func:`shrink`, each of whose channels stands for itself."""
-    groups = model.shape.groups
-    return shrink(model, kept), {group: F.one_hot(index.cpu(), groups[group]).float() for group, index in kept.items()}
 
 
 def shrink(model: ResNet, kept: Mapping[str, Tensor]) -> ResNet:

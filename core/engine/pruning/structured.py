@@ -12,6 +12,7 @@ from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import Context, Pruned
 from core.engine.pruning.channel_allocation import allocate
 from core.engine.pruning.channel_importance import Criterion, Sample
+from core.engine.pruning.fold import fold
 from core.engine.pruning.shrink import Kept, shrink
 from core.spec.errors import InputError
 from core.spec.methods import setting_function
@@ -84,14 +85,9 @@ def choose(model: ResNet, sparsity: float, context: Context) -> Kept:
     )
 
 
-def remove(model: ResNet, kept: Kept, context: Context, removal: str = "cut") -> Pruned:
-    """``model`` with as many channels as ``kept`` has, removed and reconstructed as the settings of a run say."""
-    smaller, averages = setting_function("structured", "removal", removal)(model, kept, context.seed)
-    reconstruct = setting_function("structured", "reconstruction", context.settings["reconstruction"])
-    # A folded channel is none of those that there were.
-    return Pruned(reconstruct(smaller, model, averages, context.sample), kept=kept if removal == "cut" else None)
-
-
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     """The method as a run executes it."""
-    return remove(model, choose(model, sparsity, context), context, str(context.settings["removal"]))
+    kept = choose(model, sparsity, context)
+    if context.settings["removal"] == "fold":
+        return Pruned(fold(model, kept, context.seed))  # a merged channel is none of those that there were
+    return Pruned(shrink(model, kept), kept=kept)

@@ -1,0 +1,43 @@
+"""What recovery did, at the sparsity on the slider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import streamlit as st
+
+from core.charts.recovery import recovery_chart
+from core.charts.styles import Style
+from core.i18n import t
+from core.spec.methods import DENSE
+from core.spec.spec import RunSpec
+from ui.compare.study_view import StudyView
+
+
+def show_recovery(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, Style]) -> None:
+    """Accuracy after the cut, after repair and after retraining, of the variants shown that have values here."""
+    here = marked[marked["variant"].isin(list(shown))]
+    if here.empty:
+        return
+    dense = view.summary.loc[view.summary["method"] == DENSE, "test_accuracy"]
+    with st.expander(t("What recovery did"), icon=":material/healing:"):
+        chart = recovery_chart(here, shown, retraining_epochs(view.runs), None if dense.empty else float(dense.iloc[0]))
+        st.altair_chart(chart, key="recovery", alt=t("Accuracy after the cut, after repair and after retraining"))
+        st.caption(
+            t(
+                "From faint to dark: after the cut, after repair (where the method has one) and after retraining, with "
+                "its epochs. The grey line is the dense network."
+            )
+        )
+
+
+def retraining_epochs(runs: pd.DataFrame) -> dict[str, int]:
+    """The epochs of training after the cut, by variant."""
+    pruned = runs[runs["method"] != DENSE].drop_duplicates("variant")
+    return {
+        row["variant"]: RunSpec(
+            row["recipe_spec"], row["method"], row["seed"], row["sparsity"], tuple(dict(row["settings"]).items())
+        ).retrain.epochs
+        for _, row in pruned.iterrows()
+    }
