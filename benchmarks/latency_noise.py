@@ -69,12 +69,13 @@ def row(name: str, batch: int, repeats: int, measure: Callable[[int], Speedup]) 
 
 def main() -> int:
     chosen = options(__doc__, ("--train", {"action": "store_true", "help": "only train, until killed"}))
-    with threads(cores()):
+    repeats, precision = (2, 1.0) if chosen.quick else (REPEATS, PRECISION)
+    with threads(1):  # as the workers of a study have on two cores
         if chosen.train:
             train()
-        repeats, precision = (2, 1.0) if chosen.quick else (REPEATS, PRECISION)
         with training_elsewhere():
             rows = [row("amid a study", batch, repeats, amid) for batch in BATCHES]
+    with threads(cores()):
         alone = partial(afterwards, precision=precision)
         rows += [row("afterwards", batch, repeats, alone) for batch in BATCHES]
     print(f"{machine()}\n", flush=True)

@@ -1,0 +1,137 @@
+"""What recovers a pruned network: repair, a teacher and the course of the learning rate, each left out in turn.
+
+    python -m benchmarks.recovery --data folder:PATH --home DIR > table.md
+
+Prints the change of test accuracy against the dense networks, in points, for each way to recover and each sparsity: after
+the cut, after repair, after retraining. Below each method's best way stands what is lost without one of its parts. All have
+the same epochs and the same dense networks. Stopped, it goes on when it is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core.cli.study import run_on_cluster
+from core.runs.folder import Home
+from core.runs.result import RunResult
+from core.spec.errors import InputError
+from core.spec.grid import with_dense
+from core.spec.method import Scalar
+from core.spec.presets import build_recipe
+from core.spec.spec import Recipe, RunSpec
+
+SPARSITIES = (0.9, 0.5, 0.7, 0.95)  # in the order of interest
+SEEDS = (42, 123)
+Settings = dict[str, Scalar]
+COST: Settings = {"allocation": "cost"}
+REPAIR: Settings = {"repair": "best"}
+TEACHER: Settings = {"teacher": "dense"}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to recover: a method with its settings, retrained by the schedule of the original experiment (a cosine from a
+    tenth of the learning rate), or by a ``triangle`` up to half of it with Nesterov's momentum."""
+
+    name: str
+    method: str
+    settings: Settings
+    triangle: bool
+
+    def spec(self, recipe: Recipe, seed: int, sparsity: float) -> RunSpec:
+        assert recipe.finetune is not None
+        if self.triangle:
+            lr = recipe.train.lr / 2
+            recipe = replace(recipe, finetune=replace(recipe.finetune, lr=lr, decay="triangular", nesterov=True))
+        return RunSpec(recipe, self.method, seed, sparsity, tuple(self.settings.items()))
+
+
+# The best way of each method, as it was before, and the best without one of its parts.
+WAYS = (
+    Way("Structured: all of it", "structured", COST | REPAIR | TEACHER, True),
+    Way("- without repair", "structured", COST | TEACHER, True),
+    Way("- without teacher", "structured", COST | REPAIR, True),
+    Way("- cosine from a tenth", "structured", COST | REPAIR | TEACHER, False),
+    Way("- folded instead of cut", "structured", COST | REPAIR | TEACHER | {"removal": "fold"}, True),
+    Way("- none of it", "structured", COST, False),
+    Way("Magnitude: repair", "magnitude", REPAIR, False),
+    Way("- and a teacher", "magnitude", REPAIR | TEACHER, False),
+    Way("- and both", "magnitude", REPAIR | TEACHER, True),
+    Way("- none of it", "magnitude", {}, False),
+    Way("Lottery ticket, rewound to epoch 2", "lottery_ticket", {"rewind_epoch": 2}, False),
+    Way("- and a teacher", "lottery_ticket", {"rewind_epoch": 2} | TEACHER, False),
+    Way("Random filters: all of it", "random_filters", REPAIR | TEACHER, True),
+    Way("From scratch, the same epochs: a triangle", "from_scratch", {"budget": "fine-tuning"}, True),
+)
+
+
+def runs(recipe: Recipe, seeds: Sequence[int], sparsities: Sequence[float]) -> list[RunSpec]:
+    """The runs of the comparison: those that matter most first, so that a first look is possible early."""
+    return with_dense(way.spec(recipe, seed, sparsity) for seed in seeds for sparsity in sparsities for way in WAYS)
+
+
+def table(home: Home, recipe: Recipe, seeds: Sequence[int], sparsities: Sequence[float]) -> str:
+    """The finished runs as a Markdown table: the mean change over seeds after the cut, after repair, after retraining."""
+    head = ["Way to recover", *(f"{sparsity:g}" for sparsity in sorted(sparsities))]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for way in WAYS:
+        specs = [[way.spec(recipe, seed, sparsity) for seed in seeds] for sparsity in sorted(sparsities)]
+        lines.append([way.name, *(_changes(home, group) for group in specs)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _changes(home: Home, specs: Iterable[RunSpec]) -> str:
+    """The mean over those of ``specs`` that are done, as "after cut / after repair / **after retraining** (seeds)"."""
+    pairs = [(home.run(spec.run_id).result(), home.run(spec.dense.run_id).result()) for spec in specs]
+    rows = [_change(run, dense) for run, dense in pairs if run is not None and dense is not None]
+    if not rows:
+        return "—"
+    cut, repaired, retrained = np.mean(rows, axis=0)
+    return f"{cut:+.1f} / {repaired:+.1f} / **{retrained:+.2f}** ({len(rows)})"
+
+
+def _change(run: RunResult, dense: RunResult) -> tuple[float, float, float]:
+    cut = run.accuracy_before_finetuning
+    repaired = cut if run.accuracy_after_repair is None else run.accuracy_after_repair
+    before = dense.test_accuracy
+    return cut - before, repaired - before, run.test_accuracy - before
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="quick")
+    parser.add_argument("--data")
+    parser.add_argument("--width", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--finetune-epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--sparsities", type=float, nargs="+", default=SPARSITIES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--home", type=Path, required=True)
+    options = parser.parse_args()
+    try:
+        recipe = build_recipe(
+            options.preset,
+            data=options.data,
+            width=options.width,
+            epochs=options.epochs,
+            finetune_epochs=options.finetune_epochs,
+            batch_size=options.batch_size,
+        )
+        home = Home(options.home).prepare()
+        run_on_cluster(home, runs(recipe, options.seeds, options.sparsities))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(table(home, recipe, options.seeds, options.sparsities), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
