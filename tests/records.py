@@ -54,6 +54,8 @@ def plausible_record(spec: RunSpec) -> dict[str, Any]:
         "seed": spec.seed,
         "test_accuracy": round(accuracy, 2),
         "accuracy_before_finetuning": round(10 + (accuracy - 10) * left**0.5, 2),
+        "accuracy_after_repair": None if spec.is_dense else round(10 + (accuracy - 10) * left**0.25, 2),
+        "repair_applied": None if spec.is_dense else "batchnorm",
         "reached_sparsity": round(spec.sparsity + (noise.gauss(0, 0.002) if structured else 0.0), 4),
         "filter_ratio": round(1 - left**0.5, 4) if structured else 0.0,
         "params_total": total,

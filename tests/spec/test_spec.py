@@ -164,9 +164,9 @@ def test_a_folder_is_made_absolute_and_has_to_exist(tmp_path, monkeypatch):
 
 
 def test_settings_of_other_methods_and_bad_values_are_refused():
-    with pytest.raises(InputError, match="give teacher"):
+    with pytest.raises(InputError, match="give repair, teacher"):
         RunSpec(RECIPE, "random", 42, 0.9, (("rewind_epoch", 0),))
-    with pytest.raises(InputError, match="give allocation, schedule, rounds, retraining, teacher"):
+    with pytest.raises(InputError, match="give allocation, schedule, rounds, retraining, repair, teacher"):
         RunSpec(RECIPE, "magnitude", 42, 0.9, (("rewind_epoch", 0),))
     with pytest.raises(InputError, match="criterion"):
         RunSpec(RECIPE, "structured", 42, 0.9, (("criterion", "l7"),))

@@ -86,7 +86,7 @@ def test_a_study_is_shown_with_cards_charts_table_and_origin(home):
     assert all("±" in metric.label for metric in app.metric[::4])
     assert "no speed-up on ordinary kernels" in shown
     assert len(app.metric) == 4 * len(METHODS)
-    assert len(app.get("vega_lite_chart")) == 5  # four trade-offs and the front
+    assert len(app.get("vega_lite_chart")) == 6  # four trade-offs, recovery and the front
     assert len(app.dataframe[0].value) == 1 + 2 * len(METHODS)
     assert app.slider(key="sparsity").value == 0.9
     assert [box.key for box in app.selectbox] == ["file"]
