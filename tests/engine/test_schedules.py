@@ -70,7 +70,7 @@ def cuts(monkeypatch):
     "case",
     [
         *((name, {}, 2) for name in METHODS),
-        *((*SCHEDULES[place], 4) for place in (1, 2, 3, 6)),
+        *((*SCHEDULES[place], 4) for place in (1, 2, 6)),
         ("structured", {"teacher": "dense"}, 2),  # with everything new in the recipe
         *(("structured", chosen, 4) for chosen in CHANNEL_SCHEDULES),
     ],
