@@ -67,7 +67,7 @@ WAYS = (
     Way("Lottery ticket, rewound to epoch 2", "lottery_ticket", {"rewind_epoch": 2}, False),
     Way("- and a teacher", "lottery_ticket", {"rewind_epoch": 2} | TEACHER, False),
     Way("Random filters: all of it", "random_filters", REPAIR | TEACHER, True),
-    Way("From scratch, the same epochs: a triangle", "from_scratch", {"budget": "fine-tuning"}, True),
+    Way("From scratch, at the dense learning rate", "from_scratch", {"budget": "fine-tuning"}, False),
 )
 
 

@@ -124,6 +124,10 @@ class RunContext:
         """What ``method`` made of ``uncut``, repaired as its setting says (``how``)."""
         setting = next((setting for setting in method.settings if setting.name == REPAIR.name), REPAIR)
         choices = [str(choice) for choice in setting.choices if choice != BEST_REPAIR]
+        if (
+            pruned.kept is None and pruned.model.shape != uncut.shape
+        ):  # a folded network has no earlier outputs to match
+            choices = [choice for choice in choices if choice in ("none", "batchnorm")]
         names = choices if how == BEST_REPAIR else [str(how)]
         images, others = self._repair_images
         pictures = images.eval_batch(0, len(images))[0].contiguous(memory_format=torch.channels_last)

@@ -141,7 +141,8 @@ def _kept_channels(context: RunContext, model: ResNet, dense: ResNet) -> Mapping
     if spec.is_dense or METHODS[spec.method].kind == "unstructured":
         return all_channels(dense.shape)
     settings = dict(spec.settings)
-    if METHODS[spec.method].restarts or settings.get("schedule", "one-shot") != "one-shot":
+    folded = settings.get("removal") == "fold"
+    if METHODS[spec.method].restarts or folded or settings.get("schedule", "one-shot") != "one-shot":
         return None
     kept = prune(spec.method, dense, spec.sparsity, context.pruning_context(settings)).kept
     if kept is None or {group: len(index) for group, index in kept.items()} != model.shape.groups:

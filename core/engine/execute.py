@@ -182,7 +182,10 @@ def _run_pruned(attempt: Attempt) -> RunResult:
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = spec.recipe.train.epochs
     teacher = Teacher(dense) if pruning.settings.get(TEACHER.name) == TAUGHT else None
-    plan = _retraining_plan(context, dense, lambda sparsity: cut(dense, sparsity, {}).model)
+    # The plan depends on shapes alone, and those of folded networks are those of cut ones, which take no time.
+    sized = replace(pruning, dense=dense.shape, settings={**pruning.settings, "removal": "cut"})
+    with attempt.training():
+        plan = _retraining_plan(context, dense, lambda sparsity: prune(spec.method, dense, sparsity, sized).model)
     trained = train(
         attempt,
         dense,

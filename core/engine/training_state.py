@@ -127,7 +127,7 @@ class TrainingState:
         last = step == self._last_cut
         as_cut = place(deepcopy(pruned.model), self._device)
         model = pruned.model
-        if self._repair and (new_round or last):
+        if self._repair and (last or not self._plan.gradual):
             repaired = self._repair(self.model, pruned)
             model, self.repair_applied = repaired.model, repaired.applied
         if new_round:

@@ -129,13 +129,15 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
 
 
 def training_macs(run: Finished) -> float | None:
-    """The multiply-accumulates of the training behind ``run``; None if its record lacks what they follow from.
+    """The multiply-accumulates of the training behind ``run``; None if its record lacks what they follow from, as for a
+    network that shrank little by little.
 
     Three times those of a forward pass: going back, gradients are computed of activations and of weights. A teacher's
     forward pass is a third of the dense network's training.
     """
     spec, result = run.spec, run.result
-    if result.train_pictures is None or (spec.dense_epochs and result.dense_macs is None):
+    shrank = result.macs != result.dense_macs and dict(spec.settings).get("schedule", "one-shot") != "one-shot"
+    if result.train_pictures is None or (spec.dense_epochs and result.dense_macs is None) or shrank:
         return None
     epochs, dense = _epochs(run), result.dense_macs or 0
     taught = epochs / 3 if dict(spec.settings).get(TEACHER.name) == TAUGHT else 0

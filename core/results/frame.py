@@ -38,6 +38,7 @@ IDENTITY = {
 NOTES = (
     "device",
     "train_seconds",
+    "epochs",  # of this training: of a pruned run, after the first cut
     "finished",  # UTC, ISO 8601
     "shape",  # digest of the layers' shapes: networks of one shape execute the same operations
     "dead_layers",  # names of the layers that lost all their weights, a space between
@@ -157,6 +158,7 @@ def _row(folder: RunFolder) -> Row | None:
         **{half_width_of(name): _half_width(result, name) for name in LATENCY_OF},
         "device": result.environment.hardware or "unknown",
         "train_seconds": result.train_seconds,
+        "epochs": (result.schedule or spec.retrain).epochs,
         "finished": finished.isoformat(timespec="seconds"),
         "shape": result.shape,
         "dead_layers": " ".join(result.dead_layers),

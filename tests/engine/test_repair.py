@@ -1,5 +1,6 @@
 """Repair after a cut, without training."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -60,6 +61,17 @@ def test_each_repair_comes_closer_to_the_uncut_network_and_keeps_zeros_and_the_o
     for model in repaired.values():
         assert all(not prunable(model)[name][~mask].any() for name, mask in pruned.masks.items())
         assert all(model.get_submodule(edge.norm).momentum == 0.1 for edge in conv_graph())
+
+
+@pytest.mark.parametrize("name", REPAIRS)
+def test_a_network_that_lost_nothing_stays_as_it_is(uncut, name):
+    model = deepcopy(uncut)
+    with torch.no_grad():
+        model.layer2[0].bn1.weight[::2] *= -1
+    repaired = REPAIRS[name](Pruned(model), model, pictures(1))
+    with torch.no_grad():
+        difference = (repaired.eval()(pictures(1)) - model.eval()(pictures(1))).abs().max()
+    assert difference < (0.2 if name == "batchnorm" else 1e-3)
 
 
 def test_a_smaller_network_of_unknown_channels_has_its_batchnorm_estimated_anew(uncut):

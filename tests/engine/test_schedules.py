@@ -110,7 +110,15 @@ def test_a_run_that_is_killed_after_every_epoch_ends_like_one_that_was_not(home,
     assert noted == {folder.result().accuracy_before_finetuning}
     expected, found = (load_model(h.run(spec.run_id).model_path).state_dict() for h in (whole, cut))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    for key in ("test_accuracy", "accuracy_before_finetuning", "test_loss", "params_nonzero", "model_size_mb"):
+    for key in (
+        "test_accuracy",
+        "accuracy_before_finetuning",
+        "accuracy_after_repair",
+        "repair_applied",
+        "test_loss",
+        "params_nonzero",
+        "model_size_mb",
+    ):
         assert getattr(whole.run(spec.run_id).result(), key) == getattr(folder.result(), key)
 
 

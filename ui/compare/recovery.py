@@ -11,7 +11,6 @@ from core.charts.recovery import recovery_chart
 from core.charts.styles import Style
 from core.i18n import t
 from core.spec.methods import DENSE
-from core.spec.spec import RunSpec
 from ui.compare.study_view import StudyView
 
 
@@ -22,7 +21,9 @@ def show_recovery(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, Sty
         return
     dense = view.summary.loc[view.summary["method"] == DENSE, "test_accuracy"]
     with st.expander(t("What recovery did"), icon=":material/healing:"):
-        chart = recovery_chart(here, shown, retraining_epochs(view.runs), None if dense.empty else float(dense.iloc[0]))
+        chart = recovery_chart(
+            here, shown, retraining_epochs(view.runs, here), None if dense.empty else float(dense.iloc[0])
+        )
         st.altair_chart(chart, key="recovery", alt=t("Accuracy after the cut, after repair and after retraining"))
         st.caption(
             t(
@@ -32,12 +33,9 @@ def show_recovery(view: StudyView, marked: pd.DataFrame, shown: Mapping[str, Sty
         )
 
 
-def retraining_epochs(runs: pd.DataFrame) -> dict[str, int]:
-    """The epochs of training after the cut, by variant."""
-    pruned = runs[runs["method"] != DENSE].drop_duplicates("variant")
-    return {
-        row["variant"]: RunSpec(
-            row["recipe_spec"], row["method"], row["seed"], row["sparsity"], tuple(dict(row["settings"]).items())
-        ).retrain.epochs
-        for _, row in pruned.iterrows()
-    }
+def retraining_epochs(runs: pd.DataFrame, marked: pd.DataFrame) -> dict[str, int]:
+    """The epochs of training after the cut, by variant: of the runs nearest to the sparsity that is ``marked``."""
+    pruned = runs[runs["method"] != DENSE].merge(marked[["variant", "sparsity"]], on="variant", suffixes=("", "_shown"))
+    nearest = (pruned["sparsity"] - pruned["sparsity_shown"]).abs().sort_values(kind="stable").index
+    own = pruned.loc[nearest].drop_duplicates("variant")
+    return dict(zip(own["variant"], own["epochs"], strict=True))

@@ -103,13 +103,12 @@ def _averages(points: Points, count: int, rng: np.random.Generator) -> Tensor:
 def _first_centres(points: Points, count: int, rng: np.random.Generator) -> Points:
     """``count`` different rows of ``points``, those far from the others more likely (Arthur & Vassilvitskii, 2007)."""
     chosen = [int(rng.integers(len(points)))]
+    nearest = np.full(len(points), np.inf)
     while len(chosen) < count:
-        nearest = _distances(points, points[chosen]).min(1)
-        nearest[chosen] = 0
-        if not nearest.any():  # the rest are copies of those that were chosen
-            nearest = np.ones(len(points))
-            nearest[chosen] = 0
-        chosen.append(int(rng.choice(len(points), p=nearest / nearest.sum())))
+        nearest = np.minimum(nearest, ((points - points[chosen[-1]]) ** 2).sum(1))
+        chances = nearest if nearest.any() else np.ones(len(points))  # else all are copies of those that were chosen
+        chances = np.where(np.isin(np.arange(len(points)), chosen), 0, chances)
+        chosen.append(int(rng.choice(len(points), p=chances / chances.sum())))
     return points[chosen]
 
 

@@ -144,15 +144,15 @@ def _match_norm(norm: nn.BatchNorm2d, inputs: tuple[Tensor], output: Tensor, *, 
     assert norm.running_mean is not None
     assert norm.running_var is not None
     (x,) = inputs
-    mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
     here, there = _rows(_grid(x)), _rows(target)
-    spread_here, _ = torch.var_mean(here, 0, correction=0)
+    spread_here, mean = torch.var_mean(here, 0, correction=0)
     spread, level = torch.var_mean(there, 0, correction=0)
-    covariance = ((here - here.mean(0)) * (there - level)).mean(0)
+    sign = torch.where(norm.weight < 0, -1.0, 1.0)
+    covariance = sign * ((here - mean) * (there - level)).mean(0)
     correlation = (covariance / (spread * spread_here + norm.eps**2).sqrt()).clamp(0, 1)
     norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)
-    norm.weight.copy_((spread * correlation).sqrt())
+    norm.running_var.copy_(spread_here)
+    norm.weight.copy_(sign * (spread * correlation).sqrt())
     norm.bias.copy_(level)
     return _apply(norm, x)
 
@@ -202,9 +202,10 @@ def _patches(conv: nn.Conv2d, x: Tensor) -> Tensor:
     size, stride, pad = conv.kernel_size[0], conv.stride[0], conv.kernel_size[0] // 2
     padded = F.pad(x, (pad, pad, pad, pad))
     side = (padded.shape[2] - size) // stride + 1
-    reach, every = (side - 1) * stride + 1, stride * max(1, side // POSITIONS)
+    grid = max(1, side // POSITIONS)
+    first, reach, every = stride * (grid // 2), (side - 1) * stride + 1, stride * grid
     shifted = [
-        padded[:, :, row : row + reach : every, column : column + reach : every]
+        padded[:, :, row + first : row + reach : every, column + first : column + reach : every]
         for row in range(size)
         for column in range(size)
     ]
@@ -214,7 +215,8 @@ def _patches(conv: nn.Conv2d, x: Tensor) -> Tensor:
 def _grid(x: Tensor) -> Tensor:
     """``x`` [n, C, H, W] at POSITIONS x POSITIONS pixels, or at all of fewer."""
     every = max(1, x.shape[2] // POSITIONS)
-    return x[:, :, ::every, ::every]
+    first = every // 2  # not the border, where padding counts
+    return x[:, :, first::every, first::every]
 
 
 def _rows(x: Tensor) -> Tensor:
