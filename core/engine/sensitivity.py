@@ -37,18 +37,21 @@ def measure_sensitivity(
     if _is_current(folder, digest):
         return True
     points = _Points(RunContext(folder), digest)
-    curves = []
-    for method in one_shot_methods():
-        settings = dict(method.complete({}))
-        lines: dict[str, list[float]] = {NO_REPAIR: [], BEST_REPAIR: []}
-        for repair, line in lines.items():
+    methods = {method: dict(method.complete({})) for method in one_shot_methods()}
+    lines: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in methods}
+    for repair in (NO_REPAIR, BEST_REPAIR):  # which takes several times as long: what needs none is shown before
+        for method, settings in methods.items():
+            line = []
             for sparsity in SPARSITIES:
                 if points.measured and time.monotonic() > deadline:  # at least one in a call, or it would never end
                     return False
                 line.append(points.accuracy(method, settings, sparsity, repair))
-        curves.append(Curve(method.name, settings, SPARSITIES, *map(tuple, lines.values())))
-        report(f"{folder.run_id}: {method.label} before fine-tuning, {len(SPARSITIES)} sparsities measured")
-    write_sensitivity(folder, points.record(tuple(curves)))
+            lines[method.name].append(tuple(line))
+            report(f"{folder.run_id}: {method.label}, repair {repair}: {len(SPARSITIES)} sparsities measured")
+        curves = (Curve(method.name, settings, SPARSITIES, *lines[method.name]) for method, settings in methods.items())
+        record = points.record(tuple(curves))
+        if read_sensitivity(folder) != record:
+            write_sensitivity(folder, record)
     return True
 
 

@@ -258,7 +258,8 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
             runs="; ".join([*named, *more]),
         )
     yield from budget_limit(source)
-    if len(source.hardware) == 1:
-        yield t("Latency is that of the hardware named above.")
-    elif source.hardware:
+    places = {latency.hardware for latency in source.latency if latency.hardware} or set(source.hardware)
+    if len(places) == 1:
+        yield t("Latency is that of {hardware}.", hardware=places.pop())
+    elif places:
         yield t("The runs were executed on different hardware: their latencies in ms are not comparable.")

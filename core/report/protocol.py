@@ -125,8 +125,8 @@ def budget_limit(source: Provenance) -> Iterator[str]:
     epochs = {spec.dense_epochs + spec.retrain.epochs for spec in pruned}
     if pruned and source.recipe.budget == COMPUTE:
         yield t(
-            "Every method had at most as much computation after pruning as its epochs would cost the dense network, in "
-            "whole epochs, at least those and at most {most} times as many: {budgets}. The results hold for this budget.",
+            "Every method had the epochs of the recipe after pruning, and a smaller network as many more as fit into what "
+            "those cost the dense network, at most {most} times as many: {budgets}. The results hold for this budget.",
             most=MAX_EPOCHS,
             budgets=budgets,
         )

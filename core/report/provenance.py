@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
+from core.runs.latencies import Latencies
 from core.runs.result import Environment, RunResult
 from core.spec.methods import DENSE, METHODS
 from core.spec.settings import TAUGHT, TEACHER
@@ -28,11 +29,13 @@ class Finished:
 
 
 class LatencyProtocol(NamedTuple):
-    """How latency was timed: mode, number format, and batch sizes, each with its number of threads."""
+    """How latency was timed: mode, number format, and batch sizes, each with its number of threads; the ``hardware`` where
+    all networks of the study were timed in one go, empty if each was with its run."""
 
     mode: str
     dtype: str
     sizes: tuple[tuple[int, int], ...]
+    hardware: str = ""
 
     def describe(self) -> str:
         """In the current language."""
@@ -40,16 +43,16 @@ class LatencyProtocol(NamedTuple):
             tn("batch {batch} on 1 thread", "batch {batch} on {n} threads", threads, batch=batch)
             for batch, threads in self.sizes
         ]
-        return ", ".join(part for part in (self.mode, self.dtype, *sizes) if part)
+        place = t("all networks in one go on {hardware}", hardware=self.hardware) if self.hardware else ""
+        return ", ".join(part for part in (self.mode, self.dtype, *sizes, place) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """What a study's runs share and where they were executed. ``variants``: one spec of each, dense first.
     ``epochs``: the fewest and most of the own training of a run of each. ``training_macs``: the same of those that recorded
-    them. ``latency``: each way in which it
-    was timed. ``train_minutes`` were spent in training epochs, ``wall_minutes`` in whole runs (None:
-    not recorded)."""
+    them. ``latency``: each way in which it was timed. ``train_minutes`` were spent in training epochs, ``wall_minutes`` in
+    whole runs (None: not recorded)."""
 
     recipe: Recipe
     variants: Mapping[str, RunSpec]
@@ -100,8 +103,9 @@ class Provenance:
         return [*([t("Synthetic data: pictures drawn by the program")] if self.synthetic else []), self.summary()]
 
 
-def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
-    """The provenance of ``runs``, of which there is at least one. Notes that are missing are left out."""
+def provenance(recipe: Recipe, runs: Iterable[Finished], latencies: Latencies | None) -> Provenance:
+    """The provenance of ``runs``, of which there is at least one, and of the study's ``latencies``. Notes that are missing
+    are left out."""
     order = {name: rank for rank, name in enumerate((DENSE, *METHODS))}
     runs = sorted(runs, key=lambda run: (order[run.spec.method], run.spec.variant))
     results = [run.result for run in runs]
@@ -117,7 +121,7 @@ def provenance(recipe: Recipe, runs: Iterable[Finished]) -> Provenance:
         software=_distinct(map(_versions, environments)),
         precisions=_distinct(environment.precision for environment in environments),
         commits=_distinct(environment.commit for environment in environments),
-        latency=_distinct(map(_timing, results)),
+        latency=(_timing_in_one_go(latencies),) if latencies else _distinct(map(_timing, results)),
         train_pictures=results[0].train_pictures,
         test_pictures=next((result.test_pictures for result in results if result.test_pictures), None),
         epochs=_ranges((run.spec.variant, _epochs(run)) for run in runs),
@@ -172,6 +176,13 @@ def _versions(environment: Environment) -> str:
         "NVIDIA driver": environment.driver,
     }
     return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+
+
+def _timing_in_one_go(latencies: Latencies) -> LatencyProtocol:
+    place = latencies.environment
+    on_cpu = place.device == "cpu"
+    sizes = ((1, 1), (latencies.batch, place.threads or 1)) if on_cpu else ()
+    return LatencyProtocol("eager" if on_cpu else "CUDA-graph replay", "float32", sizes, place.hardware or "")
 
 
 def _timing(result: RunResult) -> LatencyProtocol | None:

@@ -12,6 +12,7 @@ from core.report.provenance import Finished, Provenance, provenance
 from core.results.frame import Results, studies, study_frame
 from core.runs.atomic_io import MAX_TIME
 from core.runs.folder import Home, RunFolder
+from core.runs.latencies import read_latencies
 from core.spec.errors import InputError, invalid_value
 from core.spec.methods import DENSE
 from core.spec.spec import Recipe, RunSpec
@@ -56,7 +57,9 @@ def find_study(home: Home, wanted: str | None = None) -> Study:
     folders = [home.run(run_id) for run_id in rows["run_id"]]
     runs = [Finished(folder.spec, result, _finished(folder)) for folder in folders if (result := folder.result())]
     others = {other: label for other, label in recipes.items() if other != key}
-    return Study(key, recipes[key], others, rows, folders, runs, provenance(_recipe(runs), runs))
+    return Study(
+        key, recipes[key], others, rows, folders, runs, provenance(_recipe(runs), runs, read_latencies(home, key))
+    )
 
 
 def _recipe(runs: Sequence[Finished]) -> Recipe:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from core.charts.recovery import recovery_chart
 from core.charts.styles import Style
+from ui.compare.recovery import retraining_epochs
 
 
 def test_each_variant_has_a_mark_for_each_accuracy_that_was_measured_and_the_epochs_that_it_took():
@@ -30,3 +31,12 @@ def test_each_variant_has_a_mark_for_each_accuracy_that_was_measured_and_the_epo
     assert marks.data.groupby("stage")["opacity"].nunique().eq(1).all()
     assert marks.data["opacity"].nunique() == 3
     chart.to_dict()
+
+
+def test_the_epochs_are_those_of_the_runs_at_the_sparsity_shown():
+    runs = pd.DataFrame(
+        [("magnitude", "A", 0.5, 4), ("magnitude", "A", 0.9, 20), ("dense", "Dense", 0.0, 12)],
+        columns=["method", "variant", "sparsity", "epochs"],
+    )
+    for sparsity, epochs in ((0.5, 4), (0.6, 4), (0.9, 20)):
+        assert retraining_epochs(runs, pd.DataFrame({"variant": ["A"], "sparsity": [sparsity]})) == {"A": epochs}

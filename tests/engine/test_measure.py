@@ -8,7 +8,7 @@ import pytest
 from core.engine import latency, measure, result
 from core.engine.execute import execute
 from core.runs.folder import State
-from core.runs.latencies import read_latencies
+from core.runs.latencies import latencies_path, read_latencies
 from core.spec.errors import InputError
 from core.spec.spec import RunSpec
 
@@ -39,8 +39,15 @@ def test_after_the_last_run_every_shape_is_timed_once(home, recipe, monkeypatch)
     assert latencies.speedups[runs[0].result().shape] == latencies.noise  # masks leave the shape as it is
     for one in latencies.speedups[runs[1].result().shape].values():
         assert one.low <= one.ratio <= one.high
-    monkeypatch.setattr(measure, "measure", lambda *_: pytest.fail("all of it was timed already"))
+    asked = []
+    monkeypatch.setattr(measure, "measure", lambda home, key, max_seconds: asked.append(max_seconds))
     measure.measure_after_last(runs[0].path)
+    assert not asked  # all of it was timed already
+    latencies_path(home, recipe.key).unlink()
+    measure.measure_after_last(runs[0].path)
+    took = sum(folder.result().wall_seconds for folder in runs)
+    assert asked == [pytest.approx(measure.SHARE * took / len(latencies.speedups))]
+    assert 0 < measure.SHARE < 1
 
 
 def test_a_study_without_pruned_runs_has_nothing_to_time(home, recipe):

@@ -14,6 +14,7 @@ from core.engine.execute import execute
 from core.engine.pruning import prune
 from core.engine.pruning.base import prunable
 from core.engine.pruning.shrink import shrink
+from core.engine.recovery.repair import Repaired
 from core.engine.training_state import TrainingState
 from core.runs.folder import Home, State
 from core.spec.methods import METHODS
@@ -246,3 +247,25 @@ def test_a_layer_that_died_is_named_in_the_journal_and_in_the_result(home, recip
     assert execute(folder.path) == State.DONE
     (pruned,) = [event for event in folder.events() if event["type"] == "pruned"]
     assert tuple(pruned["dead_layers"]) == folder.result().dead_layers != ()
+
+
+@pytest.mark.parametrize(("chosen", "repairs"), [({}, 1), (ITERATIVE, 2), (GRADUAL, 1)])
+def test_every_cut_is_repaired_but_of_gradual_ones_the_last_alone(recipe, chosen, repairs):
+    seen = []
+
+    def cut(model, sparsity, masks):
+        return prune("random_filters", model, sparsity, FakeContext)
+
+    def repair(uncut, pruned):
+        seen.append(pruned)
+        return Repaired(pruned.model, "none")
+
+    class FakeContext:
+        seed = 1
+
+    plan = make_training_plan(spec_of(recipe, "structured", chosen))
+    state = TrainingState(resnet18(4, 2, seed=0), plan, 5, torch.device("cpu"), cut, repair=repair)
+    for epoch in range(plan.epochs):
+        state.start_epoch(epoch)
+    assert len(seen) == repairs
+    assert state.repair_applied == "none"

@@ -151,3 +151,24 @@ def test_pictures_that_have_changed_are_a_sentence(folder):
     with pytest.raises(InputError, match="have changed"):
         measure_sensitivity(folder.path)
     assert read_sensitivity(folder) is None
+
+
+def test_what_needs_no_repair_is_there_before_the_rest(folder, monkeypatch):
+    monkeypatch.setattr(sensitivity, "one_shot_methods", lambda: FEW)
+
+    plain = sensitivity.RunContext.repair
+
+    def repair(self, method, how, uncut, pruned):
+        if how != "none":
+            raise InputError("no repair today")
+        return plain(self, method, how, uncut, pruned)
+
+    monkeypatch.setattr(sensitivity.RunContext, "repair", repair)
+    with pytest.raises(InputError, match="no repair today"):
+        measure_sensitivity(folder.path)
+    curves = read_sensitivity(folder).curves
+    assert [curve.method for curve in curves] == [method.name for method in FEW]
+    assert all(curve.repaired is None for curve in curves)
+    monkeypatch.setattr(sensitivity.RunContext, "repair", plain)
+    assert measure_sensitivity(folder.path)
+    assert all(len(curve.repaired) == len(SPARSITIES) for curve in read_sensitivity(folder).curves)

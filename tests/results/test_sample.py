@@ -95,3 +95,12 @@ def test_a_study_with_a_gap_is_not_packed(tmp_path, monkeypatch, capsys):
     assert pack.main() == 1
     assert "magnitude 0.3, seed 42" in capsys.readouterr().err.lower()
     assert len(Home(there).runs()) == len(SAMPLE.runs())
+
+
+def test_a_packed_study_is_all_there_with_its_latencies(tmp_path, monkeypatch):
+    target = Home(tmp_path / "sample")
+    monkeypatch.setattr(pack, "SAMPLE", target)
+    pack.pack(SAMPLE, find_study(SAMPLE))
+    assert [folder.run_id for folder in target.runs()] == [folder.run_id for folder in SAMPLE.runs()]
+    for path in SAMPLE.latencies.iterdir():
+        assert (target.latencies / path.name).read_bytes() == path.read_bytes()

@@ -35,7 +35,7 @@ def show_provenance(study: pd.DataFrame) -> None:
     # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
     rest = f"· {t('Recipe')}: {escape_markdown(recipe)} · {t('Hardware')}: {hardware} · {runs}"
     st.markdown(f":small[:gray[{t('Data')}:] {source} :gray[{rest}]]")
-    if len(devices) > 1:
+    if len(devices) > 1 and study[noise_of("speedup")].isna().all():  # else all were timed in one go
         st.warning(
             t("These runs were measured on different hardware: compare their accuracy and size, not their latencies."),
             icon=":material/warning:",
