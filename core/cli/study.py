@@ -6,15 +6,18 @@ import argparse
 import shlex
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from core.cli.options import check_data, read_recipe, read_settings
 from core.cli.terminal import FAILED, print_error, print_status
 from core.jobs.cluster import check_scheduler
 from core.jobs.queue import Queue
+from core.jobs.task import MEASURE_AFTER_LAST, measure_study
 from core.jobs.workers import runs_at_once
 from core.labels import duration
 from core.runs.estimate import read_throughputs, time_left
 from core.runs.events import POLL_SECONDS, EventPrinter
+from core.runs.failure import DeviceUnusableError
 from core.runs.folder import REPOSITORY, Home, RunFolder, State
 from core.runs.status import Statuses
 from core.spec.errors import InputError
@@ -40,9 +43,8 @@ def study(options: argparse.Namespace) -> int:
     states = [folder.state() for folder in folders]
     done = states.count(State.DONE)
     if folders and done == len(states) and not specs[-1].is_dense:
-        from core.engine.measure import measure_after_last  # noqa: PLC0415 - loads torch: not before the rest is done
-
-        measure_after_last(folders[-1].path)
+        with suppress(DeviceUnusableError):  # the study has the speed-ups that were measured amid it
+            measure_study(folders[-1].path, MEASURE_AFTER_LAST)
         _write_outputs(home, specs[-1].recipe)
     where = "" if options.home == REPOSITORY else f"PRUNESCOPE_HOME={shlex.quote(str(options.home))} "
     print_status(f"{done} of {len(states)} runs are done. Look at them with: {where}streamlit run app.py")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +18,7 @@ from core.engine.data.augment import DeviceImages, sample_indices
 from core.engine.data.images import Dataset, Images, Report
 from core.engine.device import choose_device, place, resolve_precision, without_tf32
 from core.engine.evaluate import Evaluation, evaluate
-from core.engine.measurement_lock import MeasurementLock
+from core.engine.measurement_lock import MeasurementLock, measurement_lock
 from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned
 from core.engine.recovery.repair import PICTURES, Repaired, repair_best
@@ -51,10 +51,7 @@ class RunContext:
 
     @cached_property
     def measurement_lock(self) -> MeasurementLock:
-        if self.device.type != "cuda":
-            return MeasurementLock(self.home.cache)
-        uuid = str(torch.cuda.get_device_properties(self.device).uuid)
-        return MeasurementLock(self.home.cache, uuid, partial(torch.cuda.synchronize, self.device))
+        return measurement_lock(self.home.cache, self.device)
 
     @cached_property
     def data(self) -> Dataset:

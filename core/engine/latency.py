@@ -24,6 +24,7 @@ Fields = Mapping[str, tuple[str, str]]
 
 CALLS = 2  # of a network in a round that are timed, after one that is not: its caches hold the network before it
 RESAMPLES = 1_000
+FIRST_CHECK = 5  # rounds
 OPTIMISED = " optimised"
 FORMS = {"eager": "", "optimised": OPTIMISED}
 
@@ -93,11 +94,11 @@ def time_deployed(
         first, *others = models
 
         def precise(times: Mapping[str, Times]) -> bool:
-            if not _spent(seconds)(times) or len(times[first]) % 5:  # the bootstrap takes longer than a call
+            if not _spent(seconds)(times):
                 return False
             pairs = [(suffix, name) for suffix in FORMS.values() for name in others if name + suffix in times]
             ratios = (speedup(times[first + suffix], times[name + suffix]) for suffix, name in pairs)
-            spent = sum(float(seconds.sum()) for seconds in times.values())
+            spent = sum(float(one.sum()) for one in times.values())
             return spent >= max_seconds or all(one.half_width <= precision * one.ratio for one in ratios)
 
         times = time_interleaved(calls, _spent(seconds) if math.isinf(precision) else precise)
@@ -125,15 +126,21 @@ def speedup(dense: Times, other: Times) -> Speedup:
 
 
 def time_interleaved(calls: Mapping[str, Call], enough: Callable[[Mapping[str, Times]], bool]) -> dict[str, Times]:
-    """Time each of ``calls`` a few times, one after the other and again, until the times so far are ``enough``."""
+    """Time each of ``calls`` a few times, one after the other and again, until the times so far are ``enough``. That is
+    asked ever more rarely: the answer takes longer the more times there are."""
     times: dict[str, list[list[float]]] = {name: [] for name in calls}
     for call in calls.values():
         for _ in range(WARM_UP):
             call()
+    rounds, check = 0, FIRST_CHECK
     while True:
+        rounds += 1
         for name, call in calls.items():
             call()
             times[name].append([_seconds(call) for _ in range(CALLS)])
+        if rounds < check:
+            continue
+        check = max(rounds + FIRST_CHECK, math.ceil(1.1 * rounds))
         arrays = {name: np.array(spent) for name, spent in times.items()}
         if enough(arrays):
             return arrays

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from core.engine.device import choose_device, cores, environment, place, threads
+from core.engine.device import choose_device, cores, environment, place, recognise_unusable_device, threads
 from core.engine.latency import BATCH_FIELDS, SINGLE_FIELDS, large_batch, speedups, time_deployed
-from core.engine.measurement_lock import MeasurementLock
+from core.engine.measurement_lock import measurement_lock
 from core.engine.networks.resnet18 import ResNet, Shape
 from core.runs.folder import UNFINISHED, Home, RunFolder
 from core.runs.latencies import Latencies, read_latencies, write_latencies
@@ -26,11 +26,15 @@ SHARE = 0.2  # of the time that a study took: what measuring it, unasked, may ta
 
 
 def measure_after_last(path: Path) -> None:
-    """Measure the study of the pruned run in the folder ``path``, if that was its last one and not all was timed so far."""
+    """Measure the study of the pruned run in the folder ``path``, if that was its last one and not all was timed so far.
+
+    DeviceUnusableError."""
     folder = RunFolder(path)
+    if folder.spec.is_dense:
+        return
     home, recipe = Home(path.parent.parent), folder.spec.recipe.key
     folders = _study(home, recipe)
-    if folder.spec.is_dense or any(one.state() in UNFINISHED for one in folders):
+    if any(one.state() in UNFINISHED for one in folders):
         return
     with (home.cache / "measure.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may have ended a last run just now
@@ -47,14 +51,15 @@ def measure_study_of(path: Path) -> None:
     measure(Home(path.parent.parent), RunFolder(path).spec.recipe.key)
 
 
+@recognise_unusable_device()
 def measure(
     home: Home, recipe: str, max_seconds: float = MAX_SECONDS, report: Callable[[str], None] = lambda line: None
 ) -> Latencies:
     """Time every shape of the study whose recipe has the key ``recipe`` against its dense network, and write the record.
 
     A shape alone determines which operations are executed, so no run's weights are needed. At most about ``max_seconds``
-    are spent on each; ``report`` gets a line for it. InputError if the study has no finished run that says which layers it
-    has.
+    are spent on each, while nothing else trains on the device; in between others go on. ``report`` gets a line for each.
+    InputError if the study has no finished run that says which layers it has; DeviceUnusableError.
     """
     shapes = _shapes(_results(_study(home, recipe)))
     if not shapes:
@@ -65,12 +70,18 @@ def measure(
     )
     dense = place(ResNet(dense_shape), device)
     ratios: dict[str, dict[str, Speedup]] = {}
-    with MeasurementLock(home.cache).timing(), threads(cores()):
-        noise, dense_ms = _time(dense, deepcopy(dense), device, max_seconds)
+    lock = measurement_lock(home.cache, device)
+
+    def time_beside_dense(network: ResNet) -> tuple[dict[str, Speedup], dict[str, float]]:
+        with lock.timing():
+            return _time(dense, network, device, max_seconds)
+
+    with threads(cores()):
+        noise, dense_ms = time_beside_dense(deepcopy(dense))
         for number, (digest, layers) in enumerate(shapes.items(), 1):
             shape = Shape.of_weights({layer.name: layer.shape for layer in layers})
             if shape != dense_shape:
-                ratios[digest], _ = _time(dense, place(ResNet(shape), device), device, max_seconds)
+                ratios[digest], _ = time_beside_dense(place(ResNet(shape), device))
             else:
                 ratios[digest] = noise
             report(f"{number} of {len(shapes)} network shapes timed")

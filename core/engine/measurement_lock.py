@@ -12,11 +12,22 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+import torch
+
 MAX_WAIT_SECONDS = 20.0  # for training loops to pause; one in a long evaluation may not, then measure all the same
 POLL_SECONDS = 0.05
+
+
+def measurement_lock(cache: Path, device: torch.device) -> MeasurementLock:
+    """The lock of ``device``, with its files in the folder ``cache``."""
+    if device.type != "cuda":
+        return MeasurementLock(cache)
+    uuid = str(torch.cuda.get_device_properties(device).uuid)
+    return MeasurementLock(cache, uuid, partial(torch.cuda.synchronize, device))
 
 
 class MeasurementLock:

@@ -85,6 +85,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
     networks = {"dense": dense} if model is dense else {"dense": dense, "this": model}
     single = time_deployed(networks, 1, seconds=FULL_SECONDS)
     batch = time_deployed(networks, large_batch(device), seconds=FULL_SECONDS)
+    measured = _intervals(single, SINGLE_FIELDS) | _intervals(batch, BATCH_FIELDS)
     timed = {
         "single": single.get("this", single["dense"]),
         "single_dense": single["dense"],
@@ -114,9 +115,9 @@ def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> 
         "mac_ratio": dense_counts.macs / counts.macs,
         "plain_size_mb": plain_size(model) / MB,
         "dense_plain_size_mb": plain_size(dense) / MB,
-        **_speeds(single, SINGLE_FIELDS),
-        **_speeds(batch, BATCH_FIELDS),
-        "speedups": {**_intervals(single, SINGLE_FIELDS), **_intervals(batch, BATCH_FIELDS)},
+        **_speeds(single, SINGLE_FIELDS, measured),
+        **_speeds(batch, BATCH_FIELDS, measured),
+        "speedups": measured,
         "latency": {
             "how": "CUDA-graph replay" if device.type == "cuda" else "eager",
             "dtype": "float32",
@@ -157,14 +158,16 @@ def _deflated(content: bytes) -> float:
     return len(zlib.compress(content, wbits=-15)) / MB
 
 
-def _speeds(times: Mapping[str, DeployedLatency], fields: Fields) -> dict[str, float | None]:
+def _speeds(
+    times: Mapping[str, DeployedLatency], fields: Fields, measured: Mapping[str, Speedup]
+) -> dict[str, float | None]:
     """The latency of the network and its speed-up over the dense one (1 for that itself), None for a missing form."""
     this = times.get("this", times["dense"])
-    ratios = {form: one.ratio for form, one in speedups(times["dense"], this).items()}
     record: dict[str, float | None] = {}
     for form, (speedup, latency) in fields.items():
         timing = this.timings.get(form)
-        record |= {latency: timing.median_ms if timing else None, speedup: ratios.get(form)}
+        ratio = measured[speedup].ratio if speedup in measured else None
+        record |= {latency: timing.median_ms if timing else None, speedup: ratio}
     return record
 
 

@@ -40,7 +40,7 @@ def worker_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -
     try:
         state = _task(run_path, executor)
         if executor == EXECUTOR:
-            _measure(Path(run_path), MEASURE_AFTER_LAST)
+            measure_study(Path(run_path), MEASURE_AFTER_LAST)
         return state
     except DeviceUnusableError:
         _end_process()
@@ -49,13 +49,14 @@ def worker_task(run_path: str, executor: str = EXECUTOR, dense: object = None) -
 def measure_task(run_path: str) -> None:
     """Time the networks of the study of the run in the folder ``run_path``, on a worker."""
     try:
-        _measure(Path(run_path), MEASURE_STUDY)
+        measure_study(Path(run_path), MEASURE_STUDY)
     except DeviceUnusableError:
         _end_process()
 
 
-def _measure(path: Path, function: str) -> None:
-    """Errors go to the run's log only: the study has the speed-ups that were measured amid it."""
+def measure_study(path: Path, function: str) -> None:
+    """Call ``function``, as module:name, for the run in the folder ``path``. Errors go to its log only: the study has the
+    speed-ups that were measured amid it. DeviceUnusableError."""
     try:
         load_function(function)(path)
     except DeviceUnusableError:

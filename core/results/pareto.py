@@ -61,7 +61,8 @@ def _without_noise(study: pd.DataFrame, summary: pd.DataFrame, cost: str) -> tup
     noise = float(study[noise_of(name)].max())
     ranked = []
     for rows, width in ((study, half_width_of(name)), (summary, f"{name}_ci")):
-        ranked.append(rows.assign(**{cost: rows[cost].mask(~is_faster_or_slower(rows, name, width, noise), 1.0)}))
+        noisy = rows[cost].notna() & ~is_faster_or_slower(rows, name, width, noise)
+        ranked.append(rows.assign(**{cost: rows[cost].mask(noisy, 1.0)}))
     return ranked[0], ranked[1]
 
 

@@ -108,3 +108,12 @@ def test_nothing_is_ranked_by_a_speed_that_may_be_noise(tmp_path_factory, ratios
     else:
         assert choice[cost] == 1  # none is faster than dense; of those as fast, the most accurate
         assert choice["method"] != "structured" or not any(math.isclose(choice[name], ratio) for ratio in differ)
+
+
+@pytest.mark.parametrize("cost", SPEED_OF)
+def test_a_network_whose_speed_was_never_measured_is_not_ranked_by_it(tmp_path, cost):
+    home = Home(tmp_path).prepare()
+    for spec in study_runs(RECIPE, ("structured",), (0.5,), (1,)):
+        write_result(home, spec, **({} if spec.is_dense else {SPEED_OF[cost]: None, "test_accuracy": 99.0}))
+    study = study_of(home)
+    assert recommend(study, summarise(study), cost, 0).choice.run["method"] == "dense"

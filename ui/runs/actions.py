@@ -86,26 +86,31 @@ def needed_dense(runs: Iterable[RunStatus], again: Iterable[RunStatus]) -> list[
 
 
 def show_cancel(scope: str, run_ids: list[str], others: list[str]) -> None:
-    label, icon, key = t(CANCEL[scope], n=count(run_ids, others)), ":material/stop_circle:", f"cancel {scope}"
+    label, confirm = t(CANCEL[scope], n=count(run_ids, others)), t("Cancel {n} runs", n=len(run_ids) + len(others))
+    why = t("These wait for a dense run that is to be cancelled, and are cancelled with it.")
     action = partial(cancel, run_ids)
-    if not others:
-        show_button(label, key, action, icon=icon)
-        return
-    with st.popover(label, icon=icon):
-        name_runs(others, t("These wait for a dense run that is to be cancelled, and are cancelled with it."))
-        confirm = t("Cancel {n} runs", n=len(run_ids) + len(others))
-        show_button(confirm, key, action, type="primary")
+    show_with_others((label, confirm), f"cancel {scope}", action, others, why=why, icon=":material/stop_circle:")
 
 
 def show_retry(scope: str, run_ids: list[str], others: list[str]) -> None:
-    label, icon, key = t(RETRY[scope], n=count(run_ids, others)), ":material/refresh:", f"retry {scope}"
-    action = partial(retry, run_ids)
+    label, confirm = t(RETRY[scope], n=count(run_ids, others)), t("Retry {n} runs", n=len(run_ids) + len(others))
+    why = t("The runs start from these dense ones, which are queued with them.")
+    show_with_others(
+        (label, confirm), f"retry {scope}", partial(retry, run_ids), others, why=why, icon=":material/refresh:"
+    )
+
+
+def show_with_others(
+    labels: tuple[str, str], key: str, action: Callable[[], Done], others: list[str], *, why: str, icon: str
+) -> None:
+    """A button with the first of ``labels``; if the action is on ``others``, too, it names them and ``why``, and asks by a
+    button with the second."""
+    label, confirm = labels
     if not others:
         show_button(label, key, action, icon=icon)
         return
     with st.popover(label, icon=icon):
-        name_runs(others, t("The runs start from these dense ones, which are queued with them."))
-        confirm = t("Retry {n} runs", n=len(run_ids) + len(others))
+        name_runs(others, why)
         show_button(confirm, key, action, type="primary")
 
 
@@ -137,7 +142,6 @@ def show_button(label: str, key: str, action: Callable[[], Done], **options: Any
 def perform(action: Callable[[], Done]) -> None:
     """What a click does, before anything is drawn again; what came of it stays on the page until the next click."""
     st.session_state.pop(LAST_ERROR, None)
-    st.session_state.pop(LAST_ACTION, None)
     try:
         st.session_state[LAST_ACTION] = action()
     except USER_ERRORS as error:
