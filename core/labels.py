@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.i18n import t
 from core.runs.folder import State
 from core.spec.method import Scalar
-from core.spec.methods import DENSE, METHODS, changed_settings, method_label
+from core.spec.methods import DENSE, METHODS, describe_settings, method_label
 from core.spec.spec import COMPUTE, Recipe, RunSpec
 from core.spec.training_plan import MAX_EPOCHS
 
@@ -51,8 +51,8 @@ def variant_names(rows: pd.DataFrame, name: Callable[[str, Settings], str] = var
 
 
 def _with_settings(name: str, method: str, settings: Settings) -> str:
-    changed = changed_settings(method, dict(settings))
-    parts = [f"{t(setting.short)} {value_name(value)}" for setting, value in changed]
+    published, changed = describe_settings(method, dict(settings))
+    parts = [*map(t, filter(None, [published])), *(setting.describe(value, t) for setting, value in changed)]
     return t("{method} ({settings})", method=name, settings=", ".join(parts)) if parts else name
 
 

@@ -106,6 +106,6 @@ def test_launch_offers_a_made_up_method_with_its_setting(made_up, home, monkeypa
     monkeypatch.setattr(Queue, "_dispatch", lambda self, folders: submitted.extend(folder.spec for folder in folders))
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run().switch_page("pages/launch.py").run()
     app = app.button_group(key="methods to launch").set_value(["made_up"]).run()
-    app = app.selectbox(key="made_up remove").set_value("largest").run()
+    app = app.selectbox(key="made_up remove recommended").set_value("largest").run()
     app.button(key="launch").click().run()
     assert {spec.variant for spec in submitted} == {"Dense", "Made up (remove largest)"}

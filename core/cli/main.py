@@ -89,6 +89,9 @@ def _add_training(commands: Any) -> None:
         _add_rates(command, "finetune-", "after pruning")
         help_text = "compute: as many epochs after pruning as cost what the dense network's would"
         command.add_argument("--budget", metavar="B", help=f"{', '.join(BUDGETS)}; {help_text}")
+        command.add_argument(
+            "--published", action="store_true", help="methods as their papers had them, without recovery"
+        )
         command.add_argument("--set", action="append", default=[], metavar="[METHOD.]NAME=VALUE", help="a setting")
 
 

@@ -25,10 +25,14 @@ def read_recipe(options: argparse.Namespace) -> Recipe:
     )
 
 
-def read_settings(pairs: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, Scalar]]:
-    """The settings of each of ``methods``. ``name=value`` sets every method that has a setting of that name,
-    ``method.name=value`` that method alone; InputError for a pair that sets none."""
-    settings: dict[str, dict[str, Scalar]] = {method: {} for method in methods}
+def read_settings(
+    pairs: Sequence[str], methods: Sequence[str], *, as_published: bool = False
+) -> dict[str, dict[str, Scalar]]:
+    """The settings of each of ``methods``, from their defaults or as published. ``name=value`` sets every method that has
+    a setting of that name, ``method.name=value`` that method alone; InputError for a pair that sets none."""
+    settings: dict[str, dict[str, Scalar]] = {
+        method: METHODS[method].initial_settings(as_published=as_published) for method in methods
+    }
     for pair in pairs:
         name, separator, text = pair.partition("=")
         prefix, dot, short = name.rpartition(".")

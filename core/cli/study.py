@@ -35,7 +35,8 @@ def study(options: argparse.Namespace) -> int:
     sparsities = options.sparsities or (PROPOSED_SPARSITIES if options.quick else SPARSITIES)
     seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
     methods = [find_method(name).name for name in options.methods]
-    specs = study_runs(read_recipe(options), methods, sparsities, seeds, read_settings(options.set, methods))
+    settings = read_settings(options.set, methods, as_published=options.published)
+    specs = study_runs(read_recipe(options), methods, sparsities, seeds, settings)
     home = Home(options.home)
     if options.skip_dense:
         _require_dense(home, specs)

@@ -26,7 +26,7 @@ def train_dense(options: argparse.Namespace) -> int:
 def train_pruned(options: argparse.Namespace) -> int:
     """Train one pruned run in this process, and its dense run first if that is not there yet."""
     method = find_method(options.method)
-    settings = read_settings(options.set, (method.name,))[method.name]
+    settings = read_settings(options.set, (method.name,), as_published=options.published)[method.name]
     spec = RunSpec(read_recipe(options), method.name, options.seed, options.sparsity, tuple(settings.items()))
     return _train(options, spec)
 

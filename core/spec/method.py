@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-from core.i18n import Message
+from core.i18n import N_, Message
 from core.spec.errors import invalid_value
 from core.spec.validate import check_choice
 
@@ -61,6 +61,11 @@ class Setting:
         """Whether this setting has an effect beside ``settings``."""
         return self.only_with is None or settings.get(self.only_with[0]) == self.only_with[1]
 
+    def describe(self, value: Scalar, translate: Callable[[str], str] = str) -> str:
+        """``value`` within a variant's name."""
+        template = N_("no {setting}") if value == "none" else "{setting} {value}"
+        return translate(template).format(setting=translate(self.short), value=translate(str(value)))
+
     def parse(self, text: str) -> Scalar:
         """The accepted value that ``text``, from a command line, stands for, else InputError."""
         for choice in self.choices:
@@ -70,12 +75,21 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """The form in which a method was published: its ``name``, as a citation, and the settings that are not the default."""
+
+    name: str
+    settings: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """A pruning method. ``restarts``: training starts over from earlier weights, at the dense learning rate, instead of
     fine-tuning the trained ones at the smaller one. ``uses_dense_training``: the weights or the mask come from the
     trained dense network, so that its training is part of the method's. ``group``: what a study compares by default,
     what prunes before training, and what is only there to be beaten. ``baseline_of``: names of the methods that have to
-    beat it, or EVERY for all of its kind. ``source``: its paper in short; ``citations``: all papers in full.
+    beat it, or EVERY for all of its kind. ``source``: its paper in short; ``citations``: all papers in full. Defaults are
+    what measured best; ``published``: what the paper did, where that is something else.
     ``function``: where its ``prune`` is, as module:name, if not in the file of its name."""
 
     name: str
@@ -90,6 +104,7 @@ class Method:
     group: Literal["main", "before training", "baseline"] = "main"
     baseline_of: tuple[str, ...] = ()
     function: str = ""
+    published: Published | None = None
 
     def complete(self, given: Mapping[str, Any]) -> tuple[tuple[str, Scalar], ...]:
         """Every setting with its checked value, in the registry's order; InputError for one that does not exist."""
@@ -113,6 +128,11 @@ class Method:
     def legacy_settings(self) -> dict[str, Scalar]:
         """What a record means that lacks settings which came after the first runs."""
         return {setting.name: setting.legacy for setting in self.settings if setting.legacy is not None}
+
+    def initial_settings(self, *, as_published: bool) -> dict[str, Scalar]:
+        """Every setting at its default, or as published."""
+        published = self.published.settings if as_published and self.published else {}
+        return {setting.name: published.get(setting.name, setting.default) for setting in self.settings}
 
     def setting(self, name: str) -> Setting:
         """The setting called ``name``; KeyError if there is none."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.i18n import N_
-from core.spec.method import EVERY, Method, Option, Scalar, Setting, load_function
+from core.spec.method import EVERY, Method, Option, Published, Scalar, Setting, load_function
 from core.spec.settings import (
     BUDGET,
     CHANNEL_SCHEDULE,
@@ -31,6 +31,8 @@ from core.spec.validate import check_choice
 DENSE = "dense"
 # Dense runs keep their weights at the start of these epochs, so that a ticket can be rewound to them.
 REWIND_EPOCHS = (0, 1, 2, 4, 8)
+
+WITHOUT_RECOVERY: Mapping[str, Scalar] = {"repair": "none", "teacher": "none"}
 
 # Citations that several entries share.
 _LOTTERY_TICKET = (
@@ -80,6 +82,7 @@ _ENTRIES = (
             REPAIR,
             TEACHER,
         ),
+        published=Published("Han et al., 2015", WITHOUT_RECOVERY),
     ),
     Method(
         name="structured",
@@ -115,6 +118,7 @@ _ENTRIES = (
                 Option(N_("uniform"), "core.engine.pruning.channel_allocation:uniform_rank"),
                 Option(N_("global"), "core.engine.pruning.channel_allocation:global_rank"),
                 Option(N_("cost"), "core.engine.pruning.channel_allocation:cost_rank"),
+                default="cost",
             ),
             Setting(
                 name="round_to",
@@ -138,6 +142,7 @@ _ENTRIES = (
             REPAIR,
             TEACHER,
         ),
+        published=Published("Li et al., 2017", {**WITHOUT_RECOVERY, "allocation": "uniform"}),
     ),
     Method(
         name="lottery_ticket",
@@ -158,7 +163,7 @@ _ENTRIES = (
                 label=N_("Rewind to epoch"),
                 short=N_("rewind epoch"),
                 help=N_("0: back to the values before training. Later: to those the dense run had after that epoch."),
-                default=0,
+                default=2,
                 options=tuple(map(Option, REWIND_EPOCHS)),
             ),
             schedule(
@@ -173,6 +178,7 @@ _ENTRIES = (
             TEACHER,
         ),
         restarts=True,
+        published=Published("Frankle & Carbin, 2019", {"rewind_epoch": 0, "teacher": "none"}),
     ),
     Method(
         name="snip",
@@ -216,6 +222,7 @@ _ENTRIES = (
         settings=(REPAIR, TEACHER),
         group="baseline",
         baseline_of=(EVERY,),
+        published=Published(N_("without recovery"), WITHOUT_RECOVERY),
     ),
     Method(
         name="random_filters",
@@ -225,6 +232,7 @@ _ENTRIES = (
         settings=(REPAIR, TEACHER),
         group="baseline",
         baseline_of=(EVERY,),
+        published=Published(N_("without recovery"), WITHOUT_RECOVERY),
     ),
     Method(
         name="from_scratch",
@@ -250,6 +258,7 @@ _ENTRIES = (
         citations=(_LOTTERY_TICKET,),
         settings=(BUDGET, REPAIR_OF_NEW_WEIGHTS, TEACHER),
         restarts=True,
+        published=Published("Frankle & Carbin, 2019", {"teacher": "none"}),
         group="baseline",
         baseline_of=("lottery_ticket",),
     ),
@@ -290,9 +299,14 @@ def effective_settings(name: str, settings: Mapping[str, Scalar]) -> list[tuple[
     return [(known[key], value) for key, value in settings.items() if key in known and known[key].matters(settings)]
 
 
-def changed_settings(name: str, settings: Mapping[str, Scalar]) -> list[tuple[Setting, Scalar]]:
-    """Those of them that are not the default."""
-    return [(setting, value) for setting, value in effective_settings(name, settings) if value != setting.default]
+def describe_settings(name: str, settings: Mapping[str, Scalar]) -> tuple[str, list[tuple[Setting, Scalar]]]:
+    """The name of the published form, if the settings are those but for some (else ""); and these others, or all that are
+    not the default."""
+    published = METHODS[name].published if name in METHODS else None
+    as_published = published is not None and published.settings.items() <= settings.items()
+    initial = METHODS[name].initial_settings(as_published=as_published) if name in METHODS else {}
+    changed = [pair for pair in effective_settings(name, settings) if pair[1] != initial[pair[0].name]]
+    return (published.name if published and as_published else ""), changed
 
 
 def method_label(name: str) -> str:
@@ -303,6 +317,7 @@ def method_label(name: str) -> str:
 
 
 def variant_label(name: str, settings: Mapping[str, Scalar]) -> str:
-    """The English label of a method with these settings: its own, and each setting that is not the default."""
-    changed = [f"{setting.short} {value}" for setting, value in changed_settings(name, settings)]
-    return method_label(name) + (f" ({', '.join(changed)})" if changed else "")
+    """The English label of a method with these settings: its own, the published form's, and each setting that differs."""
+    published, changed = describe_settings(name, settings)
+    parts = [*filter(None, [published]), *(setting.describe(value) for setting, value in changed)]
+    return method_label(name) + (f" ({', '.join(parts)})" if parts else "")

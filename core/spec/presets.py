@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from core.i18n import N_, Message
 from core.spec.errors import invalid_value
-from core.spec.spec import FOLDER_PREFIX, TRIANGULAR, Recipe, Schedule, check_data_name
+from core.spec.spec import COMPUTE, FOLDER_PREFIX, TRIANGULAR, Recipe, Schedule, check_data_name
 from core.spec.validate import check_choice
 
 T = TypeVar("T", Recipe, Schedule)
@@ -31,20 +31,22 @@ class Preset:
 
 # The usual schedule of the field's papers; fine-tuning at a tenth of the learning rate.
 _DENSE, _FINETUNE = partial(Schedule, lr=0.1), partial(Schedule, lr=0.01)
+# In few epochs, one cycle up to half of the learning rate recovers more (docs/methods.md).
+_RECOVER = partial(Schedule, lr=0.05, decay=TRIANGULAR, nesterov=True)
 # One cycle of a large learning rate (cifar10-airbench's baselines of ResNet-18).
 _ONE_CYCLE = partial(Schedule, batch_size=500, decay=TRIANGULAR, nesterov=True, cutout=12)
 _ENTRIES = (
     # Half the usual batch: on so few pictures the number of steps counts, and three epochs do what five would.
     Preset(
-        Recipe("demo", "synthetic", 8, _DENSE(3, batch_size=64), _FINETUNE(1, batch_size=64)),
+        Recipe("demo", "synthetic", 8, _DENSE(3, batch_size=64), _RECOVER(1, batch_size=64)),
         N_("Drawn pictures, a thin network: a few minutes on any computer."),
     ),
     Preset(
-        Recipe("quick", "cifar10", 16, _DENSE(12), _FINETUNE(4)),
+        Recipe("quick", "cifar10", 16, _DENSE(12), _RECOVER(4), budget=COMPUTE),
         N_("A thin network and few epochs: a first impression of real pictures."),
     ),
     Preset(
-        Recipe("short", "cifar10", 64, _ONE_CYCLE(26, 1.0), _ONE_CYCLE(13, 0.5)),
+        Recipe("short", "cifar10", 64, _ONE_CYCLE(26, 1.0), _ONE_CYCLE(13, 0.5), budget=COMPUTE),
         N_("The full ResNet-18 in few epochs at a large learning rate. Wants a GPU."),
     ),
     Preset(

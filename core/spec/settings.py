@@ -47,7 +47,7 @@ TEACHER = Setting(
         "dense: the pruned network also learns from what the dense one answers (distillation, Hinton et al., 2015: "
         "temperature 4, 0.9 of the loss). Each step takes longer by a forward pass of that."
     ),
-    default="none",
+    default=TAUGHT,
     options=(
         Option(N_("none")),
         Option(
@@ -107,20 +107,19 @@ REPAIR = Setting(
         "channel gets back its mean and variance. least-squares: the weights that are left reproduce each layer's "
         "outputs. best: whichever is most accurate on 500 other training pictures, perhaps none."
     ),
-    default=NO_REPAIR,
+    default=BEST_REPAIR,
     options=(_NO_REPAIR, _BATCHNORM, _VARIANCE, _LEAST_SQUARES, _BEST),
     legacy=NO_REPAIR,
 )
 # For weights that are not the trained ones there is no earlier output to come back to.
-REPAIR_OF_NEW_WEIGHTS = replace(REPAIR, options=(_NO_REPAIR, _BATCHNORM, _BEST))
+REPAIR_OF_NEW_WEIGHTS = replace(REPAIR, default=NO_REPAIR, options=(_NO_REPAIR, _BATCHNORM, _BEST))
 
 
 def schedule(help_text: str, *options: Option) -> Setting:
     return Setting("schedule", N_("Pruning schedule"), N_("schedule"), help_text, "one-shot", options)
 
 
-def allocation(help_text: str, *options: Option) -> Setting:
-    default = options[0].value
+def allocation(help_text: str, *options: Option, default: str = "global") -> Setting:
     return Setting("allocation", N_("Spread over layers"), N_("allocation"), help_text, default, options)
 
 

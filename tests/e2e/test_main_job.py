@@ -16,7 +16,7 @@ from tests.e2e.steps import choose, fill, open_page, settle, wait_until
 pytestmark = pytest.mark.e2e
 
 
-def prepare_small_study(page, url, pictures, epochs="2"):
+def prepare_small_study(page, url, pictures, epochs="1", sparsities="0.9"):
     """On the Launch page: a thin network on a few pictures, which takes seconds."""
     page.goto(f"{url}/launch")
     expect(page.get_by_role("heading", name="Launch a study")).to_be_visible()
@@ -28,7 +28,7 @@ def prepare_small_study(page, url, pictures, epochs="2"):
     fill(page, "spinbutton", "Dense epochs", epochs)
     fill(page, "spinbutton", "Fine-tuning epochs", "1")
     fill(page, "spinbutton", "Batch size", "32")
-    fill(page, "textbox", "Sparsities", "0.7, 0.9")
+    fill(page, "textbox", "Sparsities", sparsities)
 
 
 def states(server):
@@ -42,7 +42,7 @@ def test_from_the_first_page_to_the_downloaded_csv(server, page, pictures, tmp_p
     page.get_by_role("link", name="Launch a study of your own").click()
     expect(page.get_by_role("heading", name="Launch a study")).to_be_visible()
 
-    prepare_small_study(page, server.url, pictures)
+    prepare_small_study(page, server.url, pictures, sparsities="0.7, 0.9")
     expect(page.get_by_text("1 dense run and 6 pruned runs")).to_be_visible()
     page.get_by_role("button", name="Launch 7 runs").click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
@@ -111,9 +111,9 @@ def never_loaded_torch(server):
 
 def test_the_same_study_again_has_nothing_to_do(server, page, pictures):
     for _ in range(2):
-        prepare_small_study(page, server.url, pictures, epochs="1")
+        prepare_small_study(page, server.url, pictures)
         choose(page, "Magnitude", "Structured", "Lottery ticket")
-        launch = page.get_by_role("button", name=re.compile("Launch 3 runs"))
+        launch = page.get_by_role("button", name=re.compile("Launch 2 runs"))
         done = page.get_by_text("All of these runs are done.")
         expect(launch.or_(done)).to_be_visible()
         if launch.is_visible():
@@ -127,7 +127,7 @@ def test_the_same_study_again_has_nothing_to_do(server, page, pictures):
 def test_a_run_goes_on_when_the_app_is_killed_and_stops_when_cancelled(server, page, pictures):
     prepare_small_study(page, server.url, pictures, epochs="5000")
     choose(page, "Magnitude", "Structured", "Lottery ticket")
-    page.get_by_role("button", name="Launch 3 runs").click()
+    page.get_by_role("button", name="Launch 2 runs").click()
     (dense,) = (wait_for_dense(page, server),)
     wait_until(page, lambda: dense.state() == State.RUNNING)
     server.kill()
@@ -138,13 +138,13 @@ def test_a_run_goes_on_when_the_app_is_killed_and_stops_when_cancelled(server, p
     expect(page.get_by_text("1 running")).to_be_visible()
     page.get_by_role("button", name="Cancel all").click()
     wait_until(page, lambda: set(states(server).values()) == {State.CANCELLED})
-    expect(page.get_by_text("3 cancelled")).to_be_visible()
+    expect(page.get_by_text("2 cancelled")).to_be_visible()
     assert [event["type"] for event in dense.events()].count("started") == 1
     expect(page.get_by_role("button", name="Retry all")).to_have_count(0)  # what was cancelled stays so
     before = len(dense.events())
     page.get_by_role("button", name="Undo").click()
     wait_until(page, lambda: dense.state() == State.RUNNING and len(dense.events()) > before + 3)  # it trains again
-    page.get_by_role("button", name="Cancel all (3)").click()
+    page.get_by_role("button", name="Cancel all (2)").click()
     wait_until(page, lambda: set(states(server).values()) == {State.CANCELLED})
 
 

@@ -105,7 +105,7 @@ def test_whatever_its_course_a_rewound_learning_rate_repeats_the_end_of_the_dens
 
 
 def test_equal_computation_is_as_many_epochs_as_the_smaller_networks_save():
-    spec = RunSpec(RECIPE, "structured", 1, 0.9)  # 40 epochs
+    spec = RunSpec(RECIPE, "structured", 1, 0.9, (("teacher", "none"),))  # 40 epochs
     assert affordable_plan(spec, 7, 100.0, lambda sparsity: 25.0).epochs == 160
     assert affordable_plan(spec, 7, 100.0, lambda sparsity: 26.0).epochs == 153  # whole ones that do not cost more
     assert affordable_plan(spec, 7, 100.0, lambda sparsity: 1.0).epochs == 40 * MAX_EPOCHS
@@ -116,10 +116,11 @@ def test_equal_computation_is_as_many_epochs_as_the_smaller_networks_save():
 
 
 def test_equal_computation_counts_each_round_and_half_of_gradual_pruning_as_large_as_it_is():
-    iterative = RunSpec(RECIPE, "magnitude", 1, 0.75, (("schedule", "iterative"), ("rounds", 2)))
+    untaught = ("teacher", "none")
+    iterative = RunSpec(RECIPE, "magnitude", 1, 0.75, (("schedule", "iterative"), ("rounds", 2), untaught))
     found = affordable_plan(iterative, 7, 100.0, lambda sparsity: 100 * (1 - sparsity))
     assert found.rounds == (53, 54)  # half as large, then a quarter
-    gradual = RunSpec(RECIPE, "magnitude", 1, 0.75, (("schedule", "gradual"),))
+    gradual = RunSpec(RECIPE, "magnitude", 1, 0.75, (("schedule", "gradual"), untaught))
     found = affordable_plan(gradual, 7, 100.0, lambda sparsity: 100 * (1 - sparsity))
     assert 40 / 0.625 < found.epochs < 160  # as large as dense in the first half, or all the time as in the end
 

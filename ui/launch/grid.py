@@ -21,6 +21,8 @@ from ui.shared.components import pills
 from ui.shared.url import in_new_address, read_choice, read_list, write, write_if_chosen
 from ui.shared.url_values import MAX_LENGTH
 
+RECOMMENDED, PUBLISHED = "recommended", "published"  # forms of the methods
+
 
 @dataclass(frozen=True)
 class RunsChoice:
@@ -89,22 +91,49 @@ def select_settings(methods: list[str]) -> Mapping[str, Mapping[str, Scalar]]:
     selected: dict[str, Mapping[str, Scalar]] = {}
     if adjustable:
         with st.expander(t("Settings of the methods"), icon=":material/settings:"):
+            form = select_form()
             for method in adjustable:
-                st.markdown(f"**{method_name(method.name)}**")
-                selected[method.name] = select_settings_of(method)
+                published = method.published if form == PUBLISHED else None
+                note = f" · {t(published.name)}" if published else ""
+                st.markdown(f"**{method_name(method.name)}**{note}")
+                selected[method.name] = select_settings_of(method, form)
     return selected
 
 
-def select_settings_of(method: Method) -> dict[str, Scalar]:
+def select_form() -> str:
+    """What the settings start from: what measured best, or what the papers did."""
+    labels = {RECOMMENDED: t("recommended"), PUBLISHED: t("as published")}
+    key = "form of the methods"
+    if key not in st.session_state or in_new_address("form"):
+        st.session_state[key] = read_choice("form", labels, RECOMMENDED)
+    form: str = st.radio(
+        t("Methods"),
+        list(labels),
+        format_func=labels.__getitem__,
+        key=key,
+        persist_state="session",
+        horizontal=True,
+        help=t(
+            "recommended: what measured best, all with the same recovery after the cut: repair, and the dense network as "
+            "teacher. as published: what the papers did, without either."
+        ),
+    )
+    write(form=None if form == RECOMMENDED else form)
+    return form
+
+
+def select_settings_of(method: Method, form: str) -> dict[str, Scalar]:
     """A widget for each setting that matters beside those before it."""
     columns = st.columns(4)
+    initial = method.initial_settings(as_published=form == PUBLISHED)
     selected: dict[str, Scalar] = {}
     for setting in method.settings:
         if setting.matters(selected):
-            parameter, key = f"{method.name}.{setting.name}", f"{method.name} {setting.name}"
+            parameter, key = f"{method.name}.{setting.name}", f"{method.name} {setting.name} {form}"
+            default = initial[setting.name]
             if key not in st.session_state or in_new_address(parameter):
                 texts = {str(choice): choice for choice in setting.choices}
-                st.session_state[key] = texts[read_choice(parameter, texts, str(setting.default))]
+                st.session_state[key] = texts[read_choice(parameter, texts, str(default))]
             value = columns[len(selected) % 4].selectbox(
                 t(setting.label),
                 setting.choices,
@@ -114,7 +143,7 @@ def select_settings_of(method: Method) -> dict[str, Scalar]:
                 help=t(setting.help),
             )
             selected[setting.name] = value
-            write(**{parameter: None if value == setting.default else str(value)})
+            write(**{parameter: None if value == default else str(value)})
     return selected
 
 
