@@ -4,7 +4,7 @@
 
 Prints the change of test accuracy against the dense networks, in points, for each way to recover and each sparsity: after
 the cut, after repair, after retraining. Below each method's best way stands what is lost without one of its parts. All have
-the same epochs and the same dense networks. Stopped, it goes on when it is started again.
+the same dense networks and the same budget, in training compute or in epochs. Stopped, it goes on when it is started again.
 """
 
 from __future__ import annotations
@@ -23,51 +23,56 @@ from core.runs.result import RunResult
 from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.method import Scalar
+from core.spec.methods import WITHOUT_RECOVERY
 from core.spec.presets import build_recipe
-from core.spec.spec import Recipe, RunSpec
+from core.spec.spec import COMPUTE, EPOCHS, TRIANGULAR, Recipe, RunSpec
 
 SPARSITIES = (0.9, 0.5, 0.7, 0.95)  # in the order of interest
 SEEDS = (42, 123)
 Settings = dict[str, Scalar]
-COST: Settings = {"allocation": "cost"}
-REPAIR: Settings = {"repair": "best"}
-TEACHER: Settings = {"teacher": "dense"}
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to recover: a method with its settings, retrained by the schedule of the original experiment (a cosine from a
-    tenth of the learning rate), or by a ``triangle`` up to half of it with Nesterov's momentum."""
+    """One way to recover: a method with the settings that are not its default, retrained along a ``triangle`` up to half of
+    the dense learning rate with Nesterov's momentum, else along a cosine from a tenth of it; for as many epochs as cost the
+    same ``budget`` of computation, else for the same epochs."""
 
     name: str
     method: str
     settings: Settings
-    triangle: bool
+    triangle: bool = True
+    budget: str = COMPUTE
 
     def spec(self, recipe: Recipe, seed: int, sparsity: float) -> RunSpec:
         assert recipe.finetune is not None
+        finetune = replace(recipe.finetune, lr=recipe.train.lr / 10)
         if self.triangle:
-            lr = recipe.train.lr / 2
-            recipe = replace(recipe, finetune=replace(recipe.finetune, lr=lr, decay="triangular", nesterov=True))
+            finetune = replace(finetune, lr=recipe.train.lr / 2, decay=TRIANGULAR, nesterov=True)
+        recipe = replace(recipe, budget=self.budget, finetune=finetune)
         return RunSpec(recipe, self.method, seed, sparsity, tuple(self.settings.items()))
 
 
-# The best way of each method, as it was before, and the best without one of its parts.
+# The best way of each method, and the best without one of its parts; "none of it" is what there was before.
 WAYS = (
-    Way("Structured: all of it", "structured", COST | REPAIR | TEACHER, True),
-    Way("- without repair", "structured", COST | TEACHER, True),
-    Way("- without teacher", "structured", COST | REPAIR, True),
-    Way("- cosine from a tenth", "structured", COST | REPAIR | TEACHER, False),
-    Way("- folded instead of cut", "structured", COST | REPAIR | TEACHER | {"removal": "fold"}, True),
-    Way("- none of it", "structured", COST, False),
-    Way("Magnitude: repair", "magnitude", REPAIR, False),
-    Way("- and a teacher", "magnitude", REPAIR | TEACHER, False),
-    Way("- and both", "magnitude", REPAIR | TEACHER, True),
-    Way("- none of it", "magnitude", {}, False),
-    Way("Lottery ticket, rewound to epoch 2", "lottery_ticket", {"rewind_epoch": 2}, False),
-    Way("- and a teacher", "lottery_ticket", {"rewind_epoch": 2} | TEACHER, False),
-    Way("Random filters: all of it", "random_filters", REPAIR | TEACHER, True),
-    Way("From scratch, at the dense learning rate", "from_scratch", {"budget": "fine-tuning"}, False),
+    Way("Structured: all of it", "structured", {}),
+    Way("- without repair", "structured", {"repair": "none"}),
+    Way("- without teacher", "structured", {"teacher": "none"}),
+    Way("- cosine from a tenth", "structured", {}, triangle=False),
+    Way("- the same epochs", "structured", {}, budget=EPOCHS),
+    Way("- folded instead of cut", "structured", {"removal": "fold"}),
+    Way("- uniform instead of by cost", "structured", {"allocation": "uniform"}),
+    Way("- none of it", "structured", dict(WITHOUT_RECOVERY), triangle=False, budget=EPOCHS),
+    Way("Magnitude: all of it", "magnitude", {}),
+    Way("- without repair", "magnitude", {"repair": "none"}),
+    Way("- without teacher", "magnitude", {"teacher": "none"}),
+    Way("- cosine from a tenth", "magnitude", {}, triangle=False),
+    Way("- none of it", "magnitude", dict(WITHOUT_RECOVERY), triangle=False, budget=EPOCHS),
+    Way("Lottery ticket, rewound to epoch 8", "lottery_ticket", {"rewind_epoch": 8}),
+    Way("- to epoch 2", "lottery_ticket", {}),
+    Way("- without teacher", "lottery_ticket", {"rewind_epoch": 8, "teacher": "none"}),
+    Way("Random filters: all of it", "random_filters", {}),
+    Way("From scratch, at the dense learning rate", "from_scratch", {"budget": "fine-tuning"}),
 )
 
 

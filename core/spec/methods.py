@@ -33,6 +33,7 @@ DENSE = "dense"
 REWIND_EPOCHS = (0, 1, 2, 4, 8)
 
 WITHOUT_RECOVERY: Mapping[str, Scalar] = {"repair": "none", "teacher": "none"}
+_PLAIN = Published(N_("without recovery"), WITHOUT_RECOVERY)
 
 # Citations that several entries share.
 _LOTTERY_TICKET = (
@@ -222,7 +223,7 @@ _ENTRIES = (
         settings=(REPAIR, TEACHER),
         group="baseline",
         baseline_of=(EVERY,),
-        published=Published(N_("without recovery"), WITHOUT_RECOVERY),
+        published=_PLAIN,
     ),
     Method(
         name="random_filters",
@@ -232,7 +233,7 @@ _ENTRIES = (
         settings=(REPAIR, TEACHER),
         group="baseline",
         baseline_of=(EVERY,),
-        published=Published(N_("without recovery"), WITHOUT_RECOVERY),
+        published=_PLAIN,
     ),
     Method(
         name="from_scratch",
@@ -300,13 +301,12 @@ def effective_settings(name: str, settings: Mapping[str, Scalar]) -> list[tuple[
 
 
 def describe_settings(name: str, settings: Mapping[str, Scalar]) -> tuple[str, list[tuple[Setting, Scalar]]]:
-    """The name of the published form, if the settings are those but for some (else ""); and these others, or all that are
-    not the default."""
-    published = METHODS[name].published if name in METHODS else None
-    as_published = published is not None and published.settings.items() <= settings.items()
-    initial = METHODS[name].initial_settings(as_published=as_published) if name in METHODS else {}
-    changed = [pair for pair in effective_settings(name, settings) if pair[1] != initial[pair[0].name]]
-    return (published.name if published and as_published else ""), changed
+    """The name of the form that the settings begin with, as published or without recovery (else ""); and those settings that
+    differ from it, or from the default."""
+    forms = (METHODS[name].published, _PLAIN) if name in METHODS else ()
+    form = next((form for form in forms if form and form.settings.items() <= settings.items()), Published("", {}))
+    pairs = effective_settings(name, settings)
+    return form.name, [(s, value) for s, value in pairs if value != form.settings.get(s.name, s.default)]
 
 
 def method_label(name: str) -> str:

@@ -38,11 +38,11 @@ _ONE_CYCLE = partial(Schedule, batch_size=500, decay=TRIANGULAR, nesterov=True, 
 _ENTRIES = (
     # Half the usual batch: on so few pictures the number of steps counts, and three epochs do what five would.
     Preset(
-        Recipe("demo", "synthetic", 8, _DENSE(3, batch_size=64), _RECOVER(1, batch_size=64)),
+        Recipe("demo", "synthetic", 8, _DENSE(3, batch_size=64, nesterov=True), _RECOVER(1, batch_size=64)),
         N_("Drawn pictures, a thin network: a few minutes on any computer."),
     ),
     Preset(
-        Recipe("quick", "cifar10", 16, _DENSE(12), _RECOVER(4), budget=COMPUTE),
+        Recipe("quick", "cifar10", 16, _DENSE(12, nesterov=True), _RECOVER(4), budget=COMPUTE),
         N_("A thin network and few epochs: a first impression of real pictures."),
     ),
     Preset(

@@ -56,8 +56,8 @@ def test_the_table_is_the_same(home, tmp_path):
     assert table["method"].tolist() == [  # by the defaults of today
         "Dense",
         "Magnitude (Han et al., 2015)",
-        "Structured (no repair, no teacher)",
-        "Lottery ticket (rewind epoch 1, no teacher)",
+        "Structured (without recovery)",
+        "Lottery ticket (without recovery, rewind epoch 1)",
     ]
     # Speed-ups of the same operations are 1 by construction, and latencies follow from them.
     same = [name for name in expected if name != "method" and "latency" not in name and "speedup" not in name]

@@ -202,6 +202,7 @@ def test_a_rewound_learning_rate_is_the_dense_one_for_the_same_epochs(method):
     [
         ("structured", {}, "Structured"),
         ("structured", {"teacher": "none", "criterion": "l2"}, "Structured (criterion l2, no teacher)"),
+        ("structured", {"teacher": "none", "repair": "none"}, "Structured (without recovery)"),
         ("structured", {"published": True}, "Structured (Li et al., 2017)"),
         ("structured", {"published": True, "criterion": "l2"}, "Structured (Li et al., 2017, criterion l2)"),
         ("lottery_ticket", {"rewind_epoch": 4}, "Lottery ticket (rewind epoch 4)"),

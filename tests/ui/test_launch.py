@@ -91,7 +91,7 @@ def test_every_method_and_setting_can_be_launched(open_page, submitted, method):
     for setting in method.settings:
         if setting.matters(expected):
             expected[setting.name] = setting.choices[-1]
-            app = app.selectbox(key=f"{method.name} {setting.name}").set_value(setting.choices[-1]).run()
+            app = app.selectbox(key=f"{method.name} {setting.name} recommended").set_value(setting.choices[-1]).run()
     app = app.number_input(key="epochs demo").set_value(20).run()
     app = app.number_input(key="finetune demo").set_value(20).run()
     click(app, "Launch 4 runs")
@@ -116,11 +116,24 @@ def test_how_it_is_trained_can_be_chosen(open_page, submitted):
     assert {spec.recipe for spec in submitted if not spec.is_dense} == {expected}
 
 
+def test_methods_can_be_launched_as_their_papers_had_them(open_page, submitted):
+    app = open_page("launch")
+    app = app.radio(key="form of the methods").set_value("published").run()
+    assert "Li et al., 2017" in said(app)
+    app = app.selectbox(key="structured criterion published").set_value("l2").run()
+    click(app, "Launch 10 runs")
+    assert {spec.variant for spec in submitted if not spec.is_dense} == {
+        "Magnitude (Han et al., 2015)",
+        "Structured (Li et al., 2017, criterion l2)",
+        "Lottery ticket (Frankle & Carbin, 2019)",
+    }
+
+
 def test_a_setting_without_effect_is_not_offered(open_page):
     app = open_page("launch")
-    assert "magnitude rounds" not in {box.key for box in app.selectbox}
-    app = app.selectbox(key="magnitude schedule").set_value("iterative").run()
-    assert "magnitude rounds" in {box.key for box in app.selectbox}
+    assert "magnitude rounds recommended" not in {box.key for box in app.selectbox}
+    app = app.selectbox(key="magnitude schedule recommended").set_value("iterative").run()
+    assert "magnitude rounds recommended" in {box.key for box in app.selectbox}
 
 
 def test_what_is_done_is_said_and_not_launched_again(open_page, submitted, home):
