@@ -93,7 +93,7 @@ def test_variants_and_runs_are_named_from_their_rows():
 @pytest.mark.parametrize("data", ["cifar10", "synthetic", "folder:/data/birds", "folder:/data/width 5 · cats/"])
 @pytest.mark.parametrize("finetune", [True, False])
 def test_a_recipe_is_called_by_its_label_and_in_korean_by_korean_words(data, finetune):
-    demo = build_recipe("demo")
+    demo = build_recipe("standard", width=8, epochs=3, finetune_epochs=1)
     recipe = replace(demo, data=data, finetune=demo.finetune if finetune else None)
     small = replace(recipe, train=replace(recipe.train, batch_size=64))
     assert [recipe_name(recipe), recipe_name(small)] == [recipe.label, small.label]

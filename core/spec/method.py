@@ -6,7 +6,7 @@ Functions are named instead of imported, so that a page can offer the methods wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
@@ -79,7 +79,7 @@ class Published:
     """The form in which a method was published: its ``name``, as a citation, and the settings that are not the default."""
 
     name: str
-    settings: Mapping[str, Scalar]
+    settings: Mapping[str, Scalar] = field(hash=False)  # a method is a key of caches
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,10 @@ METHODS = {
 
 
 def spec_of(recipe, name):
-    """Its fine-tuning changes next to nothing, so that kept filters can be told by their weights."""
+    """Neither repair nor its fine-tuning changes weights, so that kept filters can be told by them."""
     gentle = Recipe(recipe.preset, recipe.data, recipe.width, recipe.train, Schedule(1, 1e-6, batch_size=16))
     method, sparsity, settings = METHODS[name]
-    return RunSpec(gentle, method, 1, sparsity, tuple(settings.items()))
+    return RunSpec(gentle, method, 1, sparsity, (("repair", "none"), *settings.items()))
 
 
 @pytest.fixture(scope="module")

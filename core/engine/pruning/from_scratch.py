@@ -16,9 +16,9 @@ _STREAM = 2  # of the run's seed; the seed itself drew the weights that the dens
 
 
 def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
-    """A fresh network of the shape that structured pruning with its default settings gives ``model``."""
-    defaults = dict(METHODS["structured"].complete({}))
-    kept = structured.choose(model, sparsity, replace(context, settings=defaults))
+    """A fresh network of the shape that structured pruning as published gives any: all layers lose the same share."""
+    published = METHODS["structured"].initial_settings(as_published=True)
+    kept = structured.choose(model, sparsity, replace(context, settings=published))
     shape = Shape.of_groups({group: len(index) for group, index in kept.items()}, model.shape.classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.default_rng((context.seed, _STREAM)).integers(2**63)))
