@@ -128,9 +128,10 @@ def gallery(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("gallery"))
     home = server.home.prepare()
     recipe, other = build_recipe("demo"), build_recipe("demo", width=12)
-    for each, methods in ((other, ["magnitude"]), (recipe, ["magnitude", "structured"])):
+    now = time.time()
+    for each, methods, finished in ((other, ["magnitude"], now - 60), (recipe, ["magnitude", "structured"], now)):
         for spec in study_runs(each, methods, [0.0, 0.5, 0.9], (1, 2)):
-            write_result(home, spec)
+            os.utime(write_result(home, spec).result_path, (finished, finished))  # the newest study is shown first
     home.create(RunSpec(recipe, "dense", 3)).append("failed", reason="The disk is full.")
     try:
         server.start()

@@ -16,7 +16,7 @@ from tests.e2e.steps import choose, fill, open_page, settle, wait_until
 pytestmark = pytest.mark.e2e
 
 
-def prepare_small_study(page, url, pictures, epochs="1", sparsities="0.9"):
+def prepare_small_study(page, url, pictures, epochs="2", sparsities="0.9"):
     """On the Launch page: a thin network on a few pictures, which takes seconds."""
     page.goto(f"{url}/launch")
     expect(page.get_by_role("heading", name="Launch a study")).to_be_visible()

@@ -290,13 +290,13 @@ def test_random_filters_follow_from_the_runs_seed_and_are_not_the_least_importan
     assert not torch.equal(first.fc.weight, structured_prune_filters(model, 0.7).fc.weight)
 
 
-def test_from_scratch_is_the_default_shape_with_weights_of_its_own(context):
+def test_from_scratch_is_the_published_shape_with_weights_of_its_own(context):
     model = resnet18(8, seed=42)  # as the dense run of seed 42 began
     fresh, again, other = (
         prune("from_scratch", model, 0.5, context("from_scratch", seed=s)).model for s in (42, 42, 7)
     )
-    default = prune("structured", model, 0.5, context("structured")).model
-    assert fresh.shape == default.shape
+    published = METHODS["structured"].initial_settings(as_published=True)
+    assert fresh.shape == prune("structured", model, 0.5, context("structured", **published)).model.shape
     assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), again.parameters(), strict=True))
     assert not torch.equal(fresh.conv1.weight, other.conv1.weight)
     weight = fresh.layer3[0].conv2.weight.detach()
