@@ -239,7 +239,8 @@ _ENTRIES = (
         name="from_scratch",
         label=N_("From scratch"),
         summary=N_(
-            "The shape that structured pruning finds, trained from new random weights: are the old ones worth anything?"
+            "The shape that uniform structured pruning finds, trained from new random weights: are the old ones worth "
+            "anything?"
         ),
         kind="structured",
         source="Liu et al., ICLR 2019",

@@ -107,7 +107,7 @@ def select_form() -> str:
     if key not in st.session_state or in_new_address("form"):
         st.session_state[key] = read_choice("form", labels, RECOMMENDED)
     form: str = st.radio(
-        t("Methods"),
+        t("Start from"),
         list(labels),
         format_func=labels.__getitem__,
         key=key,
