@@ -6,21 +6,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.engine.deploy import folded
+from core.engine.deploy import fuse
 from core.engine.networks.resnet18 import ResNet
 from core.spec.settings import TEACHER_SHARE, TEMPERATURE
+
+PROBES = (8, 3, 32, 32)  # images on which its faster form must compute the same
 
 
 class Teacher:
     """The logits [b, classes] of ``dense``, in evaluation mode and without gradients. Nothing in it waits for the host."""
 
     def __init__(self, dense: ResNet) -> None:
-        self._network = folded(dense)
+        probes = torch.randn(PROBES, generator=torch.Generator().manual_seed(0))
+        self._run = fuse(dense, probes.to(dense.fc.weight.device)).run
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        logits: Tensor = self._network(images)
-        return logits
+        return self._run(images)
 
 
 def distillation_loss(logits: Tensor, taught: Tensor, label_loss: Tensor) -> Tensor:
