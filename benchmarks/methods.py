@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from core.cli.options import add_dense_options, add_retraining_options, read_recipe
 from core.cli.study import run_on_cluster
 from core.report.tables import with_interval
 from core.results.frame import Results, study_frame
@@ -24,7 +25,6 @@ from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.method import Scalar
 from core.spec.methods import METHODS
-from core.spec.presets import build_recipe
 from core.spec.spec import Recipe, RunSpec
 
 SPARSITIES = (0.9, 0.5, 0.7, 0.95)  # in the order of interest
@@ -87,21 +87,13 @@ def _line(row: pd.Series[float]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="quick")
-    parser.add_argument("--data")
-    parser.add_argument("--width", type=int)
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--finetune-epochs", type=int)
+    add_dense_options(parser)
+    add_retraining_options(parser)
+    parser.set_defaults(preset="quick")
     parser.add_argument("--home", type=Path, required=True)
     options = parser.parse_args()
     try:
-        recipe = build_recipe(
-            options.preset,
-            data=options.data,
-            width=options.width,
-            epochs=options.epochs,
-            finetune_epochs=options.finetune_epochs,
-        )
+        recipe = read_recipe(options)
         home = Home(options.home).prepare()
         run_on_cluster(home, runs(recipe))
     except InputError as error:

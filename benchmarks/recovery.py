@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.cli.options import add_dense_options, add_retraining_options, read_recipe
 from core.cli.study import run_on_cluster
 from core.runs.folder import Home
 from core.runs.result import RunResult
@@ -24,7 +25,6 @@ from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.method import Scalar
 from core.spec.methods import WITHOUT_RECOVERY
-from core.spec.presets import build_recipe
 from core.spec.spec import COMPUTE, EPOCHS, TRIANGULAR, Recipe, RunSpec
 
 SPARSITIES = (0.9, 0.5, 0.7, 0.95)  # in the order of interest
@@ -112,25 +112,15 @@ def _change(run: RunResult, dense: RunResult) -> tuple[float, float, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="quick")
-    parser.add_argument("--data")
-    parser.add_argument("--width", type=int)
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--finetune-epochs", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, default=64)
+    add_dense_options(parser)
+    add_retraining_options(parser)
+    parser.set_defaults(preset="quick", finetune_epochs=3, batch_size=64)
     parser.add_argument("--sparsities", type=float, nargs="+", default=SPARSITIES)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--home", type=Path, required=True)
     options = parser.parse_args()
     try:
-        recipe = build_recipe(
-            options.preset,
-            data=options.data,
-            width=options.width,
-            epochs=options.epochs,
-            finetune_epochs=options.finetune_epochs,
-            batch_size=options.batch_size,
-        )
+        recipe = read_recipe(options)
         home = Home(options.home).prepare()
         run_on_cluster(home, runs(recipe, options.seeds, options.sparsities))
     except InputError as error:

@@ -19,33 +19,20 @@ from core.report.export import write_everything
 from core.report.study import Study, find_study
 from core.results.sample import SAMPLE
 from core.runs.folder import Home, RunFolder
-from core.runs.latencies import latencies_path
 from core.spec.errors import InputError
 from core.spec.grid import study_runs
 from core.spec.methods import default_methods
 from core.spec.presets import SEEDS, SPARSITIES
+from samples.records import copy_records
 
-RECORDS = ("spec.json", "result.json", "events.jsonl", "examination.json", "sensitivity.json")
 OUTPUTS = SAMPLE.path / "outputs"
 _COLORS = 128  # of a shipped figure
 
 
 def pack(home: Home, study: Study) -> int:
-    """Copy the records and latencies of ``study`` in ``home`` in place of the sample study; how many bytes the runs have."""
+    """Put the records of ``study`` in ``home`` in place of the sample study; how many bytes the runs have."""
     shutil.rmtree(SAMPLE.path, ignore_errors=True)
-    latencies = latencies_path(home, study.key)
-    if latencies.exists():
-        SAMPLE.latencies.mkdir(parents=True)
-        shutil.copyfile(latencies, latencies_path(SAMPLE, study.key))
-    size = 0
-    for folder in study.folders:
-        target = SAMPLE.checkpoints / folder.run_id
-        target.mkdir(parents=True)
-        for name in RECORDS:
-            if (folder.path / name).exists():
-                shutil.copyfile(folder.path / name, target / name)
-                size += (target / name).stat().st_size
-    return size
+    return copy_records(home, study.folders, SAMPLE)
 
 
 def write_outputs() -> None:

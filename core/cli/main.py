@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from core.cli.options import add_dense_options, add_retraining_options
 from core.cli.outputs import evaluate, plot, report
 from core.cli.runs import examine, export, measure, sensitivity
 from core.cli.study import study
@@ -19,8 +20,7 @@ from core.jobs.command import report_error
 from core.runs.folder import Home
 from core.spec.errors import InputError, OperationError, first_line, os_reason
 from core.spec.methods import METHODS, default_methods
-from core.spec.presets import PRESETS, SEEDS
-from core.spec.spec import BUDGETS, DECAYS
+from core.spec.presets import SEEDS
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -85,10 +85,7 @@ def _add_training(commands: Any) -> None:
     grid.add_argument("--sparsities", nargs="+", type=float, metavar="S")
     grid.add_argument("--seeds", nargs="+", type=int, metavar="N")
     for command in (pruned, grid):
-        command.add_argument("--finetune-epochs", type=int, metavar="N")
-        _add_rates(command, "finetune-", "after pruning")
-        help_text = "compute: as many epochs after pruning as cost what the dense network's would"
-        command.add_argument("--budget", metavar="B", help=f"{', '.join(BUDGETS)}; {help_text}")
+        add_retraining_options(command)
         command.add_argument(
             "--published", action="store_true", help="methods as their papers had them, without recovery"
         )
@@ -129,24 +126,8 @@ def _add_output_commands(commands: Any) -> None:
 
 def _recipe_command(commands: Any, name: str, function: Command, summary: str) -> argparse.ArgumentParser:
     command = _command(commands, name, function, summary)
-    command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard; with --quick, quick)")
-    command.add_argument("--data", help="cifar10, synthetic or folder:PATH (default: the preset's)")
-    command.add_argument("--width", type=int, help="channels of the first stage; 64 is ResNet-18")
-    command.add_argument("--epochs", type=int, metavar="N", help="epochs of the dense training")
-    _add_rates(command, "", "of the dense training")
-    command.add_argument("--batch-size", type=int, metavar="N", help="smaller for a GPU with little memory")
-    command.add_argument("--nesterov", action=argparse.BooleanOptionalAction, help="Nesterov's momentum")
-    command.add_argument("--label-smoothing", type=float, metavar="X", help="share of a label that all classes get")
-    command.add_argument(
-        "--cutout", type=int, metavar="N", help="side of a square blanked out of each training picture"
-    )
+    add_dense_options(command)
     return command
-
-
-def _add_rates(command: argparse.ArgumentParser, prefix: str, when: str) -> None:
-    command.add_argument(f"--{prefix}lr", type=float, metavar="X", help=f"highest learning rate {when}")
-    command.add_argument(f"--{prefix}decay", metavar="D", help=f"its course: {', '.join(DECAYS)}")
-    command.add_argument(f"--{prefix}warmup", type=int, metavar="N", help="epochs in which it rises first")
 
 
 def _command(commands: Any, name: str, function: Command, summary: str) -> argparse.ArgumentParser:

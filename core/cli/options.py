@@ -11,10 +11,39 @@ from core.runs.folder import Home
 from core.spec.errors import InputError, invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import METHODS
-from core.spec.presets import build_recipe
-from core.spec.spec import Recipe, RunSpec
+from core.spec.presets import PRESETS, build_recipe
+from core.spec.spec import BUDGETS, DECAYS, Recipe, RunSpec
 
 _RECIPE = [name for name in signature(build_recipe).parameters if name != "preset"]
+
+
+def add_dense_options(command: argparse.ArgumentParser) -> None:
+    """The options for a preset and the training of its dense network."""
+    command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard; with --quick, quick)")
+    command.add_argument("--data", help="cifar10, synthetic or folder:PATH (default: the preset's)")
+    command.add_argument("--width", type=int, help="channels of the first stage; 64 is ResNet-18")
+    command.add_argument("--epochs", type=int, metavar="N", help="epochs of the dense training")
+    _add_rates(command, "", "of the dense training")
+    command.add_argument("--batch-size", type=int, metavar="N", help="smaller for a GPU with little memory")
+    command.add_argument("--nesterov", action=argparse.BooleanOptionalAction, help="Nesterov's momentum")
+    command.add_argument("--label-smoothing", type=float, metavar="X", help="share of a label that all classes get")
+    command.add_argument(
+        "--cutout", type=int, metavar="N", help="side of a square blanked out of each training picture"
+    )
+
+
+def add_retraining_options(command: argparse.ArgumentParser) -> None:
+    """The options for the training after pruning."""
+    command.add_argument("--finetune-epochs", type=int, metavar="N")
+    _add_rates(command, "finetune-", "after pruning")
+    help_text = "compute: as many epochs after pruning as cost what the dense network's would"
+    command.add_argument("--budget", metavar="B", help=f"{', '.join(BUDGETS)}; {help_text}")
+
+
+def _add_rates(command: argparse.ArgumentParser, prefix: str, when: str) -> None:
+    command.add_argument(f"--{prefix}lr", type=float, metavar="X", help=f"highest learning rate {when}")
+    command.add_argument(f"--{prefix}decay", metavar="D", help=f"its course: {', '.join(DECAYS)}")
+    command.add_argument(f"--{prefix}warmup", type=int, metavar="N", help="epochs in which it rises first")
 
 
 def read_recipe(options: argparse.Namespace) -> Recipe:

@@ -149,7 +149,16 @@ class Queue:
         def submit(task: Callable[..., Any], run_id: str, function: str | None, key: str, priority: int) -> Any:
             folder = folders[run_id]
             dense = futures.get(folder.spec.dense.run_id)  # None for a dense run, which is not submitted yet
-            return client.submit(task, str(folder.path), function, dense, key=key, priority=priority, pure=False)
+            return client.submit(
+                task,
+                str(folder.path),
+                function,
+                dense,
+                key=key,
+                priority=priority,
+                pure=False,
+                fifo_timeout=0,  # else those of one moment would be executed in no particular order
+            )
 
         for run_id, key in keys.items():
             is_dense = folders[run_id].spec.is_dense
