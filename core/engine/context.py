@@ -111,7 +111,7 @@ class RunContext:
         )
 
     @cached_property
-    def _repair_images(self) -> tuple[DeviceImages, DeviceImages]:
+    def repair_images(self) -> tuple[DeviceImages, DeviceImages]:
         """Training images to repair with, and others to choose by, drawn by the run's seed."""
         indices = sample_indices(len(self.data.train), 2 * PICTURES, self.spec.seed)
         first, second = (self.on_device(self.data.train.select(indices[start::2])) for start in (0, 1))
@@ -126,7 +126,7 @@ class RunContext:
         ):  # a folded network has no earlier outputs to match
             choices = [choice for choice in choices if choice in ("none", "batchnorm")]
         names = choices if how == BEST_REPAIR else [str(how)]
-        images, others = self._repair_images
+        images, others = self.repair_images
         pictures = images.eval_batch(0, len(images))[0].contiguous(memory_format=torch.channels_last)
         place(pruned.model, self.device)
         with without_tf32():

@@ -6,15 +6,19 @@ from dataclasses import replace
 import pytest
 import torch
 
+from core.engine.context import RunContext
 from core.engine.evaluate import Evaluation
 from core.engine.execute import execute
 from core.engine.networks.resnet18 import conv_graph, resnet18
+from core.engine.pruning import prune
 from core.engine.pruning.base import Pruned, masked, prunable
 from core.engine.pruning.magnitude import magnitude_masks
 from core.engine.pruning.shrink import shrink
 from core.engine.pruning.structured import choose_channels
 from core.engine.recovery.repair import REPAIRS, reestimate_batchnorm, repair_best
 from core.runs.folder import State
+from core.spec.methods import METHODS
+from core.spec.settings import BEST_REPAIR
 from core.spec.spec import RunSpec
 
 
@@ -97,6 +101,17 @@ def test_best_is_the_most_accurate_on_the_other_pictures_the_first_of_equals_and
     assert best(50, 60, 55) == "batchnorm"
     assert best(60, 60, 60) == "none"
     assert best(50, 99, 55, loss=float("nan")) == "variance"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_best_is_not_worse_than_the_cut_on_the_pictures_it_is_chosen_by(home, recipe, method):
+    context = RunContext(home.create(RunSpec(recipe, method.name, 1, 0.7)))
+    dense = context.load(context.dense_folder)
+    pruned = prune(method.name, dense, 0.7, context.pruning_context(dict(method.complete({}))))
+    repaired = context.repair(method, BEST_REPAIR, dense, pruned)
+    _, others = context.repair_images
+    assert context.evaluate(repaired.model, others).accuracy >= context.evaluate(pruned.model, others).accuracy
 
 
 @pytest.mark.usefixtures("impatient")
