@@ -75,8 +75,8 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """The form in which a method was published: its ``name``, as a citation, and the settings that are not the default."""
+class Form:
+    """A form of a method that has a name, as a citation or in words, and the settings in which it is not the default."""
 
     name: str
     settings: Mapping[str, Scalar] = field(hash=False)  # a method is a key of caches
@@ -104,7 +104,7 @@ class Method:
     group: Literal["main", "before training", "baseline"] = "main"
     baseline_of: tuple[str, ...] = ()
     function: str = ""
-    published: Published | None = None
+    published: Form | None = None
 
     def complete(self, given: Mapping[str, Any]) -> tuple[tuple[str, Scalar], ...]:
         """Every setting with its checked value, in the registry's order; InputError for one that does not exist."""

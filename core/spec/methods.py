@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.i18n import N_
-from core.spec.method import EVERY, Method, Option, Published, Scalar, Setting, load_function
+from core.spec.method import EVERY, Form, Method, Option, Scalar, Setting, load_function
 from core.spec.settings import (
     BUDGET,
     CHANNEL_SCHEDULE,
@@ -33,7 +33,7 @@ DENSE = "dense"
 REWIND_EPOCHS = (0, 1, 2, 4, 8)
 
 WITHOUT_RECOVERY: Mapping[str, Scalar] = {"repair": "none", "teacher": "none"}
-_PLAIN = Published(N_("without recovery"), WITHOUT_RECOVERY)
+_PLAIN = Form(N_("without recovery"), WITHOUT_RECOVERY)
 
 # Citations that several entries share.
 _LOTTERY_TICKET = (
@@ -83,7 +83,7 @@ _ENTRIES = (
             REPAIR,
             TEACHER,
         ),
-        published=Published("Han et al., 2015", WITHOUT_RECOVERY),
+        published=Form("Han et al., 2015", WITHOUT_RECOVERY),
     ),
     Method(
         name="structured",
@@ -143,7 +143,7 @@ _ENTRIES = (
             REPAIR,
             TEACHER,
         ),
-        published=Published("Li et al., 2017", {**WITHOUT_RECOVERY, "allocation": "uniform"}),
+        published=Form("Li et al., 2017", {**WITHOUT_RECOVERY, "allocation": "uniform"}),
     ),
     Method(
         name="lottery_ticket",
@@ -179,7 +179,7 @@ _ENTRIES = (
             TEACHER,
         ),
         restarts=True,
-        published=Published("Frankle & Carbin, 2019", {"rewind_epoch": 0, "teacher": "none"}),
+        published=Form("Frankle & Carbin, 2019", {"rewind_epoch": 0, "teacher": "none"}),
     ),
     Method(
         name="snip",
@@ -260,7 +260,7 @@ _ENTRIES = (
         citations=(_LOTTERY_TICKET,),
         settings=(BUDGET, REPAIR_OF_NEW_WEIGHTS, TEACHER),
         restarts=True,
-        published=Published("Frankle & Carbin, 2019", {"teacher": "none"}),
+        published=Form("Frankle & Carbin, 2019", {"teacher": "none"}),
         group="baseline",
         baseline_of=("lottery_ticket",),
     ),
@@ -305,7 +305,7 @@ def describe_settings(name: str, settings: Mapping[str, Scalar]) -> tuple[str, l
     """The name of the form that the settings begin with, as published or without recovery (else ""); and those settings that
     differ from it, or from the default."""
     forms = (METHODS[name].published, _PLAIN) if name in METHODS else ()
-    form = next((form for form in forms if form and form.settings.items() <= settings.items()), Published("", {}))
+    form = next((form for form in forms if form and form.settings.items() <= settings.items()), Form("", {}))
     pairs = effective_settings(name, settings)
     return form.name, [(s, value) for s, value in pairs if value != form.settings.get(s.name, s.default)]
 
