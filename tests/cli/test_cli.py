@@ -277,16 +277,33 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
     }
 
 
-def test_a_setting_can_be_given_to_one_method_alone(tmp_path, monkeypatch):
-    """Magnitude pruning has an allocation, too, which knows no cost."""
+@pytest.fixture
+def launched(tmp_path, monkeypatch):
+    """The settings of each method that a study with some arguments would run."""
     submitted = []
     monkeypatch.setattr("core.cli.study.run_on_cluster", lambda home, specs: submitted.extend(specs) or [])
-    given = ["--set", "structured.allocation=cost", "--set", "retraining=lr-rewinding"]
-    main(["study", "--preset", "demo", "--sparsities", "0.5", "--seeds", "1", *given, "--home", str(tmp_path)])
-    settings = {spec.method: dict(spec.settings) for spec in submitted}
-    assert settings["structured"]["allocation"] == "cost"
+
+    def launch(*given):
+        main(["study", "--preset", "demo", "--sparsities", "0.5", "--seeds", "1", *given, "--home", str(tmp_path)])
+        return {spec.method: dict(spec.settings) for spec in submitted if not spec.is_dense}
+
+    return launch
+
+
+def test_a_setting_can_be_given_to_one_method_alone(launched):
+    """Magnitude pruning has an allocation, too, which knows no cost."""
+    settings = launched("--set", "structured.allocation=uniform", "--set", "retraining=lr-rewinding")
+    assert settings["structured"]["allocation"] == "uniform"
     assert settings["magnitude"]["allocation"] == "global"
     assert settings["magnitude"]["retraining"] == settings["structured"]["retraining"] == "lr-rewinding"
+
+
+def test_methods_can_be_as_their_papers_had_them_but_for_what_is_set(launched):
+    settings = launched("--published", "--set", "magnitude.repair=batchnorm")
+    assert settings["magnitude"]["repair"] == "batchnorm"
+    assert settings["magnitude"]["teacher"] == settings["structured"]["repair"] == "none"
+    assert settings["structured"]["allocation"] == "uniform"
+    assert settings["lottery_ticket"]["rewind_epoch"] == 0
 
 
 def test_options_say_how_it_is_trained():
