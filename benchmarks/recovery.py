@@ -53,16 +53,17 @@ class Way:
         return RunSpec(recipe, self.method, seed, sparsity, tuple(self.settings.items()))
 
 
-# The best way of each method, and the best without one of its parts; "none of it" is what there was before.
+# All parts of each method's recovery, and all but one; "none of it" is what there was before.
+_TAUGHT: Settings = {"teacher": "dense"}
 WAYS = (
-    Way("Structured: all of it", "structured", {}),
-    Way("- without repair", "structured", {"repair": "none"}),
-    Way("- without teacher", "structured", {"teacher": "none"}),
-    Way("- cosine from a tenth", "structured", {}, triangle=False),
-    Way("- the same epochs", "structured", {}, budget=EPOCHS),
-    Way("- folded instead of cut", "structured", {"removal": "fold"}),
-    Way("- gradually instead of at once", "structured", {"schedule": "gradual"}),
-    Way("- uniform instead of by cost", "structured", {"allocation": "uniform"}),
+    Way("Structured: all of it", "structured", _TAUGHT),
+    Way("- without repair", "structured", {**_TAUGHT, "repair": "none"}),
+    Way("- without teacher", "structured", {}),
+    Way("- cosine from a tenth", "structured", _TAUGHT, triangle=False),
+    Way("- the same epochs", "structured", _TAUGHT, budget=EPOCHS),
+    Way("- folded instead of cut", "structured", {**_TAUGHT, "removal": "fold"}),
+    Way("- gradually instead of at once", "structured", {**_TAUGHT, "schedule": "gradual"}),
+    Way("- uniform instead of by cost", "structured", {**_TAUGHT, "allocation": "uniform"}),
     Way("- none of it", "structured", dict(WITHOUT_RECOVERY), triangle=False, budget=EPOCHS),
     Way("Magnitude: all of it", "magnitude", {}),
     Way("- without repair", "magnitude", {"repair": "none"}),
@@ -73,7 +74,7 @@ WAYS = (
     Way("Lottery ticket, rewound to epoch 8", "lottery_ticket", {"rewind_epoch": 8}),
     Way("- to epoch 2", "lottery_ticket", {}),
     Way("- without teacher", "lottery_ticket", {"rewind_epoch": 8, "teacher": "none"}),
-    Way("Random filters: all of it", "random_filters", {}),
+    Way("Random filters: all of it", "random_filters", _TAUGHT),
     Way("From scratch, at the dense learning rate", "from_scratch", {"budget": "fine-tuning"}),
 )
 

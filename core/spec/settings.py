@@ -38,7 +38,7 @@ RETRAINING = Setting(
 )
 
 TEMPERATURE, TEACHER_SHARE = 4.0, 0.9  # of distillation: how much predictions are softened, its share of the loss
-TAUGHT = N_("dense")
+_NO_TEACHER, TAUGHT = N_("none"), N_("dense")
 TEACHER = Setting(
     name="teacher",
     label=N_("Teacher"),
@@ -49,14 +49,16 @@ TEACHER = Setting(
     ),
     default=TAUGHT,
     options=(
-        Option(N_("none")),
+        Option(_NO_TEACHER),
         Option(
             TAUGHT,
             citation="G. Hinton, O. Vinyals, J. Dean. Distilling the Knowledge in a Neural Network. NIPS workshop, 2015.",
         ),
     ),
-    legacy="none",
+    legacy=_NO_TEACHER,
 )
+# A network that was shrunk trains for more epochs in the computation that its teacher would take (docs/methods.md).
+TEACHER_OF_SHRUNK = replace(TEACHER, default=_NO_TEACHER)
 REMOVAL = Setting(
     name="removal",
     label=N_("Removal of filters"),

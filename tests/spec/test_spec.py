@@ -201,8 +201,10 @@ def test_a_rewound_learning_rate_is_the_dense_one_for_the_same_epochs(method):
     ("method", "chosen", "expected"),
     [
         ("structured", {}, "Structured"),
-        ("structured", {"teacher": "none", "criterion": "l2"}, "Structured (criterion l2, no teacher)"),
-        ("structured", {"teacher": "none", "repair": "none"}, "Structured (without recovery)"),
+        ("structured", {"teacher": "dense", "criterion": "l2"}, "Structured (criterion l2, teacher dense)"),
+        ("magnitude", {"teacher": "none"}, "Magnitude (no teacher)"),
+        ("magnitude", {"teacher": "none", "repair": "none"}, "Magnitude (Han et al., 2015)"),
+        ("random_filters", {"repair": "none"}, "Random filters (without recovery)"),
         ("structured", {"published": True}, "Structured (Li et al., 2017)"),
         ("structured", {"published": True, "criterion": "l2"}, "Structured (Li et al., 2017, criterion l2)"),
         ("lottery_ticket", {"rewind_epoch": 4}, "Lottery ticket (rewind epoch 4)"),

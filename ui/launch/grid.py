@@ -114,8 +114,8 @@ def select_form() -> str:
         persist_state="session",
         horizontal=True,
         help=t(
-            "recommended: what measured best, all with the same recovery after the cut: repair, and the dense network as "
-            "teacher. as published: what the papers did, without either."
+            "recommended: what measured best, with a repair after the cut, and the dense network as teacher where none of "
+            "its channels are gone. as published: what the papers did, without either."
         ),
     )
     write(form=None if form == RECOMMENDED else form)

@@ -389,24 +389,21 @@ class _Tracer:
         for label, places in members.items():
             grouped.setdefault(tuple(sorted(places)), []).append(numbers[label])
         groups: dict[str, Tensor] = {}
-        for key, found in grouped.items():
-            name = self._writer(key)
-            unique = next(
-                each for n in range(len(groups) + 1) if (each := f"{name}#{n + 1}" if n else name) not in groups
-            )
-            groups[unique] = torch.tensor(found)
+        for place, found in sorted((self._first_writer(key), found) for key, found in grouped.items()):
+            name = list(self._tensors.values())[place].rpartition(".")[0]
+            same = sum(other.partition("#")[0] == name for other in groups)
+            groups[f"{name}#{same + 1}" if same else name] = torch.tensor(found)
         axes = tuple(
-            Axis(name, dim, torch.tensor([[numbers.get(int(label), STAYS) for label in labels]]).flatten())
+            Axis(name, dim, torch.tensor([numbers.get(int(label), STAYS) for label in labels]))
             for name, dim, labels in roots
             if (labels > _FIXED).any()
         )
         return Channels(groups, axes, self._kept_whole(roots))
 
-    def _writer(self, places: tuple[tuple[str, int, int], ...]) -> str:
-        """The first layer that writes the channels of these places, by the order of the network's parameters."""
-        inside = {name for name, dim, _ in places if dim == 0}
-        first = next((name for name in self._tensors.values() if name in inside), places[0][0])
-        return first.rpartition(".")[0]
+    def _first_writer(self, places: tuple[tuple[str, int, int], ...]) -> int:
+        """Which of the network's tensors, in their order, is the first that writes the channels of these places."""
+        written = {name for name, dim, _ in places if dim == 0} or {name for name, *_ in places}
+        return next(place for place, name in enumerate(self._tensors.values()) if name in written)
 
     def _kept_whole(self, roots: list[tuple[str, int, NDArray[np.int64]]]) -> dict[str, str]:
         why: dict[str, str] = {}

@@ -1,0 +1,162 @@
+"""Channels of networks of any class: what can go is found, and a network without it computes the same."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision import models
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+
+from core.engine import resnet18
+from core.engine.networks.channels import STAYS, find_channels
+from core.engine.networks.resize import cut_channels, zero_channels
+from core.engine.networks.resnet18 import conv_graph
+from core.spec.errors import InputError
+
+EXAMPLE = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+SMALL = EXAMPLE[..., :16, :16].contiguous()
+
+
+def randomise(model):
+    """BatchNorm as after a training: a channel that is missing somewhere would be noticed."""
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
+                tensor.data.add_(0.3 * torch.rand(tensor.shape, generator=generator))
+    return model.eval()
+
+
+def choose(channels, share, seed=2):
+    """Keep about ``share`` of each group, at random, and at least one of its channels."""
+    total = 1 + max(int(group.max()) for group in channels.groups.values())
+    keep = torch.rand(total, generator=torch.Generator().manual_seed(seed)) < share
+    for group in channels.groups.values():
+        keep[group[0]] |= not keep[group].any()
+    return keep
+
+
+def convnext(num_classes):
+    blocks = [CNBlockConfig(16, 32, 1), CNBlockConfig(32, None, 1)]
+    return ConvNeXt(blocks, num_classes=num_classes)
+
+
+FOREIGN = {
+    "convnext": convnext,
+    **{name: getattr(models, name) for name in ("mobilenet_v2", "googlenet", "regnet_y_400mf", "shufflenet_v2_x0_5")},
+}
+
+
+@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet:FutureWarning")
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_network_without_channels_computes_what_it_does_with_zeros_in_their_place(name):
+    torch.manual_seed(0)
+    model = randomise(FOREIGN[name](num_classes=7))
+    channels = find_channels(model, EXAMPLE)
+    keep = choose(channels, 0.5)
+    smaller = cut_channels(model, channels, keep, EXAMPLE)
+    before, after = (sum(p.numel() for p in each.parameters()) for each in (model, smaller))
+    assert after < 0.8 * before
+    with torch.no_grad():
+        torch.testing.assert_close(
+            smaller(EXAMPLE), zero_channels(model, channels, keep)(EXAMPLE), rtol=1e-4, atol=1e-4
+        )
+    trained = smaller.train()(EXAMPLE)
+    (trained if isinstance(trained, torch.Tensor) else sum(trained)).sum().backward()
+    assert all(p.grad is not None and p.grad.shape == p.shape for p in smaller.parameters())
+
+
+def test_the_groups_of_our_resnet_are_those_that_are_known():
+    model = resnet18(4)
+    found = find_channels(model, SMALL)
+    groups = {}
+    for edge in conv_graph():
+        written = set(found_of(found, f"{edge.conv}.weight", 0))
+        assert groups.setdefault(edge.target, written) == written
+        if edge.source is not None:
+            assert set(found_of(found, f"{edge.conv}.weight", 1)) == groups[edge.source]
+    assert {group: len(channels) for group, channels in groups.items()} == model.shape.groups
+    assert [set(group.tolist()) for group in found.groups.values()] == list(groups.values())
+
+
+def found_of(channels, tensor, dim):
+    """The channels that positions of a tensor belong to; empty where all of them stay."""
+    return next((axis.channels.tolist() for axis in channels.axes if (axis.tensor, axis.dim) == (tensor, dim)), [])
+
+
+class Net(nn.Module):
+    """A stem of 8 channels, whatever ``body`` does with them by its layers, and a classifier of its ``features``."""
+
+    def __init__(self, body, features, **layers):
+        super().__init__()
+        self.stem, self.body = nn.Conv2d(3, 8, 3, padding=1, bias=False), body
+        self.norm = nn.BatchNorm2d(8)
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.fc = nn.Linear(features, 5)
+
+    def forward(self, x):
+        return self.fc(self.body(self, F.relu(self.norm(self.stem(x)))))
+
+
+def pooled(x):
+    return x.mean((2, 3))
+
+
+def conv(source=8, target=8, **more):
+    return nn.Conv2d(source, target, 1, bias=False, **more)
+
+
+# What a body does, and how many of the stem's 8 channels can go one by one, or in rows of how many.
+BODIES = {
+    "flatten": (Net(lambda net, x: F.adaptive_avg_pool2d(x, 2).flatten(1), 32), 8),
+    "concatenate": (Net(lambda net, x: pooled(torch.cat([x, net.a(x)], 1)), 14, a=conv(8, 6)), 8),
+    "squeeze and excite": (
+        Net(lambda net, x: pooled(x * torch.sigmoid(net.b(F.relu(net.a(pooled(x)[..., None, None]))))), 8,
+            a=conv(8, 4), b=conv(4, 8)),
+        8,
+    ),
+    "twice the same layer": (Net(lambda net, x: pooled(net.a(net.a(x))), 8, a=conv()), 8),
+    "depthwise": (Net(lambda net, x: pooled(net.a(x)), 16, a=nn.Conv2d(8, 16, 3, groups=8)), 8),
+    "grouped": (Net(lambda net, x: pooled(net.a(x)), 12, a=nn.Conv2d(8, 12, 1, groups=4)), 4),
+    "halves": (Net(lambda net, x: pooled(torch.cat([c * 2 for c in x.chunk(2, 1)], 1)), 8), 4),
+    "scaled by a parameter": (Net(lambda net, x: pooled(x * net.a.weight[0, :, None, None]), 8, a=nn.Linear(8, 1)), 0),
+    "shortcut": (Net(lambda net, x: pooled(x + net.a(x)), 8, a=conv()), 8),
+    "normalised over channels": (Net(lambda net, x: net.a(pooled(x)), 8, a=nn.LayerNorm(8)), 0),
+    "channels by number": (Net(lambda net, x: pooled(x[:, :5]), 5), 0),
+    "a constant in the place of a zero": (Net(lambda net, x: pooled(net.a(torch.sigmoid(x))), 8, a=conv()), 0),
+    "one for each picture": (Net(lambda net, x: pooled(x * net.a(x)), 8, a=conv(8, 1)), 8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_what_goes_together_is_found(body):
+    torch.manual_seed(0)
+    model, removable = BODIES[body]
+    randomise(model)
+    try:
+        channels = find_channels(model, SMALL)
+    except InputError as error:
+        assert "can be removed" in str(error)
+        assert removable == 0
+        return
+    assert len(set(found_of(channels, "stem.weight", 0)) - {STAYS}) == removable
+    for seed in range(3):
+        cut_channels(model, channels, choose(channels, 0.6, seed), SMALL)  # which compares both
+
+
+def test_what_cannot_be_traced_or_cut_is_one_sentence():
+    class Undecided(Net):
+        def forward(self, x):
+            return super().forward(x) if x.sum() > 0 else super().forward(-x)
+
+    class Rigid(Net):
+        def forward(self, x):
+            return super().forward(x).reshape(len(x), 5) * len(self.stem.weight)
+
+    with pytest.raises(InputError, match="cannot be traced"):
+        find_channels(Undecided(lambda net, x: pooled(x), 8), SMALL)
+    rigid = randomise(Rigid(lambda net, x: pooled(x), 8))
+    channels = find_channels(rigid, SMALL)
+    with pytest.raises(InputError, match="computes something else"):
+        cut_channels(rigid, channels, choose(channels, 0.5), SMALL)
