@@ -8,26 +8,21 @@ here keeps its channels, and the network is pruned elsewhere.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import ExportedProgram
-from torch.fx import Node
 
+from core.engine.networks.follow import Tracer
+from core.engine.networks.labels import FIXED
 from core.spec.errors import InputError, first_line
 
 STAYS = -1  # in place of a channel: this position is never removed
-
-Labels = Tensor  # int64, of the shape of an activation of one picture
-_NONE, _FIXED = 0, 1  # labels: no channel, such as a pixel of the image; a channel that has to stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +48,18 @@ class Channels:
 def find_channels(model: nn.Module, example: Tensor) -> Channels:
     """The removable channels of ``model``, whose input is like ``example`` (one picture is looked at). InputError if it
     cannot be traced or nothing of it can be removed, with the layer and the operation that prevents it."""
-    tracer = _Tracer()
+    tracer = Tracer()
     tracer.run(_export(model, example[:1], training=False))
     if not tracer.knows(name for name, _ in model.named_parameters()):
-        tracer.run(
-            _export(model, example[:1].repeat(2, 1, 1, 1), training=True)
-        )  # as auxiliary classifiers, which read channels, too
-    channels = tracer.channels()
+        # What is used in training only, as auxiliary classifiers, reads channels, too. BatchNorm wants several pictures.
+        tracer.run(_export(model, example[:1].repeat(2, 1, 1, 1), training=True))
+    channels = _collect(tracer, [name for name, _ in model.named_parameters()])
     if not channels.groups:
-        layer, operation = next(iter(channels.kept_whole.items()), ("", "no layer"))
+        layer, operation = next(iter(channels.kept_whole.items()), ("it", "no layer"))
         raise InputError(
             "No channel of the network can be removed: {operation} keeps those of {layer}.",
             operation=operation,
-            layer=layer or "the network",
+            layer=layer,
         )
     return channels
 
@@ -80,396 +74,47 @@ def _export(model: nn.Module, example: Tensor, *, training: bool) -> ExportedPro
         raise InputError("The network cannot be traced: {reason}.", reason=first_line(error).rstrip(".")) from None
 
 
-class _Ties:
-    """Labels that go together, as a union-find over them."""
-
-    def __init__(self) -> None:
-        self._parents = [_NONE, _FIXED]
-        self.reasons: dict[int, str] = {}  # by label: the operation that keeps it
-
-    def new(self, count: int) -> Tensor:
-        first = len(self._parents)
-        self._parents.extend(range(first, first + count))
-        return torch.arange(first, first + count)
-
-    def root(self, label: int) -> int:
-        parents = self._parents
-        while parents[label] != label:
-            parents[label] = parents[parents[label]]
-            label = parents[label]
-        return label
-
-    def roots(self, labels: Tensor) -> NDArray[np.int64]:
-        values, places = np.unique(labels.numpy(), return_inverse=True)
-        return np.array([self.root(int(value)) for value in values])[places].reshape(labels.shape)
-
-    def tie(self, first: Tensor, second: Tensor, why: str) -> None:
-        """Let the labels of equal positions go together. No channel and a channel: the latter has to stay."""
-        pairs = torch.stack([first.flatten(), second.flatten()])[:, (first != second).flatten()]
-        for a, b in np.unique(pairs.numpy(), axis=1).T.tolist():
-            self._tie(a or _FIXED, b or _FIXED, why)
-
-    def fix(self, labels: Iterable[Tensor], why: str) -> None:
-        for label in labels:
-            for value in np.unique(label.numpy()).tolist():
-                if value != _NONE:
-                    self._tie(value, _FIXED, why)
-
-    def _tie(self, a: int, b: int, why: str) -> None:
-        low, high = sorted((self.root(a), self.root(b)))
-        if low == high:
-            return
-        self._parents[high] = low
-        if low == _FIXED:
-            self.reasons[high] = why
+def _collect(tracer: Tracer, parameters: list[str]) -> Channels:
+    """Number the channels that ``tracer`` met, and group those that are written and read in the same places."""
+    roots = {place: tracer.ties.roots(labels) for place, labels in tracer.axes.items()}
+    places: dict[int, list[tuple[str, int, int]]] = {}  # by label: tensor, dimension, how many positions
+    for (name, dim), labels in roots.items():
+        for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+            if label > FIXED:
+                places.setdefault(int(label), []).append((name, dim, int(count)))
+    numbers = {label: number for number, label in enumerate(places)}
+    alike: dict[tuple[tuple[str, int, int], ...], list[int]] = {}
+    for label, found in places.items():
+        alike.setdefault(tuple(sorted(found)), []).append(numbers[label])
+    axes = (
+        Axis(name, dim, torch.tensor([numbers.get(int(label), STAYS) for label in labels]))
+        for (name, dim), labels in roots.items()
+        if (labels > FIXED).any()
+    )
+    return Channels(_groups(alike, parameters), tuple(axes), _kept_whole(tracer, roots))
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """The labels of an activation or parameter; ``zero``: whether a channel without weights is zero in it."""
-
-    labels: Labels
-    zero: bool = True
-
-
-def _name(target: Any) -> str:
-    return str(getattr(target, "name", lambda: target)()).removeprefix("aten::").split(".")[0].rstrip("_")
-
-
-class _Tracer:
-    """One walk through the operations of exported programs of the same network."""
-
-    def __init__(self) -> None:
-        self._tensors: dict[str, str] = {}  # names in the program of parameters and buffers
-        self._ties = _Ties()
-        self._values: dict[Node, Any] = {}
-        self._axes: dict[tuple[str, int], Tensor] = {}
-
-    def run(self, program: ExportedProgram) -> None:
-        signature = program.graph_signature
-        self._tensors = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-        for node in program.graph.nodes:
-            if node.op == "call_function":
-                self._values[node] = self._call(node)
-            elif node.op == "output":
-                self._ties.fix(self._activations(node), "the output")
-            else:
-                self._values[node] = self._input(node)
-
-    def knows(self, names: Iterable[str]) -> bool:
-        """Whether all tensors ``names`` have been met."""
-        met = {name for name, _ in self._axes}
-        return all(name in met for name in names)
-
-    def _input(self, node: Node) -> _Value:
-        return _Value(torch.zeros(node.meta["val"].shape, dtype=torch.int64))
-
-    def _call(self, node: Node) -> Any:
-        if node.target is operator.getitem:
-            return self._values[node.args[0]][node.args[1]]  # type: ignore[index]
-        name = _name(node.target)
-        rule = _RULES.get(name, _Tracer._unknown)
-        return rule(self, node)
-
-    # -- what the rules share
-
-    def value(self, argument: Any) -> _Value:
-        value = self._values[argument]
-        assert isinstance(value, _Value)
-        return value
-
-    def labels(self, argument: Any) -> Labels:
-        return self.value(argument).labels
-
-    def parameter(self, argument: Any) -> str | None:
-        """The name of the parameter or buffer that ``argument`` is."""
-        return self._tensors.get(argument.name) if isinstance(argument, Node) else None
-
-    def _activations(self, node: Node) -> list[Labels]:
-        values = (self._values.get(each) for each in node.all_input_nodes)
-        flat = (one for value in values for one in (value if isinstance(value, tuple) else (value,)))
-        return [one.labels for one in flat if isinstance(one, _Value)]
-
-    def add_axis(self, argument: Any, dim: int, channels: Tensor) -> None:
-        name = self.parameter(argument)
-        if name is None:  # computed from parameters: nothing that could be cut
-            self._ties.fix([channels], "a computed weight")
-        elif (name, dim) in self._axes:  # a module that is used again
-            self._ties.tie(self._axes[name, dim], channels, "a layer that is used twice")
-        else:
-            self._axes[name, dim] = channels
-
-    def along(self, labels: Labels, dim: int, why: str) -> Tensor:
-        """The label at each position of ``dim``, which all that lie across it are tied to."""
-        lines = labels.movedim(dim, 0).flatten(1)
-        if lines.shape[1] > 1 and bool((lines != lines[:, :1]).any()):
-            self._ties.tie(lines, lines[:, :1].expand_as(lines), why)
-        return lines[:, 0].clone()
-
-    def spread(self, node: Node, channels: Tensor, dim: int = 1) -> Labels:
-        """Labels of the output of ``node`` that has ``channels`` along ``dim``."""
-        shape = list(node.meta["val"].shape)
-        view = [1] * len(shape)
-        view[dim] = -1
-        return channels.view(view).expand(shape).contiguous()
-
-    def read(self, argument: Any, dim: int, why: str) -> Tensor:
-        """The channels along ``dim`` of an activation that a layer reads."""
-        value = self.value(argument)
-        if not value.zero:  # a channel without weights is not zero here, and would be missed
-            self._ties.fix([value.labels], "a function that is not zero at zero")
-        return self.along(value.labels, dim, why)
-
-    # -- rules, by operation
-
-    def _unknown(self, node: Node) -> Any:
-        self._ties.fix(self._activations(node), _name(node.target))
-        return _map_tensors(node.meta.get("val"), lambda val: _Value(torch.full(val.shape, _FIXED, dtype=torch.int64)))
-
-    def _move(self, node: Node) -> Any:
-        """Operations that only move elements: done to the labels."""
-        zero = [self.value(each).zero for each in node.all_input_nodes]
-        arguments = torch.fx.node.map_arg((node.args, node.kwargs), self.labels)
-        assert callable(node.target)
-        moved = node.target(*arguments[0], **arguments[1])
-        return _map_tensors(moved, lambda labels: _Value(labels, all(zero)))
-
-    def _split(self, node: Node) -> Any:
-        """Equal parts lose the same channels, so that the same code splits what is left in the same way."""
-        parts = self._move(node)
-        labels = [part.labels for part in parts]
-        whole = self.labels(node.args[0])
-        changed = next((dim for dim, size in enumerate(labels[0].shape) if size != whole.shape[dim]), None)
-        if changed is None or not _differ(whole, changed):
-            return parts
-        for part in labels[1:]:
-            if part.shape != labels[0].shape:
-                self._ties.fix([whole], "unequal parts")
-                break
-            self._ties.tie(part, labels[0], "a split")
-        return parts
-
-    def _view(self, node: Node) -> Any:
-        """Where channels are laid out in rows, whole columns go, so that the same number of rows remains."""
-        moved, whole = self._move(node), self.labels(node.args[0])
-        varied = [dim for dim in range(moved.labels.dim()) if _differ(moved.labels, dim)]
-        if len(varied) > sum(_differ(whole, dim) for dim in range(whole.dim())):
-            first = moved.labels.narrow(varied[0], 0, 1)
-            self._ties.tie(moved.labels, first.expand_as(moved.labels), "a view")
-        return moved
-
-    def _slice(self, node: Node) -> Any:
-        """Channels that are named by numbers stay."""
-        moved, whole = self._move(node), self.labels(node.args[0])
-        dim = int(node.args[1]) if len(node.args) > 1 else 0  # type: ignore[arg-type]
-        if moved.labels.shape != whole.shape and _differ(whole, dim):
-            self._ties.fix([whole], "a slice")
-        return moved
-
-    def _pad(self, node: Node) -> Any:
-        """Zeros around pixels belong to the channel beside them."""
-        widths = node.args[1]
-        labels, val = self.labels(node.args[0]), node.meta["val"]
-        changed = [dim for dim, size in enumerate(val.shape) if size != labels.shape[dim]]
-        if not isinstance(widths, list | tuple) or any(dim < 2 for dim in changed):
-            return self._unknown(node)
-        return _Value(self.spread(node, self.along(labels, 1, "pad")), self.value(node.args[0]).zero)
-
-    def _unary(self, node: Node, *, zero: bool = True) -> _Value:
-        (source, *_) = node.all_input_nodes
-        before = self.value(source)
-        return _Value(before.labels, before.zero and zero)
-
-    def _binary(self, node: Node, *, product: bool = False) -> Any:
-        operands = [each for each in node.args[:2] if isinstance(each, Node)]
-        shape = node.meta["val"].shape
-        if len(operands) < 2:  # with a number
-            return self._unary(node, zero=product)
-        sides = [self._operand(each, shape) for each in operands]
-        for side, other in (sides, sides[::-1]):
-            self._fix_where_repeated(side, other, shape, _name(node.target))
-        expanded = [side.expand(shape) for side in sides]
-        tied = [
-            one.masked_fill(_repeats(side, other, shape), _NONE)
-            for one, side, other in zip(expanded, sides, sides[::-1], strict=True)
-        ]
-        both = [~_repeats(side, other, shape) for side, other in (sides, sides[::-1])]
-        where = both[0] & both[1]
-        self._ties.tie(tied[0][where], tied[1][where], _name(node.target))
-        labels = torch.where(both[0], expanded[0], expanded[1])
-        labels = torch.where(labels == _NONE, torch.where(both[1], expanded[1], expanded[0]), labels)
-        zeros = [self.value(each).zero for each in operands]
-        return _Value(labels.contiguous(), any(zeros) if product else all(zeros))
-
-    def _operand(self, argument: Node, shape: torch.Size) -> Labels:
-        """Its labels; a parameter that is added to or multiplied with channels gets some of its own."""
-        name = self.parameter(argument)
-        labels = self.labels(argument)
-        long = [dim for dim, size in enumerate(labels.shape) if size > 1]
-        if name is not None and len(long) == 1:
-            own = self._ties.new(labels.shape[long[0]])
-            self.add_axis(argument, long[0], own)
-            view = [1] * labels.dim()
-            view[long[0]] = -1
-            labels = own.view(view).expand(labels.shape)
-        return labels.reshape([1] * (len(shape) - labels.dim()) + list(labels.shape))
-
-    def _fix_where_repeated(self, side: Labels, other: Labels, shape: torch.Size, why: str) -> None:
-        """A channel that is combined with each of several others stays, and ties none of them."""
-        if bool(_repeats(side, other, shape).any()):
-            self._ties.fix([side], why)
-
-    def _conv(self, node: Node) -> _Value:
-        arguments = _arguments(node)
-        source, weight = arguments["input"], arguments["weight"]
-        groups, outputs = int(arguments["groups"]), node.meta["val"].shape[1]
-        read = self.read(source, 1, "a convolution")
-        if groups == 1:
-            self.add_axis(weight, 1, read)
-            written = self._ties.new(outputs)
-        else:  # whole groups go: their inputs and outputs together; where each has one channel, it is depthwise
-            members = read.view(groups, -1)
-            self._ties.tie(members, members[:, :1].expand_as(members), "a grouped convolution")
-            written = members[:, 0].repeat_interleave(outputs // groups)
-        self.add_axis(weight, 0, written)
-        self._add_bias(arguments["bias"], written)
-        return _Value(self.spread(node, written))
-
-    def _linear(self, node: Node) -> _Value:
-        arguments = _arguments(node)
-        source, weight = arguments["input"], arguments["weight"]
-        self.add_axis(weight, 1, self.read(source, -1, "a linear layer"))
-        written = self._ties.new(node.meta["val"].shape[-1])
-        self.add_axis(weight, 0, written)
-        self._add_bias(arguments["bias"], written)
-        return _Value(self.spread(node, written, -1))
-
-    def _add_bias(self, bias: Any, written: Tensor) -> None:
-        if isinstance(bias, Node):
-            self.add_axis(bias, 0, written)
-
-    def _batch_norm(self, node: Node) -> Any:
-        arguments = _arguments(node)
-        channels = self.along(self.labels(arguments["input"]), 1, "BatchNorm")
-        tensors = [arguments[name] for name in ("weight", "bias", "running_mean", "running_var")]
-        if not all(isinstance(tensor, Node) for tensor in tensors):  # a channel without weights would not be zero
-            return self._unknown(node)
-        for tensor in tensors:
-            self.add_axis(tensor, 0, channels)
-        return _Value(self.spread(node, channels))
-
-    def _pool(self, node: Node) -> Any:
-        source = self.value(node.args[0])
-        if source.labels.dim() != 4:
-            return self._unknown(node)
-        return _Value(self.spread(node, self.along(source.labels, 1, "pooling")), source.zero)
-
-    def _mean(self, node: Node) -> Any:
-        arguments = _arguments(node)
-        source = self.value(arguments.get("self", arguments.get("input")))
-        labels = source.labels
-        dims = sorted((dim % labels.dim() for dim in arguments.get("dim") or range(labels.dim())), reverse=True)
-        if any(_differ(labels, dim) for dim in dims):  # over channels: their number would change the mean
-            return self._unknown(node)
-        for dim in dims:
-            labels = labels.narrow(dim, 0, 1) if arguments["keepdim"] else labels.select(dim, 0)
-        return _Value(labels.contiguous(), source.zero)
-
-    # -- the result
-
-    def channels(self) -> Channels:
-        roots = [(name, dim, self._ties.roots(labels)) for (name, dim), labels in self._axes.items()]
-        members: dict[int, list[tuple[str, int, int]]] = {}
-        for name, dim, labels in roots:
-            for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
-                if label > _FIXED:
-                    members.setdefault(int(label), []).append((name, dim, int(count)))
-        numbers = {label: number for number, label in enumerate(members)}
-        grouped: dict[tuple[tuple[str, int, int], ...], list[int]] = {}
-        for label, places in members.items():
-            grouped.setdefault(tuple(sorted(places)), []).append(numbers[label])
-        groups: dict[str, Tensor] = {}
-        for place, found in sorted((self._first_writer(key), found) for key, found in grouped.items()):
-            name = list(self._tensors.values())[place].rpartition(".")[0]
-            same = sum(other.partition("#")[0] == name for other in groups)
-            groups[f"{name}#{same + 1}" if same else name] = torch.tensor(found)
-        axes = tuple(
-            Axis(name, dim, torch.tensor([numbers.get(int(label), STAYS) for label in labels]))
-            for name, dim, labels in roots
-            if (labels > _FIXED).any()
-        )
-        return Channels(groups, axes, self._kept_whole(roots))
-
-    def _first_writer(self, places: tuple[tuple[str, int, int], ...]) -> int:
-        """Which of the network's tensors, in their order, is the first that writes the channels of these places."""
-        written = {name for name, dim, _ in places if dim == 0} or {name for name, *_ in places}
-        return next(place for place, name in enumerate(self._tensors.values()) if name in written)
-
-    def _kept_whole(self, roots: list[tuple[str, int, NDArray[np.int64]]]) -> dict[str, str]:
-        why: dict[str, str] = {}
-        for (name, dim, labels), own in zip(roots, self._axes.values(), strict=True):
-            if dim == 0 and (labels == _FIXED).all():
-                reason = next(
-                    (self._ties.reasons[label] for label in own.tolist() if label in self._ties.reasons), "a tie"
-                )
-                why.setdefault(name.rpartition(".")[0], reason)
-        return why
+def _groups(alike: Mapping[tuple[tuple[str, int, int], ...], list[int]], parameters: list[str]) -> dict[str, Tensor]:
+    """By the name of the first layer that writes the channels, in the order of ``parameters``."""
+    first = {
+        key: min(parameters.index(name) for name, dim, _ in key if name in parameters and (dim == 0 or len(key) == 1))
+        for key in alike
+    }
+    groups: dict[str, Tensor] = {}
+    for key in sorted(alike, key=first.__getitem__):
+        name = parameters[first[key]].rpartition(".")[0]
+        same = sum(other.partition("#")[0] == name for other in groups)
+        groups[f"{name}#{same + 1}" if same else name] = torch.tensor(alike[key])
+    return groups
 
 
-def _arguments(node: Node) -> dict[str, Any]:
-    """The arguments of an operation by name, with its defaults."""
-    schema = node.target._schema  # type: ignore[union-attr]
-    found = {argument.name: argument.default_value for argument in schema.arguments if argument.has_default_value()}
-    found |= dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
-    return found | dict(node.kwargs)
-
-
-def _repeats(side: Labels, other: Labels, shape: torch.Size) -> Tensor:
-    """Whether a dimension of ``side`` is repeated along which the channels of ``other`` differ: bool of ``shape``."""
-    for dim, size in enumerate(shape):
-        if side.shape[dim] == 1 and size > 1 and other.shape[dim] > 1 and _differ(other, dim):
-            return torch.ones(shape, dtype=torch.bool)
-    return torch.zeros(shape, dtype=torch.bool)
-
-
-def _differ(labels: Labels, dim: int) -> bool:
-    """Whether channels differ along ``dim``."""
-    return bool((labels != labels.narrow(dim, 0, 1)).any())
-
-
-def _map_tensors(found: Any, make: Callable[[Any], _Value]) -> Any:
-    if isinstance(found, tuple | list):
-        return tuple(_map_tensors(one, make) for one in found)
-    return make(found) if isinstance(found, Tensor) else None
-
-
-_MOVES = "permute transpose t flatten squeeze unsqueeze expand cat concat"
-_MOVES += " stack clone contiguous alias detach movedim expand_as view_as repeat channel_shuffle"
-_ZERO_AT_ZERO = (
-    "relu relu6 hardtanh silu gelu hardswish leaky_relu elu tanh mish selu prelu dropout feature_dropout abs neg"
-)
-_ZERO_AT_ZERO += " native_dropout to _to_copy alpha_dropout softsign sqrt"
-_ELSEWHERE = "sigmoid hardsigmoid softplus exp log_sigmoid clamp pow"
-_POOLS = "max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d upsample_nearest2d upsample_bilinear2d"
-_PRODUCTS, _SUMS = "mul div", "add sub maximum minimum"
-
-Rule = Callable[[_Tracer, Node], Any]
-_RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(_MOVES.split(), _Tracer._move),
-    **dict.fromkeys(("view", "reshape", "_unsafe_view", "unflatten"), _Tracer._view),
-    **dict.fromkeys(("split", "split_with_sizes", "chunk", "unbind"), _Tracer._split),
-    **dict.fromkeys(("slice", "select", "narrow"), _Tracer._slice),
-    **dict.fromkeys(_ZERO_AT_ZERO.split(), _Tracer._unary),
-    **dict.fromkeys(_ELSEWHERE.split(), partial(_Tracer._unary, zero=False)),
-    **dict.fromkeys(_POOLS.split(), _Tracer._pool),
-    **dict.fromkeys(_SUMS.split(), _Tracer._binary),
-    **dict.fromkeys(_PRODUCTS.split(), partial(_Tracer._binary, product=True)),
-    "conv1d": _Tracer._conv,
-    "conv2d": _Tracer._conv,
-    "conv3d": _Tracer._conv,
-    "linear": _Tracer._linear,
-    "batch_norm": _Tracer._batch_norm,
-    "mean": _Tracer._mean,
-    "pad": _Tracer._pad,
-    "constant_pad_nd": _Tracer._pad,
-}
+def _kept_whole(tracer: Tracer, roots: Mapping[tuple[str, int], NDArray[np.int64]]) -> dict[str, str]:
+    why: dict[str, str] = {}
+    reasons = tracer.ties.reasons
+    for (name, dim), labels in roots.items():
+        if dim == 0 and (labels == FIXED).all():
+            own = tracer.axes[name, dim].tolist()
+            why.setdefault(
+                name.rpartition(".")[0], next((reasons[label] for label in own if label in reasons), "a tie")
+            )
+    return why
