@@ -23,7 +23,6 @@ from core.spec.settings import (
     RETRAINING,
     ROUNDS,
     TEACHER,
-    TEACHER_OF_SHRUNK,
     allocation,
     schedule,
 )
@@ -33,7 +32,7 @@ DENSE = "dense"
 # Dense runs keep their weights at the start of these epochs, so that a ticket can be rewound to them.
 REWIND_EPOCHS = (0, 1, 2, 4, 8)
 
-WITHOUT_RECOVERY: Mapping[str, Scalar] = {"repair": "none", "teacher": "none"}
+WITHOUT_RECOVERY: Mapping[str, Scalar] = {"repair": "none"}
 _PLAIN = Form(N_("without recovery"), WITHOUT_RECOVERY)
 
 # Citations that several entries share.
@@ -142,7 +141,7 @@ _ENTRIES = (
             REMOVAL,
             *CHANNEL_SCHEDULE,
             REPAIR,
-            TEACHER_OF_SHRUNK,
+            TEACHER,
         ),
         published=Form("Li et al., 2017", {**WITHOUT_RECOVERY, "allocation": "uniform"}),
     ),
@@ -180,7 +179,7 @@ _ENTRIES = (
             TEACHER,
         ),
         restarts=True,
-        published=Form("Frankle & Carbin, 2019", {"rewind_epoch": 0, "teacher": "none"}),
+        published=Form("Frankle & Carbin, 2019", {"rewind_epoch": 0}),
     ),
     Method(
         name="snip",
@@ -231,7 +230,7 @@ _ENTRIES = (
         label=N_("Random filters"),
         summary=N_("Removes filters at random, then fine-tunes: the baseline of structured pruning."),
         kind="structured",
-        settings=(REPAIR, TEACHER_OF_SHRUNK),
+        settings=(REPAIR, TEACHER),
         group="baseline",
         baseline_of=(EVERY,),
         published=_PLAIN,
@@ -261,7 +260,6 @@ _ENTRIES = (
         citations=(_LOTTERY_TICKET,),
         settings=(BUDGET, REPAIR_OF_NEW_WEIGHTS, TEACHER),
         restarts=True,
-        published=Form("Frankle & Carbin, 2019", {"teacher": "none"}),
         group="baseline",
         baseline_of=("lottery_ticket",),
     ),
@@ -305,9 +303,10 @@ def effective_settings(name: str, settings: Mapping[str, Scalar]) -> list[tuple[
 def describe_settings(name: str, settings: Mapping[str, Scalar]) -> tuple[str, list[tuple[Setting, Scalar]]]:
     """The name of the form that the settings begin with, as published or without recovery (else ""); and those settings that
     differ from it, or from the default."""
-    forms = (METHODS[name].published, _PLAIN) if name in METHODS else ()
-    form = next((form for form in forms if form and form.settings.items() <= settings.items()), Form("", {}))
     pairs = effective_settings(name, settings)
+    special = {(setting.name, value) for setting, value in pairs if value != setting.default}
+    forms = (METHODS[name].published, _PLAIN) if name in METHODS else ()
+    form = next((form for form in forms if form and special.issuperset(form.settings.items())), Form("", {}))
     return form.name, [(s, value) for s, value in pairs if value != form.settings.get(s.name, s.default)]
 
 

@@ -47,7 +47,7 @@ TEACHER = Setting(
         "dense: the pruned network also learns from what the dense one answers (distillation, Hinton et al., 2015: "
         "temperature 4, 0.9 of the loss). Each step takes longer by a forward pass of that."
     ),
-    default=TAUGHT,
+    default=_NO_TEACHER,  # a shrunk network does better with more epochs in the time that it takes (docs/methods.md)
     options=(
         Option(_NO_TEACHER),
         Option(
@@ -57,8 +57,6 @@ TEACHER = Setting(
     ),
     legacy=_NO_TEACHER,
 )
-# A network that was shrunk trains for more epochs in the computation that its teacher would take (docs/methods.md).
-TEACHER_OF_SHRUNK = replace(TEACHER, default=_NO_TEACHER)
 REMOVAL = Setting(
     name="removal",
     label=N_("Removal of filters"),

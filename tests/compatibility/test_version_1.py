@@ -57,7 +57,7 @@ def test_the_table_is_the_same(home, tmp_path):
         "Dense",
         "Magnitude (Han et al., 2015)",
         "Structured (without recovery)",
-        "Lottery ticket (without recovery, rewind epoch 1)",
+        "Lottery ticket (rewind epoch 1)",
     ]
     # Speed-ups of the same operations are 1 by construction, and latencies follow from them.
     same = [name for name in expected if name != "method" and "latency" not in name and "speedup" not in name]

@@ -114,8 +114,7 @@ def select_form() -> str:
         persist_state="session",
         horizontal=True,
         help=t(
-            "recommended: what measured best, with a repair after the cut, and the dense network as teacher where none of "
-            "its channels are gone. as published: what the papers did, without either."
+            "recommended: what measured best, with a repair after the cut. as published: what the papers did, without it."
         ),
     )
     write(form=None if form == RECOMMENDED else form)
