@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet, Shape
@@ -50,18 +50,19 @@ def macs(model: nn.Module) -> int:
     return sum(macs_per_layer(model).values())
 
 
-def macs_per_layer(model: nn.Module) -> dict[str, int]:
-    """MACs of each convolution and linear layer for one image, half of the FLOPs that PyTorch's FlopCounterMode counts."""
+def macs_per_layer(model: nn.Module, image: Tensor | None = None) -> dict[str, int]:
+    """MACs of each convolution and linear layer for one ``image`` [1, ...], half of the FLOPs that PyTorch's FlopCounterMode
+    counts; 0 for a layer that is used in training only."""
     device = next(model.parameters()).device
     root = type(model).__name__
     was_training = model.training
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        model.eval()(torch.zeros(1, *INPUT_SHAPE, device=device))
+        model.eval()(torch.zeros(1, *INPUT_SHAPE, device=device) if image is None else image)
     model.train(was_training)
     flops = {name.removeprefix(f"{root}."): sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     names = [name.removesuffix(".weight") for name in prunable(model)]
-    return {name: flops[name] // 2 for name in names}
+    return {name: flops.get(name, 0) // 2 for name in names}
 
 
 def layers(model: ResNet, dense: Shape) -> list[LayerDensity]:

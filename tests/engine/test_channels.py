@@ -1,5 +1,7 @@
 """Channels of networks of any class: what can go is found, and a network without it computes the same."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -7,12 +9,16 @@ from torch.nn import functional as F
 from torchvision import models
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
-from core.engine import resnet18
+from core.engine import resnet18, structured_prune_filters
 from core.engine.networks.channels import STAYS, find_channels
 from core.engine.networks.resize import cut_channels, zero_channels
 from core.engine.networks.resnet18 import conv_graph
+from core.engine.pruning.any_network import prune_any_network
+from core.engine.pruning.base import prunable
 from core.spec.errors import InputError
+from core.spec.methods import METHODS
 
+ALLOCATIONS = METHODS["structured"].setting("allocation").choices
 EXAMPLE = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 SMALL = EXAMPLE[..., :16, :16].contiguous()
 
@@ -37,7 +43,7 @@ def choose(channels, share, seed=2):
 
 
 def convnext(num_classes):
-    blocks = [CNBlockConfig(16, 32, 1), CNBlockConfig(32, None, 1)]
+    blocks = [CNBlockConfig(32, 64, 3), CNBlockConfig(64, None, 3)]
     return ConvNeXt(blocks, num_classes=num_classes)
 
 
@@ -64,6 +70,29 @@ def test_a_network_without_channels_computes_what_it_does_with_zeros_in_their_pl
     trained = smaller.train()(EXAMPLE)
     (trained if isinstance(trained, torch.Tensor) else sum(trained)).sum().backward()
     assert all(p.grad is not None and p.grad.shape == p.shape for p in smaller.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet:FutureWarning")
+@pytest.mark.parametrize(("name", "allocation"), [*zip(FOREIGN, itertools.cycle(ALLOCATIONS), strict=False)])
+def test_a_foreign_network_loses_as_much_as_was_asked_for(name, allocation):
+    torch.manual_seed(0)
+    model = randomise(FOREIGN[name](num_classes=7))
+    for criterion, sparsity in (("l1", 0.7), ("l2", 0.3)):
+        chosen = {"criterion": criterion, "allocation": allocation, "example_input": EXAMPLE}
+        smaller = structured_prune_filters(model, sparsity, **chosen)
+        left, before = (sum(w.numel() for w in prunable(each).values()) for each in (smaller, model))
+        assert 1 - left / before == pytest.approx(sparsity, abs=0.01)
+
+
+@pytest.mark.parametrize("allocation", ALLOCATIONS)
+@pytest.mark.parametrize("criterion", ["l1", "bn_scale"])
+def test_our_resnet_loses_the_same_channels_when_it_is_taken_for_a_foreign_one(allocation, criterion):
+    model = randomise(resnet18(8, seed=1))
+    chosen = {"criterion": criterion, "allocation": allocation}
+    for sparsity in (0.5, 0.9):
+        expected = structured_prune_filters(model, sparsity, **chosen).state_dict()
+        found = prune_any_network(model, sparsity, EXAMPLE[..., :32, :32], **chosen).state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
 def test_the_groups_of_our_resnet_are_those_that_are_known():

@@ -257,7 +257,7 @@ def test_cost_leaves_no_layer_thin_while_another_is_whole(sparsity):
 @pytest.mark.parametrize("width", [8, 20])
 def test_what_a_channel_costs_is_what_the_network_loses_with_it(width):
     model = network(width)
-    costs, groups = Costs(model), model.shape.groups
+    costs, groups = Costs.of_resnet(model), model.shape.groups
     dense_macs = sum(macs_per_layer(model).values())
     for group in groups:
         kept = {name: torch.arange(n - (name == group)) for name, n in groups.items()}

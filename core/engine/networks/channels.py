@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.export import ExportedProgram
 
 from core.engine.networks.follow import Tracer
 from core.engine.networks.labels import FIXED
 from core.spec.errors import InputError, first_line
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 STAYS = -1  # in place of a channel: this position is never removed
 
@@ -65,10 +68,12 @@ def find_channels(model: nn.Module, example: Tensor) -> Channels:
 
 
 def _export(model: nn.Module, example: Tensor, *, training: bool) -> ExportedProgram:
+    from torch.export import export  # noqa: PLC0415 - takes half a second, and our own network does without
+
     copy = deepcopy(model).train(training)
     try:
         with torch.no_grad():
-            return torch.export.export(copy, (example,))
+            return export(copy, (example,))
     # Whatever a foreign module raises while its code is executed with stand-ins for tensors.
     except Exception as error:
         raise InputError("The network cannot be traced: {reason}.", reason=first_line(error).rstrip(".")) from None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.export import ExportedProgram
 from torch.fx import Node
 
 from core.engine.networks.labels import FIXED, NO_CHANNEL, Labels, Ties, Value, differ, repeats
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 
 class Tracer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,12 @@ from torch import Tensor, nn
 from core.engine.networks.channels import STAYS, Channels
 from core.spec.errors import InputError, first_line
 
+Network = TypeVar("Network", bound=nn.Module)
+
 TOLERANCE = 1e-4  # of the largest logit: what rounding may change
 
 
-def cut_channels(model: nn.Module, channels: Channels, keep: Tensor, example: Tensor) -> nn.Module:
+def cut_channels(model: Network, channels: Channels, keep: Tensor, example: Tensor) -> Network:
     """A copy of ``model`` that has only the channels for which ``keep`` (bool) is true. InputError, with the reason, if it
     does not compute for ``example`` what ``model`` does with zeros in the place of the others."""
     smaller = deepcopy(model)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.engine.counts import macs_per_layer
-from core.engine.networks.resnet18 import ResNet, Shape, conv_graph
+from core.engine.networks.channels import STAYS, Channels
+from core.engine.networks.resnet18 import INPUT_SHAPE, STAGES, ResNet, Shape, conv_graph
+from core.engine.pruning.base import prunable
 from core.engine.pruning.channel_importance import Importance
 from core.engine.pruning.shrink import Kept
 from core.spec.methods import setting_function
@@ -38,9 +40,33 @@ def allocate(
     floor: float = 0.0,
     dense: Shape | None = None,
 ) -> Kept:
-    """The channels of each group that stay so that the sparsity of the smaller network is near to ``sparsity``.
+    """The channels of each group that stay so that the sparsity of the smaller network is near to ``sparsity``; for the rest
+    see :func:`choose`. ``dense``: the shape that sparsity and shares refer to, where ``model`` has lost channels of it in
+    earlier cuts."""
+    dense = dense or model.shape
+    target = Target(sparsity, dense.prunable, dense.groups)
+    return choose(Costs.of_resnet(model), importance, target, allocation=allocation, round_to=round_to, floor=floor)
 
-    ``dense``: the shape that sparsity and shares refer to, where ``model`` has lost channels of it in earlier cuts.
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The share ``sparsity`` of the ``weights`` of the dense network is to go, whose groups had ``channels``."""
+
+    sparsity: float
+    weights: int
+    channels: Mapping[str, int]
+
+
+def choose(
+    costs: Costs,
+    importance: Importance,
+    target: Target,
+    *,
+    allocation: str = "uniform",
+    round_to: int = 1,
+    floor: float = 0.0,
+) -> Kept:
+    """The channels of each group that stay so that the sparsity of the smaller network is near to ``target``.
 
     ``allocation`` uniform: every group loses the same share of its channels. global: channels compete across groups, by
     importance relative to the mean of their group (without that, layers with small filters would vanish first). cost:
@@ -49,46 +75,107 @@ def allocate(
     least the share ``floor``. A sparsity that all this does not allow is approached as far as it does. InputError for a
     value that is not accepted.
     """
-    check_float("sparsity", sparsity, 0, 1, below_high=True)
+    check_float("sparsity", target.sparsity, 0, 1, below_high=True)
     check_int("round_to", round_to, 1, 64)
     check_float("floor", floor, 0, 1)
     rank: Rank = setting_function("structured", "allocation", allocation)
-    dense = dense or model.shape
+    full = target.channels
     groups = {
-        name: _Group.of(name, scores, dense.groups[name], _levels(len(scores), dense.groups[name], round_to, floor))
+        name: _Group.of(name, scores, full[name], _levels(len(scores), full[name], round_to, floor))
         for name, scores in importance.items()
     }
-    left = _remove(groups, Costs(model), sparsity, dense.prunable, rank)
+    left = _remove(groups, costs, target, rank)
     return {name: torch.sort(group.order[: left[name]]).values for name, group in groups.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One dimension of a weight: how many positions each channel of a group has there, and how many belong to none."""
+
+    groups: Mapping[str, int]
+    fixed: int = 0
+
+    def size(self, left: Mapping[str, int]) -> int:
+        return self.fixed + sum(count * left[group] for group, count in self.groups.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A convolution or linear layer: the channels that it writes and reads, and the weights and multiply-accumulates that
+    each pair of them costs."""
+
+    rows: Side
+    columns: Side
+    weights: int
+    macs: int
+
+    def lost(self, group: str, left: Mapping[str, int]) -> int:
+        """The pairs that go with one channel of ``group``."""
+        rows, columns = self.rows.size(left), self.columns.size(left)
+        after = (rows - self.rows.groups.get(group, 0)) * (columns - self.columns.groups.get(group, 0))
+        return rows * columns - after
+
+
 class Costs:
-    """What channels cost in weights and in multiply-accumulates (MACs) for one picture."""
+    """What channels cost in weights and in multiply-accumulates (MACs) for one picture, in a network of these ``layers``
+    whose groups have ``channels``."""
 
-    def __init__(self, model: ResNet) -> None:
+    def __init__(self, layers: Iterable[Layer], channels: Mapping[str, int]) -> None:
+        layers = list(layers)
+        pairs = [layer.rows.size(channels) * layer.columns.size(channels) for layer in layers]
+        self.weights = sum(n * layer.weights for n, layer in zip(pairs, layers, strict=True))
+        self.macs = sum(n * layer.macs for n, layer in zip(pairs, layers, strict=True))
+        self.writers = Counter(group for layer in layers for group in layer.rows.groups)
+        self._layers: dict[str, list[Layer]] = {
+            group: [layer for layer in layers if group in layer.rows.groups or group in layer.columns.groups]
+            for group in channels
+        }
+
+    @classmethod
+    def of_resnet(cls, model: ResNet) -> Costs:
         macs, shapes = macs_per_layer(model), model.shape.weights
-        self.weights = model.shape.prunable
-        self.macs = sum(macs.values())
-        self.writers = Counter(edge.target for edge in conv_graph())
-        # For each group all it is connected to: another group or a number of channels, and the weights and MACs that
-        # each pair of channels costs.
-        self._links: dict[str, list[tuple[str | int, int, int]]] = {group: [] for group in model.shape.groups}
-        for edge in conv_graph():
-            weights = edge.kernel**2
-            pair = (weights, weights * macs[edge.conv] // math.prod(shapes[edge.conv]))
-            self._links[edge.target].append((3 if edge.source is None else edge.source, *pair))
-            if edge.source is not None:
-                self._links[edge.source].append((edge.target, *pair))
-        self._links["stage4"].append((model.shape.classes, 1, 1))
+        layers = [
+            Layer(
+                Side({edge.target: 1}),
+                Side({}, INPUT_SHAPE[0]) if edge.source is None else Side({edge.source: 1}),
+                edge.kernel**2,
+                edge.kernel**2 * macs[edge.conv] // math.prod(shapes[edge.conv]),
+            )
+            for edge in conv_graph()
+        ]
+        head = Layer(Side({}, model.shape.classes), Side({f"stage{STAGES}": 1}), 1, 1)
+        return cls([*layers, head], model.shape.groups)
 
-    def of_channel(self, group: str, left: dict[str, int]) -> tuple[int, int]:
+    @classmethod
+    def of_network(cls, model: nn.Module, channels: Channels, example: Tensor) -> Costs:
+        """The costs of any network whose removable channels are ``channels``, for pictures like ``example``."""
+        macs, sizes = macs_per_layer(model, example[:1]), {name: len(found) for name, found in channels.groups.items()}
+        group_of = {int(channel): name for name, found in channels.groups.items() for channel in found}
+        layers = []
+        for name, weight in prunable(model).items():
+            rows, columns = (_side(channels, group_of, name, dim, weight.shape[dim]) for dim in (0, 1))
+            pairs = weight.shape[0] * weight.shape[1]
+            layers.append(Layer(rows, columns, weight.numel() // pairs, macs[name.removesuffix(".weight")] // pairs))
+        return cls(layers, sizes)
+
+    def of_channel(self, group: str, left: Mapping[str, int]) -> tuple[int, int]:
         """Weights and MACs that go with one channel of ``group`` where the groups have the channels ``left``."""
         weights = macs = 0
-        for other, pair_weights, pair_macs in self._links[group]:
-            channels = other if isinstance(other, int) else left[other]
-            weights += channels * pair_weights
-            macs += channels * pair_macs
+        for layer in self._layers[group]:
+            pairs = layer.lost(group, left)
+            weights += pairs * layer.weights
+            macs += pairs * layer.macs
         return weights, macs
+
+
+def _side(channels: Channels, group_of: Mapping[int, str], tensor: str, dim: int, size: int) -> Side:
+    """Dimension ``dim`` of a weight of ``size`` positions."""
+    axis = next((axis for axis in channels.axes if (axis.tensor, axis.dim) == (tensor, dim)), None)
+    if axis is None:
+        return Side({}, size)
+    positions = Counter(group_of[channel] for channel in axis.channels.tolist() if channel != STAYS)
+    each = {name: count // len(channels.groups[name]) for name, count in positions.items()}
+    return Side(each, size - positions.total())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +228,20 @@ def _levels(channels: int, full: int, round_to: int, floor: float) -> list[int]:
 
 
 # Takes a step, the channels that each group has left, and the costs: of all steps the one of lowest rank is taken.
-Rank = Callable[[Step, dict[str, int], Costs], float]
+Rank = Callable[[Step, Mapping[str, int], Costs], float]
 
 
-def uniform_rank(step: Step, left: dict[str, int], costs: Costs) -> float:
+def uniform_rank(step: Step, left: Mapping[str, int], costs: Costs) -> float:
     """Every group loses the same share of its channels."""
     return 1 - step.left / step.full
 
 
-def global_rank(step: Step, left: dict[str, int], costs: Costs) -> float:
+def global_rank(step: Step, left: Mapping[str, int], costs: Costs) -> float:
     """Channels compete by importance relative to the mean of their group."""
     return step.loss * step.full / step.gone
 
 
-def cost_rank(step: Step, left: dict[str, int], costs: Costs) -> float:
+def cost_rank(step: Step, left: Mapping[str, int], costs: Costs) -> float:
     """What is lost for what is saved. The less a group still has, the more a loss counts (LAMP divides by the rest; a
     little more than that keeps a thin layer from being cut to one channel). A channel of the residual stream counts as
     many times as layers write it."""
@@ -163,18 +250,18 @@ def cost_rank(step: Step, left: dict[str, int], costs: Costs) -> float:
     return costs.writers[step.group] * step.loss / math.pow(step.rest, 1.5) / (step.gone * saved)
 
 
-def _remove(groups: dict[str, _Group], costs: Costs, sparsity: float, dense_weights: int, rank: Rank) -> dict[str, int]:
-    """How many channels each group has left when the sparsity, of the ``dense_weights``, is reached."""
+def _remove(groups: dict[str, _Group], costs: Costs, target: Target, rank: Rank) -> dict[str, int]:
+    """How many channels each group has left when the sparsity is reached."""
     left = {name: len(group.order) for name, group in groups.items()}
-    weights, target = float(costs.weights), (1 - sparsity) * dense_weights
+    weights, aim = float(costs.weights), (1 - target.sparsity) * target.weights
     steps = {name: step for name, group in groups.items() if (step := group.step(left[name]))}
     while steps:
         step = min(steps.values(), key=lambda step: rank(step, left, costs))
         after = weights - step.gone * costs.of_channel(step.group, left)[0]
-        if abs(after - target) < abs(weights - target):
+        if abs(after - aim) < abs(weights - aim):
             weights, left[step.group] = after, step.left
             following = groups[step.group].step(step.left)
-        elif abs(weights - target) <= CLOSE_ENOUGH * dense_weights:
+        elif abs(weights - aim) <= CLOSE_ENOUGH * target.weights:
             break
         else:  # too large a step: a group with smaller ones may come nearer
             following = None

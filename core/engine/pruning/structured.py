@@ -7,8 +7,13 @@ and how they are removed (shrink, fold).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
+from torch import Tensor
+
+from core.engine.networks.resize import Network
 from core.engine.networks.resnet18 import ResNet, Shape
+from core.engine.pruning.any_network import prune_any_network
 from core.engine.pruning.base import Context, Pruned
 from core.engine.pruning.channel_allocation import allocate
 from core.engine.pruning.channel_importance import Criterion, Sample
@@ -19,21 +24,29 @@ from core.spec.methods import setting_function
 
 
 def structured_prune_filters(
-    model: ResNet,
+    model: Network,
     sparsity: float = 0.9,
     *,
+    example_input: Tensor | None = None,
     criterion: str = "l1",
     allocation: str = "uniform",
     round_to: int = 1,
     floor: float = 0.0,
     sample: Sample | None = None,
-) -> ResNet:
+) -> Network:
     """A smaller network: ``model`` without its least important filters, so many that the share ``sparsity`` of its
     prunable weights is gone, as closely as whole channels allow.
 
-    ``sample``, pictures [n, 3, 32, 32] and labels [n], is what the criterion taylor looks at. For the rest see
-    the registry of methods and ``allocate``. ValueError for a sparsity outside [0, 1) and for settings that do not exist.
+    ``example_input``, pictures [n, C, H, W], is needed for a network of another class than our ResNet. ``sample``,
+    pictures [n, 3, 32, 32] and labels [n], is what the criterion taylor looks at, which is for that only. For the rest see
+    the registry of methods and ``choose``. ValueError for a sparsity outside [0, 1), for settings that do not exist, and,
+    with the reason, for a network whose channels cannot be removed.
     """
+    if not isinstance(model, ResNet):
+        if example_input is None:
+            raise InputError("A network that is not PruneScope's own is traced with pictures: give example_input.")
+        shared = {"criterion": criterion, "allocation": allocation}
+        return prune_any_network(model, sparsity, example_input, **shared, round_to=round_to, floor=floor)
     kept = choose_channels(
         model,
         sparsity,
@@ -43,7 +56,7 @@ def structured_prune_filters(
         floor=floor,
         sample=(lambda n: sample) if sample and len(sample[1]) else None,
     )
-    return shrink(model, kept)
+    return cast("Network", shrink(model, kept))  # which is a ResNet here
 
 
 def choose_channels(
