@@ -12,7 +12,7 @@ from core.spec.errors import InputError, invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import METHODS
 from core.spec.presets import PRESETS, build_recipe
-from core.spec.spec import BUDGETS, DECAYS, Recipe, RunSpec
+from core.spec.spec import BUDGETS, DECAYS, PRECISIONS, Recipe, RunSpec
 
 _RECIPE = [name for name in signature(build_recipe).parameters if name != "preset"]
 
@@ -22,6 +22,11 @@ def add_dense_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard; with --quick, quick)")
     command.add_argument("--data", help="cifar10, synthetic or folder:PATH (default: the preset's)")
     command.add_argument("--width", type=int, help="channels of the first stage; 64 is ResNet-18")
+    command.add_argument(
+        "--precision",
+        metavar="P",
+        help=f"{', '.join(PRECISIONS)} (default: bf16 on a GPU that computes in it, else fp32)",
+    )
     command.add_argument("--epochs", type=int, metavar="N", help="epochs of the dense training")
     _add_rates(command, "", "of the dense training")
     command.add_argument("--batch-size", type=int, metavar="N", help="smaller for a GPU with little memory")

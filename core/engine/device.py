@@ -95,7 +95,7 @@ def keep_freed_memory() -> None:
 
 def resolve_precision(precision: str, device: torch.device) -> str:
     """``auto`` resolved for ``device``: bf16 autocast on GPUs that compute in it, from NVIDIA's Ampere on; fp32 where it is
-    emulated, and on a CPU (bf16 was measured slower there)."""
+    emulated, and on a CPU (bf16 is slower on most, docs/performance.md)."""
     if precision != "auto":
         return precision
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

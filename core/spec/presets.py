@@ -71,6 +71,7 @@ def build_recipe(
     *,
     data: str | None = None,
     width: int | None = None,
+    precision: str | None = None,
     budget: str | None = None,
     epochs: int | None = None,
     lr: float | None = None,
@@ -93,6 +94,7 @@ def build_recipe(
         recipe,
         data=data if data is None else resolve_data(data),
         width=width,
+        precision=precision,
         budget=budget,
         train=_with(recipe.train, epochs=epochs, lr=lr, decay=decay, warmup=warmup, **both),
         finetune=_with(

@@ -135,6 +135,8 @@ class Recipe:
         yield from dict.fromkeys(part for schedule in self.schedules for part in schedule.describe(fill_in))
         if self.budget == COMPUTE:
             yield fill_in(N_("equal compute"))
+        if self.precision != "auto":
+            yield self.precision
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON data, the inverse of :meth:`from_json`."""

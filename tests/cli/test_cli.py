@@ -308,11 +308,12 @@ def test_methods_can_be_as_their_papers_had_them_but_for_what_is_set(launched):
 
 def test_options_say_how_it_is_trained():
     given = "--lr 0.2 --decay linear --warmup 1 --nesterov --label-smoothing 0.1 --cutout 8 --budget compute"
-    given += " --finetune-lr 0.05 --finetune-decay triangular"
+    given += " --finetune-lr 0.05 --finetune-decay triangular --precision bf16"
     found = read_recipe(_parser().parse_args(["study", "--preset", "demo", *given.split()]))
     both = {"nesterov": True, "label_smoothing": 0.1, "cutout": 8, "budget": "compute"}
     rates = {"lr": 0.2, "decay": "linear", "warmup": 1, "finetune_lr": 0.05, "finetune_decay": "triangular"}
-    assert found == build_recipe("demo", **both, **rates)
+    assert found == build_recipe("demo", **both, **rates, precision="bf16")
+    assert found.label.endswith("bf16")
     plain = _parser().parse_args(["train-dense", "--preset", "short", "--no-nesterov"])
     assert not read_recipe(plain).train.nesterov
 
