@@ -320,7 +320,11 @@ def test_the_link_at_a_place_that_was_not_measured_launches_just_that(open_page,
         (tmp_path / "pictures" / split).mkdir(parents=True)
     data = f"folder:{tmp_path / 'pictures'}"
     new = {"nesterov": True, "label_smoothing": 0.1, "cutout": 8, "budget": "compute", "decay": "linear", "warmup": 2}
-    new |= {"lr": 0.2, "finetune_lr": 0.05, "finetune_decay": "triangular"} if method == "random" else {}
+    new |= (
+        {"lr": 0.2, "finetune_lr": 0.05, "finetune_decay": "triangular", "precision": "bf16"}
+        if method == "random"
+        else {}
+    )
     recipe = build_recipe("quick", data=data, width=12, epochs=7, finetune_epochs=5, batch_size=32, **new)
     settings = (("schedule", "iterative"), ("rounds", 5)) if method == "magnitude" else ()
     measured = [RunSpec(recipe, method, seed, 0.9, settings) for seed in (7, 8)]

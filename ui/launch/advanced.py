@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.i18n import t
 from core.spec.method import Scalar
 from core.spec.presets import PRESETS
-from core.spec.spec import COMPUTE, DECAYS, EPOCHS, TRIANGULAR, Recipe, Schedule
+from core.spec.spec import COMPUTE, DECAYS, EPOCHS, PRECISIONS, TRIANGULAR, Recipe, Schedule
 from ui.shared.url import in_new_address, read_choice, read_number, write
 
 CLASSICAL, NESTEROV = "classical", "nesterov"  # kinds of momentum
@@ -89,6 +89,8 @@ def select_advanced(preset: str) -> dict[str, Scalar]:
     recipe = PRESETS[preset].recipe
     assert recipe.finetune is not None
     selected = _row(_size(recipe, recipe.finetune), preset)
+    (place, *_) = st.columns(4)
+    selected["precision"] = _precision(recipe).select(place, preset)
     selected |= _rates("", t("Dense training"), recipe.train, preset)
     selected |= _rates("finetune_", t("After pruning"), recipe.finetune, preset)
     selected |= _row(_regularisation(recipe), preset)
@@ -117,6 +119,19 @@ def _size(recipe: Recipe, finetune: Schedule) -> tuple[Number, ...]:
             finetune.epochs,
         ),
         Number("batch", t("Batch size"), t("Smaller if a GPU runs out of memory."), recipe.train.batch_size, 2, 65_536),
+    )
+
+
+def _precision(recipe: Recipe) -> Choice:
+    return Choice(
+        "precision",
+        t("Precision"),
+        t(
+            "auto: bf16 on a GPU that computes in it, fp32 elsewhere. bf16 is faster on processors that compute in it, and "
+            "slower on others."
+        ),
+        recipe.precision,
+        {name: name for name in PRECISIONS},
     )
 
 

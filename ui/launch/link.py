@@ -38,6 +38,7 @@ def _recipe_query(recipe: Recipe) -> dict[str, Any]:
         "data": FOLDER_PREFIX if in_folder else recipe.data,
         **({"folder": recipe.data.removeprefix(FOLDER_PREFIX)} if in_folder else {}),
         "width": recipe.width,
+        "precision": recipe.precision,
         "epochs": recipe.train.epochs,
         "finetune": recipe.finetune.epochs,
         "batch": recipe.train.batch_size,
