@@ -30,7 +30,7 @@ from core.spec.validate import check_choice
 
 DENSE = "dense"
 # Dense runs keep their weights at the start of these epochs, so that a ticket can be rewound to them.
-REWIND_EPOCHS = (0, 1, 2, 4, 8)
+REWIND_EPOCHS = (0, 1, 2, 4, 8, 10)
 
 WITHOUT_RECOVERY: Mapping[str, Scalar] = {"repair": "none"}
 _PLAIN = Form(N_("without recovery"), WITHOUT_RECOVERY)
