@@ -27,7 +27,6 @@ from core.engine.data.augment import DeviceImages
 from core.engine.data.images import Images
 from core.engine.device import environment, place
 from core.engine.masks import WeightMasks
-from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Masks
 from core.engine.recovery.distillation import Teacher
 from core.engine.step import Capture, Step, make_optimizer
@@ -161,7 +160,7 @@ def plain_training(
 
 
 def our_step(
-    model: ResNet,
+    model: nn.Module,
     source: Images,
     batch: int,
     *,

@@ -13,7 +13,7 @@ import sys
 from benchmarks._common import PLAN, interleaved, machine, options, our_step, pictures, ratio, show, spread
 from benchmarks.training_cpu import cores
 from core.engine.device import choose_device, keep_freed_memory, place, resolve_precision, threads
-from core.engine.networks.resnet18 import resnet18
+from core.engine.networks.build import resnet18
 from core.engine.pruning.shrink import shrink
 from core.engine.pruning.structured import choose_channels
 from core.engine.recovery.distillation import Teacher

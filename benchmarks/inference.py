@@ -20,7 +20,8 @@ from core.engine.counts import macs_per_layer
 from core.engine.deploy import folded
 from core.engine.device import choose_device, place, threads
 from core.engine.latency import large_batch, time_deployed, time_latency
-from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet, resnet18
+from core.engine.networks.build import resnet18
+from core.engine.networks.layers import example_of
 from core.engine.pruning.structured import structured_prune_filters
 from core.runs.result import Timing
 
@@ -38,13 +39,13 @@ def activations(model: nn.Module) -> int:
 
     handles = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Conv2d)]
     with torch.no_grad():
-        model.eval()(torch.zeros(1, *INPUT_SHAPE, device=next(model.parameters()).device))
+        model.eval()(example_of(model))
     for handle in handles:
         handle.remove()
     return total
 
 
-def floor_ms(model: ResNet, batch: int, flops: float, bandwidth: float) -> float:
+def floor_ms(model: nn.Module, batch: int, flops: float, bandwidth: float) -> float:
     """Milliseconds a picture that arithmetic or memory take at the least."""
     arithmetic = 2 * sum(macs_per_layer(model).values()) / flops
     weights = sum(p.numel() for p in model.parameters())
@@ -52,7 +53,9 @@ def floor_ms(model: ResNet, batch: int, flops: float, bandwidth: float) -> float
     return 1e3 * max(arithmetic, moved / bandwidth)
 
 
-def measure(networks: dict[str, ResNet], batch: int, seconds: float, *, compiled: bool, size: int) -> list[list[str]]:
+def measure(
+    networks: dict[str, nn.Module], batch: int, seconds: float, *, compiled: bool, size: int
+) -> list[list[str]]:
     device = next(networks["dense"].parameters()).device
     found = time_deployed(networks, batch, seconds=seconds)
     forms: dict[str, dict[str, Timing]] = {
@@ -60,7 +63,9 @@ def measure(networks: dict[str, ResNet], batch: int, seconds: float, *, compiled
         "optimised": {name: one.optimised for name, one in found.items() if one.optimised},
     }
     if compiled:
-        made = {name: torch.compile(folded(model), dynamic=False) for name, model in networks.items()}
+        made = {
+            name: torch.compile(folded(model, example_of(model)), dynamic=False) for name, model in networks.items()
+        }
         forms["compiled"] = time_latency(made, batch, seconds=seconds)
     with threads(1 if batch == 1 else torch.get_num_threads()):
         flops, bandwidth = peaks(device, size)
@@ -84,7 +89,8 @@ def main() -> int:
         ("--compile", {"action": "store_true", "help": "measure torch.compile, too"}),
     )
     device = choose_device()
-    dense = place(resnet18(8 if chosen.quick else chosen.width, seed=0), device).eval()
+    width = 8 if chosen.quick else chosen.width
+    dense = place(resnet18(width, seed=0), device).eval()
     small = place(structured_prune_filters(dense, SPARSITY), device).eval()
     print(f"{machine(device, 'fp32')}, {torch.get_num_threads()} threads\n", flush=True)
     rows = []
@@ -96,7 +102,7 @@ def main() -> int:
             compiled=chosen.compile,
             size=128 if chosen.quick else 2048,
         )
-    show(f"Inference, width {dense.shape.stages[0]}", HEAD, rows, texts=3)
+    show(f"Inference, width {width}", HEAD, rows, texts=3)
     return 0
 
 

@@ -20,7 +20,7 @@ from benchmarks._common import PLAN, machine, options, our_step, pictures, show,
 from core.engine.device import cores, threads
 from core.engine.latency import speedups, time_deployed
 from core.engine.measure import MAX_SECONDS, MIN_SECONDS, PRECISION
-from core.engine.networks.resnet18 import resnet18
+from core.engine.networks.build import resnet18
 from core.engine.result import FULL_SECONDS
 from core.engine.train import train_epoch
 from core.runs.latencies import Speedup

@@ -25,7 +25,7 @@ from core.engine.data import load_dataset
 from core.engine.data.augment import DeviceImages
 from core.engine.device import keep_freed_memory, threads
 from core.engine.evaluate import evaluate
-from core.engine.networks.resnet18 import resnet18
+from core.engine.networks.build import resnet18
 from core.engine.train import train_epoch
 from core.jobs.cluster import stop_cluster
 from core.jobs.queue import Queue

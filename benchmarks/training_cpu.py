@@ -37,7 +37,7 @@ from benchmarks._common import (
 )
 from core.engine.counts import macs_per_layer
 from core.engine.device import keep_freed_memory, threads
-from core.engine.networks.resnet18 import resnet18
+from core.engine.networks.build import resnet18
 from core.engine.train import train_epoch
 
 BATCH = 128

@@ -24,6 +24,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks._common import (
@@ -44,8 +45,9 @@ from core.engine.data.augment import DeviceImages, draw_epoch
 from core.engine.device import choose_device, place
 from core.engine.evaluate import evaluate
 from core.engine.latency import large_batch, time_deployed
-from core.engine.networks.resnet18 import ResNet, resnet18
-from core.engine.pruning.base import Masks, lowest_masks, masked, prunable
+from core.engine.networks.build import resnet18
+from core.engine.networks.layers import prunable
+from core.engine.pruning.base import Masks, lowest_masks, masked
 from core.engine.pruning.structured import structured_prune_filters
 from core.engine.step import Step
 from core.engine.train import train_epoch
@@ -59,7 +61,7 @@ def one_by_one(work: Callable[[], None]) -> Callable[[], object]:
     return work
 
 
-def networks(width: int) -> dict[str, tuple[ResNet, Masks]]:
+def networks(width: int) -> dict[str, tuple[nn.Module, Masks]]:
     dense = resnet18(width, seed=0)
     masks = lowest_masks({name: weight.abs() for name, weight in prunable(dense).items()}, SPARSITY)
     smaller = structured_prune_filters(dense, SPARSITY)
@@ -94,10 +96,8 @@ def training(device: str, width: int, count: int, batch: int, *, rounds: int, be
                 if compiled and (device == "cpu" or precision == "fp32" or time.monotonic() - began > MAX_SECONDS / 2):
                     found["left out"].append(f"{name}, {label}")
                     continue
-                copy = ResNet(model.shape)
-                copy.load_state_dict(model.state_dict())
                 steps[label] = our_step(
-                    copy, source, batch, device=device, masks=masks, precision=precision, **settings
+                    model, source, batch, device=device, masks=masks, precision=precision, **settings
                 )
                 calls[label] = partial(speed, steps[label])
         values = interleaved(calls, rounds)

@@ -4,6 +4,5 @@ What is in such a file: docs/format.md.
 """
 
 from prunescope.model_file import ModelFileError, load_model, notes_of
-from prunescope.network import ResNet, Shape
 
-__all__ = ["ModelFileError", "ResNet", "Shape", "load_model", "notes_of"]
+__all__ = ["ModelFileError", "load_model", "notes_of"]

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
-from prunescope.network import ResNet, Shape
+from prunescope.networks import build
+from prunescope.residual import ResNet, Shape
+from prunescope.resize import resize
 
 FORMAT = "prunescope-1"
 VALUES, GAPS = ".nonzero", ".gaps"  # endings of the names of a tensor's two parts
+MAX_ELEMENTS = 1 << 28  # of a tensor: more can only come from a malicious file
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class ModelFileError(ValueError):
@@ -29,26 +36,53 @@ class ModelFileError(ValueError):
         super().__init__(template.format(**fields))
 
 
-def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
-    """The network in the file at ``path``, in float32 and evaluation mode.
+@overload
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> nn.Module: ...
+@overload
+def load_model(path: str | Path, device: str | torch.device = "cpu", *, into: Network) -> Network: ...
+def load_model(path: str | Path, device: str | torch.device = "cpu", *, into: nn.Module | None = None) -> nn.Module:
+    """The network in the file at ``path``, in float32 and evaluation mode. ``into``: a fresh network of the class and size
+    that was pruned, if that is none of PruneScope's own; it is copied, made as small as the file says, and filled.
 
-    ModelFileError for a file that is missing, truncated, altered or not written by PruneScope.
+    ModelFileError for a file that is missing, truncated, altered or not written by PruneScope, or of another network.
     """
     path = Path(path)
     tensors, metadata = _read(path)
     try:
-        shape = json.loads(metadata["shape"])
         with torch.device("meta"):  # shapes without memory, for the tensors of the file
-            model = ResNet(Shape(tuple(shape["stages"]), tuple(map(tuple, shape["inner"])), shape["classes"]))
+            model = _empty(metadata) if into is None else deepcopy(into).to("meta")
+        resize(model, {name: torch.empty(shape, device="meta") for name, shape in _shapes(tensors, metadata).items()})
         state = {name: _unpack(name, like, tensors) for name, like in model.state_dict().items()}
         model.load_state_dict(state, assign=True)
-    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, zlib.error) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, zlib.error) as error:
         raise ModelFileError(
             "{file} does not hold a network that PruneScope knows ({reason}).",
             file=path.name,
             reason=_first_line(error),
         ) from None
     return model.to(device).eval()
+
+
+def _empty(metadata: Mapping[str, str]) -> nn.Module:
+    """The network of the file with ``metadata``, if it is one of PruneScope's own."""
+    if "shape" in metadata:
+        shape = json.loads(metadata["shape"])
+        return ResNet(Shape(tuple(shape["stages"]), tuple(map(tuple, shape["inner"])), shape["classes"]))
+    if "network" in metadata:
+        return build(**json.loads(metadata["network"]))
+    raise LookupError("give a network of its class, load_model(path, into=network)")
+
+
+def _shapes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of the network, but for those of a residual network, which follow from its own."""
+    if "shape" in metadata:
+        return {}
+    sparse = {name: tuple(shape) for name, shape in json.loads(metadata.get("shapes", "{}")).items()}
+    for name, shape in sparse.items():
+        if not all(type(size) is int and size > 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
+            raise ValueError(f"{name} has no shape")
+    whole = {name: tuple(tensor.shape) for name, tensor in tensors.items() if not name.endswith((VALUES, GAPS))}
+    return whole | sparse
 
 
 def notes_of(path: str | Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A method that no file of the project knows: what a registry's entry alone does."""
 
-from core.engine.pruning.base import Pruned, lowest_masks, masked, prunable
+from core.engine.networks.layers import prunable
+from core.engine.pruning.base import Pruned, lowest_masks, masked
 from core.spec.method import Method, Option, Setting
 
 LARGEST = Setting(

@@ -11,6 +11,7 @@ from core.runs.folder import Home
 from core.spec.errors import InputError, invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import METHODS
+from core.spec.networks import NETWORKS, RESNET18
 from core.spec.presets import PRESETS, build_recipe
 from core.spec.spec import BUDGETS, DECAYS, PRECISIONS, Recipe, RunSpec
 
@@ -21,7 +22,8 @@ def add_dense_options(command: argparse.ArgumentParser) -> None:
     """The options for a preset and the training of its dense network."""
     command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard; with --quick, quick)")
     command.add_argument("--data", help="cifar10, synthetic or folder:PATH (default: the preset's)")
-    command.add_argument("--width", type=int, help="channels of the first stage; 64 is ResNet-18")
+    command.add_argument("--network", metavar="N", help=f"{', '.join(NETWORKS)} (default: {RESNET18})")
+    command.add_argument("--width", type=int, help="channels of the first layer; ResNet-18 as published has 64")
     command.add_argument(
         "--precision",
         metavar="P",

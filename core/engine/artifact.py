@@ -11,28 +11,31 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
+from core.engine.networks.layers import Network, prunable
 from core.runs.atomic_io import atomic_write
 from core.spec.errors import InputError
 from core.spec.validate import check_choice
 from prunescope import model_file
 from prunescope.model_file import FORMAT, GAPS, VALUES, ModelFileError, digest
-from prunescope.network import ResNet, Shape
+from prunescope.networks import blueprint_of
+from prunescope.residual import ResNet
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
 def save_model(
-    model: ResNet, path: str | Path, *, dtype: str = "float32", notes: Mapping[str, str] | None = None
+    model: nn.Module, path: str | Path, *, dtype: str = "float32", notes: Mapping[str, str] | None = None
 ) -> None:
     """Write ``model`` compressed to ``path``: float32 is lossless, float16 half as large. ``notes`` go into the metadata.
 
@@ -43,27 +46,44 @@ def save_model(
         file.write(content)
 
 
-def encode(model: ResNet, *, dtype: str = "float32", notes: Mapping[str, str] | None = None) -> bytes:
+def encode(model: nn.Module, *, dtype: str = "float32", notes: Mapping[str, str] | None = None) -> bytes:
     """The content of the file that :func:`save_model` writes."""
     stored_dtype = _DTYPES[check_choice("dtype", dtype, tuple(_DTYPES))]
     tensors: dict[str, Tensor] = {}
+    sparse: dict[str, tuple[int, ...]] = {}
     for name, tensor in model.state_dict().items():
         value = tensor.detach().cpu().contiguous()
-        tensors.update(_pack(name, value.to(stored_dtype) if value.is_floating_point() else value))
-    shape = {"stages": model.shape.stages, "inner": model.shape.inner, "classes": model.shape.classes}
+        packed = _pack(name, value.to(stored_dtype) if value.is_floating_point() else value)
+        tensors.update(packed)
+        if name not in packed:
+            sparse[name] = tuple(tensor.shape)
     notes_text = json.dumps(dict(notes or {}), sort_keys=True)
-    metadata = {"format": FORMAT, "shape": json.dumps(shape), "notes": notes_text}
+    metadata = {"format": FORMAT, **_network(model, sparse), "notes": notes_text}
     metadata["sha256"] = digest(tensors, metadata)
     return serialise(tensors, metadata)
 
 
-def load_model(path: str | Path, device: str | torch.device = "cpu") -> ResNet:
+def _network(model: nn.Module, sparse: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """What a file says of the network, whose tensors ``sparse`` are stored without their shapes."""
+    if isinstance(model, ResNet):
+        shape = model.shape
+        return {"shape": json.dumps({"stages": shape.stages, "inner": shape.inner, "classes": shape.classes})}
+    shapes = {"shapes": json.dumps(sparse, sort_keys=True)}
+    blueprint = blueprint_of(model)
+    return shapes if blueprint is None else {"network": json.dumps(asdict(blueprint)), **shapes}
+
+
+@overload
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> nn.Module: ...
+@overload
+def load_model(path: str | Path, device: str | torch.device = "cpu", *, into: Network) -> Network: ...
+def load_model(path: str | Path, device: str | torch.device = "cpu", *, into: nn.Module | None = None) -> nn.Module:
     """The network in the file at ``path``, as :func:`prunescope.load_model` reads it.
 
     InputError for a file that is missing, truncated, altered or not written by this program.
     """
     with _input_errors():
-        return model_file.load_model(path, device)
+        return model_file.load_model(path, device) if into is None else model_file.load_model(path, device, into=into)
 
 
 def notes_of(path: str | Path) -> dict[str, Any]:
@@ -80,14 +100,15 @@ def _input_errors() -> Iterator[None]:
         raise InputError(error.template, **error.fields) from None
 
 
-def part_sizes(path: Path, shape: Shape) -> dict[str, int]:
-    """Bytes of each part of the compressed file at ``path`` of a network of ``shape``: the values of its weights, their
-    positions among the zeros, BatchNorm, the last layer's bias, and the header with all names."""
+def part_sizes(path: Path, model: nn.Module) -> dict[str, int]:
+    """Bytes of each part of the compressed file at ``path`` of ``model``: the values of its weights, their positions among
+    the zeros, BatchNorm, the biases of other layers, and the header with all names."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
     sizes = {"values": 0, "positions": 0, "norm": 0, "bias": 0, "header": 8 + length}
-    weights = {f"{name}.weight" for name in shape.weights}
+    weights = prunable(model).keys()
+    biases = {name.removesuffix("weight") + "bias" for name in weights}
     for name, entry in header.items():
         if name == "__metadata__":
             continue
@@ -97,12 +118,12 @@ def part_sizes(path: Path, shape: Shape) -> dict[str, int]:
         elif name.removesuffix(VALUES) in weights:
             part = "values"
         else:
-            part = "bias" if name.removesuffix(VALUES) == "fc.bias" else "norm"
+            part = "bias" if name.removesuffix(VALUES) in biases else "norm"
         sizes[part] += end - start
     return sizes
 
 
-def plain_size(model: ResNet) -> int:
+def plain_size(model: nn.Module) -> int:
     """Bytes of the plain state_dict as ``torch.save`` writes it: what a file without compression costs."""
     buffer = BytesIO()
     torch.save(model.state_dict(), buffer)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.engine.artifact import load_model
 from core.engine.data import load_dataset
@@ -19,9 +19,8 @@ from core.engine.data.images import Dataset, Images, Report
 from core.engine.device import choose_device, place, resolve_precision, without_tf32
 from core.engine.evaluate import Evaluation, evaluate
 from core.engine.measurement_lock import MeasurementLock, measurement_lock
-from core.engine.networks.resnet18 import ResNet
 from core.engine.pruning.base import Context, Pruned
-from core.engine.recovery.repair import PICTURES, Repaired, repair_best
+from core.engine.recovery.repair import PICTURES, Repaired, outputs_known, repair_best
 from core.runs.folder import Home, RunFolder
 from core.runs.lease import Lease
 from core.runs.result import Origin
@@ -87,7 +86,7 @@ class RunContext:
                 run=folder.run_id,
             )
 
-    def load(self, folder: RunFolder) -> ResNet:
+    def load(self, folder: RunFolder) -> nn.Module:
         """The network of the run in ``folder`` on the device; InputError if its file is missing or altered."""
         folder.check_model()
         return place(load_model(folder.model_path), self.device)
@@ -96,7 +95,7 @@ class RunContext:
         return DeviceImages(images, self.data.mean, self.data.std, self.device)
 
     def sample(self, n: int) -> tuple[Tensor, Tensor]:
-        """``n`` training images, normalised and not augmented (float32 [n, 3, 32, 32]), with their labels, drawn by the
+        """``n`` training images, normalised and not augmented (float32 [n, 3, H, W]), with their labels, drawn by the
         run's seed."""
         indices = sample_indices(len(self.data.train), n, self.spec.seed)
         return self.on_device(self.data.train.select(indices)).eval_batch(0, n)
@@ -117,13 +116,11 @@ class RunContext:
         first, second = (self.on_device(self.data.train.select(indices[start::2])) for start in (0, 1))
         return first, second
 
-    def repair(self, method: Method, how: Scalar, uncut: ResNet, pruned: Pruned) -> Repaired:
+    def repair(self, method: Method, how: Scalar, uncut: nn.Module, pruned: Pruned) -> Repaired:
         """What ``method`` made of ``uncut``, repaired as its setting says (``how``)."""
         setting = next((setting for setting in method.settings if setting.name == REPAIR.name), REPAIR)
         choices = [str(choice) for choice in setting.choices if choice != BEST_REPAIR]
-        if (
-            pruned.kept is None and pruned.model.shape != uncut.shape
-        ):  # a folded network has no earlier outputs to match
+        if not outputs_known(pruned, uncut):
             choices = [choice for choice in choices if choice in ("none", "batchnorm")]
         names = choices if how == BEST_REPAIR else [str(how)]
         images, others = self.repair_images
@@ -132,7 +129,7 @@ class RunContext:
         with without_tf32():
             return repair_best(names, pruned, uncut, pictures, lambda model: self.evaluate(model, others))
 
-    def evaluate(self, model: ResNet, images: DeviceImages | None = None) -> Evaluation:
+    def evaluate(self, model: nn.Module, images: DeviceImages | None = None) -> Evaluation:
         """``model`` on ``images``, by default all test images."""
         return evaluate(model, self.test_images if images is None else images, len(self.data.classes), self.precision)
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet, Shape
-from core.engine.pruning.base import prunable
+from core.engine.networks.layers import example_of, filter_count, layer_shapes, prunable, prunable_count
 from core.runs.result import LayerDensity
 
 
@@ -28,8 +27,8 @@ class Counts:
     effective_macs: int
 
 
-def count(model: ResNet, dense: Shape) -> Counts:
-    """``model``'s counts, relative to the dense network of shape ``dense`` that it was pruned from."""
+def count(model: nn.Module, dense: nn.Module) -> Counts:
+    """``model``'s counts, relative to the network ``dense`` that it was pruned from."""
     weights = prunable(model)
     nonzero = {name: int(weight.count_nonzero()) for name, weight in weights.items()}
     params_total = sum(parameter.numel() for parameter in model.parameters())
@@ -38,8 +37,8 @@ def count(model: ResNet, dense: Shape) -> Counts:
     return Counts(
         params_total=params_total,
         params_nonzero=params_total - sum(weight.numel() - nonzero[name] for name, weight in weights.items()),
-        reached_sparsity=1 - sum(nonzero.values()) / dense.prunable,
-        filter_ratio=1 - model.shape.filters / dense.filters,
+        reached_sparsity=1 - sum(nonzero.values()) / prunable_count(dense),
+        filter_ratio=1 - filter_count(model) / filter_count(dense),
         macs=sum(each.values()),
         effective_macs=round(effective),
     )
@@ -53,23 +52,22 @@ def macs(model: nn.Module) -> int:
 def macs_per_layer(model: nn.Module, image: Tensor | None = None) -> dict[str, int]:
     """MACs of each convolution and linear layer for one ``image`` [1, ...], half of the FLOPs that PyTorch's FlopCounterMode
     counts; 0 for a layer that is used in training only."""
-    device = next(model.parameters()).device
     root = type(model).__name__
     was_training = model.training
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        model.eval()(torch.zeros(1, *INPUT_SHAPE, device=device) if image is None else image)
+        model.eval()(example_of(model) if image is None else image)
     model.train(was_training)
     flops = {name.removeprefix(f"{root}."): sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     names = [name.removesuffix(".weight") for name in prunable(model)]
     return {name: flops.get(name, 0) // 2 for name in names}
 
 
-def layers(model: ResNet, dense: Shape) -> list[LayerDensity]:
+def layers(model: nn.Module, dense: nn.Module) -> list[LayerDensity]:
     """Every prunable layer, in the order of computation."""
     weights = prunable(model)
     rows = []
-    for name, dense_shape in dense.weights.items():
+    for name, dense_shape in layer_shapes(dense).items():
         weight = weights[f"{name}.weight"]
         density = int(weight.count_nonzero()) / math.prod(dense_shape)
         shape = tuple(weight.shape)

@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.engine.device import without_tf32
-from core.engine.networks.resnet18 import BLOCKS, STAGES, Block, ResNet, conv_graph
+from core.engine.networks.layers import Network, conv_norm_pairs
 from core.spec.errors import first_line
+from prunescope.residual import ResNet
 
 TOLERANCE = 1e-3  # of the largest logit: what rounding may change
 PROBES, PROBE_SECONDS = 7, 0.2
@@ -30,33 +31,34 @@ Run = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Optimised:
-    """``run`` takes images [N, 3, 32, 32] and gives logits [N, classes]. ``note`` says what was done, and why not more if
+    """``run`` takes images [N, 3, H, W] and gives logits [N, classes]. ``note`` says what was done, and why not more if
     more was tried."""
 
     run: Run
     note: str
 
 
-def folded(model: ResNet) -> ResNet:
-    """A copy of ``model`` in evaluation mode with BatchNorm folded into the convolutions."""
+def folded(model: Network, images: Tensor) -> Network:
+    """A copy of ``model``, which takes pictures like ``images``, in evaluation mode with BatchNorm folded into the
+    convolutions."""
     copy = deepcopy(model).eval().requires_grad_(False)
-    for edge in conv_graph():
-        conv, norm = copy.get_submodule(edge.conv), copy.get_submodule(edge.norm)
+    for conv_name, norm_name in conv_norm_pairs(copy, images):
+        conv, norm = copy.get_submodule(conv_name), copy.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
-        copy.set_submodule(edge.conv, fuse_conv_bn_eval(conv, norm))
-        copy.set_submodule(edge.norm, nn.Identity())
+        copy.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
+        copy.set_submodule(norm_name, nn.Identity())
     return copy.to(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def optimise(model: ResNet, images: Tensor) -> Optimised:
-    """``model`` as fast as it gets for batches like ``images`` ([N, 3, 32, 32] on its device); others work, too.
+def optimise(model: nn.Module, images: Tensor) -> Optimised:
+    """``model`` as fast as it gets for batches like ``images`` ([N, 3, H, W] on its device); others work, too.
 
     The faster of the networks that compute the same logits for ``images`` is chosen: on a single image of a thin network
     fused operations gain nothing. RuntimeError if none computes the same.
     """
-    plain, fused = folded(model), fuse(model, images)
+    plain, fused = folded(model, images), fuse(model, images)
     with without_tf32():  # its rounding alone comes close to the tolerance; what is timed may use it
         _check(plain(images), model.eval()(images))
     if fused.note != FUSED:
@@ -66,11 +68,11 @@ def optimise(model: ResNet, images: Tensor) -> Optimised:
 
 
 @torch.no_grad()
-def fuse(model: ResNet, images: Tensor) -> Optimised:
+def fuse(model: nn.Module, images: Tensor) -> Optimised:
     """``model`` with BatchNorm folded and, on a CPU, operations fused, where that computes the same logits for ``images``:
     the same on one machine every time, unlike what :func:`optimise` finds fastest."""
-    plain = folded(model)
-    if images.device.type != "cpu":
+    plain = folded(model, images)
+    if images.device.type != "cpu" or not isinstance(plain, ResNet):
         return Optimised(plain, FOLDED)
     try:
         fused = _OneDNN(plain)
@@ -100,19 +102,16 @@ def _check(logits: Tensor, expected: Tensor) -> None:
 
 
 class _OneDNN:
-    """A folded network on a CPU. Weights are packed at the first call, for the input shape of that call."""
+    """A folded residual network on a CPU. Weights are packed at the first call, for the input shape of that call."""
 
     def __init__(self, network: ResNet) -> None:
         self._stem, self._head = _Conv(network.conv1), network.fc
         self._blocks: list[tuple[_Conv, _Conv, _Conv | None]] = []
-        for stage in range(1, STAGES + 1):
-            for block in range(BLOCKS):
-                module = network.get_submodule(f"layer{stage}.{block}")
-                assert isinstance(module, Block)
-                # The network slices every second pixel before the projection; without a backward pass a stride does, too.
-                down = module.downsample
-                projection = None if down is None else _Conv(down.get_submodule("0"), module.step)
-                self._blocks.append((_Conv(module.conv1), _Conv(module.conv2), projection))
+        for _, block in network.blocks():
+            # The network slices every second pixel before the projection; without a backward pass a stride does, too.
+            down = block.downsample
+            projection = None if down is None else _Conv(down.get_submodule("0"), block.step)
+            self._blocks.append((_Conv(block.conv1), _Conv(block.conv2), projection))
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:

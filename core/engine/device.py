@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from core.engine.cuda_graph import capture_failed
-from core.engine.networks.resnet18 import ResNet
+from core.engine.networks.layers import Network
 from core.runs.failure import DeviceUnusableError
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of the C library's mallopt()
@@ -54,7 +54,7 @@ def recognise_unusable_device() -> Iterator[None]:
         raise DeviceUnusableError from error
 
 
-def place(model: ResNet, device: torch.device) -> ResNet:
+def place(model: Network, device: torch.device) -> Network:
     """``model`` itself, moved to ``device`` and to channels_last, in which convolutions are faster."""
     return model.to(device).to(memory_format=torch.channels_last)
 

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.engine.artifact import part_sizes, plain_size
 from core.engine.context import RunContext
 from core.engine.data.images import Images
 from core.engine.evaluate import predict
-from core.engine.networks.resnet18 import ResNet, conv_graph
+from core.engine.networks.channels import channels_of
+from core.engine.networks.layers import example_of, layer_shapes, prunable
 from core.engine.pruning import prune
-from core.engine.pruning.base import prunable
-from core.engine.pruning.shrink import Kept, all_channels
+from core.engine.pruning.shrink import Kept, mask_of
 from core.runs.diagnostics import (
     BINS,
     MAX_CLASSES,
@@ -78,8 +78,8 @@ def diagnose(context: RunContext, kept: Kept | None = None) -> Diagnostics:
         lost=int(lost.sum()),
         gained=int((right & ~dense_right).sum()),
         mistakes=_mistakes(data.test, ~right if spec.is_dense else lost, predicted, confidence),
-        layers=_layers(model, dense, kept or _kept_channels(context, model, dense)),
-        parts=part_sizes(folder.model_path, model.shape),
+        layers=_layers(model, dense, kept if kept is not None else _kept_channels(context, model, dense)),
+        parts=part_sizes(folder.model_path, model),
         plain_size=plain_size(model),
         dense_size=context.dense_folder.model_path.stat().st_size,
         dense_plain_size=plain_size(dense),
@@ -94,7 +94,7 @@ def _is_diagnosed(folder: RunFolder, digest: str) -> bool:
     return record is not None and record.model == digest
 
 
-def _predict(context: RunContext, model: ResNet) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _predict(context: RunContext, model: nn.Module) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The predicted class of each test image, int64 [n], and its confidence in percent, float64 [n]."""
     classes, confidences = [], []
     for logits, _ in predict(model, context.test_images, context.precision):
@@ -133,39 +133,45 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _kept_channels(context: RunContext, model: ResNet, dense: ResNet) -> Mapping[str, Tensor] | None:
+def _kept_channels(context: RunContext, model: nn.Module, dense: nn.Module) -> Mapping[str, Tensor] | None:
     """Which of the dense network's channels the network of an earlier run has, by group; None if its filters are none of
     them, or cuts came between trainings. Pruning the dense network in one go with the same settings gives the same again.
     """
     spec = context.spec
     if spec.is_dense or METHODS[spec.method].kind == "unstructured":
-        return all_channels(dense.shape)
+        return {}
     settings = dict(spec.settings)
     folded = settings.get("removal") == "fold"
     if METHODS[spec.method].restarts or folded or settings.get("schedule", "one-shot") != "one-shot":
         return None
-    kept = prune(spec.method, dense, spec.sparsity, context.pruning_context(settings)).kept
-    if kept is None or {group: len(index) for group, index in kept.items()} != model.shape.groups:
-        return None
-    return kept
+    pruned = prune(spec.method, dense, spec.sparsity, context.pruning_context(settings))
+    return pruned.kept if layer_shapes(pruned.model) == layer_shapes(model) else None
 
 
-def _layers(model: ResNet, dense: ResNet, kept: Mapping[str, Tensor] | None) -> tuple[Layer, ...]:
+def _layers(model: nn.Module, dense: nn.Module, kept: Mapping[str, Tensor] | None) -> tuple[Layer, ...]:
     weights = prunable(model)
-    group_of = {edge.conv: edge.target for edge in conv_graph()}
     rows = []
-    for name, dense_shape in dense.shape.weights.items():
+    for name, dense_shape in layer_shapes(dense).items():
         weight = weights[f"{name}.weight"].detach().cpu()
         values = weight.double().numpy().ravel()
         values = values[(values != 0) & np.isfinite(values)]
         limit = float(np.abs(values).max(initial=0.0))
         counts = np.histogram(values, BINS, (-limit, limit))[0] if limit else np.zeros(BINS, np.int64)
         filters = None
-        if kept is not None and name in group_of:
+        if kept is not None and len(dense_shape) > 2:
             percent = np.zeros(dense_shape[0], np.int64)
             nonzero = weight.flatten(1).count_nonzero(1).numpy()
-            percent[kept[group_of[name]].cpu().numpy()] = -(-100 * nonzero // int(np.prod(dense_shape[1:])))
+            percent[_filters_left(dense, name, kept)] = -(-100 * nonzero // int(np.prod(dense_shape[1:])))
             filters = tuple(percent.tolist())
         zeros = weight.numel() - int(weight.count_nonzero())
         rows.append(Layer(name, tuple(weight.shape), dense_shape, zeros, limit, tuple(counts.tolist()), filters))
     return tuple(rows)
+
+
+def _filters_left(dense: nn.Module, layer: str, kept: Mapping[str, Tensor]) -> NDArray[np.int64]:
+    """Which filters of ``layer`` of the dense network there still are."""
+    channels = channels_of(dense, example_of(dense)) if kept else None
+    axis = channels.axis(f"{layer}.weight", 0) if channels else None
+    if channels is None or axis is None:
+        return np.arange(len(dense.get_parameter(f"{layer}.weight")))
+    return axis.positions(mask_of(channels, kept)).numpy()

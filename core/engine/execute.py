@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints
@@ -19,7 +20,7 @@ from core.engine.context import Attempt, CancelledError, RunContext, raise_if_ca
 from core.engine.counts import macs
 from core.engine.device import device_usable, environment, keep_freed_memory
 from core.engine.diagnose import diagnose
-from core.engine.networks.resnet18 import ResNet
+from core.engine.networks.build import build_network
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
 from core.engine.recovery.distillation import Teacher
@@ -36,9 +37,7 @@ from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
 from core.runs.result import Environment, Origin, RunResult
 from core.spec.errors import InputError, first_line
-from core.spec.method import load_function
 from core.spec.methods import METHODS, REWIND_EPOCHS
-from core.spec.networks import NETWORKS, RESNET18
 from core.spec.settings import NO_REPAIR, REPAIR, TAUGHT, TEACHER
 from core.spec.spec import COMPUTE
 from core.spec.training_plan import TrainingPlan, affordable_plan, make_training_plan
@@ -155,8 +154,8 @@ def _run(folder: RunFolder, lease: Lease) -> RunResult:
 
 def _run_dense(attempt: Attempt) -> RunResult:
     context = attempt.context
-    build = load_function(NETWORKS[RESNET18].builder)
-    model = build(context.spec.recipe.width, len(context.data.classes), seed=context.spec.seed)
+    recipe = context.spec.recipe
+    model = build_network(recipe.network, recipe.width, len(context.data.classes), seed=context.spec.seed)
     plan = make_training_plan(context.spec)
     trained = train(attempt, model, plan, phase="train", weight_epochs=REWIND_EPOCHS)
     return _measure(attempt, trained, dense=trained.model)
@@ -171,19 +170,19 @@ def _run_pruned(attempt: Attempt) -> RunResult:
     dense = context.load(source)
     pruning = context.pruning_context(dict(spec.settings))
 
-    def cut(model: ResNet, sparsity: float, masks: Masks) -> Pruned:
-        return prune(spec.method, model, sparsity, replace(pruning, masks=masks, dense=dense.shape))
+    def cut(model: nn.Module, sparsity: float, masks: Masks) -> Pruned:
+        return prune(spec.method, model, sparsity, replace(pruning, masks=masks, dense=dense))
 
     method, how = METHODS[spec.method], dict(spec.settings).get(REPAIR.name, NO_REPAIR)
 
-    def repair(uncut: ResNet, pruned: Pruned) -> Repaired:
+    def repair(uncut: nn.Module, pruned: Pruned) -> Repaired:
         return context.repair(method, how, uncut, pruned)
 
     # A stream of its own: fine-tuning must not repeat the order and augmentation of the dense training.
     stream = spec.recipe.train.epochs
     teacher = Teacher(dense) if pruning.settings.get(TEACHER.name) == TAUGHT else None
     # The plan depends on shapes alone, and those of folded networks are those of cut ones, which take no time.
-    sized = replace(pruning, dense=dense.shape, settings={**pruning.settings, "removal": "cut"})
+    sized = replace(pruning, dense=dense, settings={**pruning.settings, "removal": "cut"})
     with attempt.training():
         plan = _retraining_plan(context, dense, lambda sparsity: prune(spec.method, dense, sparsity, sized).model)
     trained = train(
@@ -199,7 +198,7 @@ def _run_pruned(attempt: Attempt) -> RunResult:
     return _measure(attempt, trained, dense=dense)
 
 
-def _retraining_plan(context: RunContext, dense: ResNet, pruned: Callable[[float], ResNet]) -> TrainingPlan:
+def _retraining_plan(context: RunContext, dense: nn.Module, pruned: Callable[[float], nn.Module]) -> TrainingPlan:
     """The plan of a pruned run. Where its budget is computation it follows from the shapes that ``dense`` is cut to, at
     every attempt the same; a network with masks computes as much as the dense one."""
     spec = context.spec
@@ -209,7 +208,7 @@ def _retraining_plan(context: RunContext, dense: ResNet, pruned: Callable[[float
     return affordable_plan(spec, steps, macs(dense), cache(lambda sparsity: macs(pruned(sparsity))))
 
 
-def _measure(attempt: Attempt, trained: Trained, *, dense: ResNet) -> RunResult:
+def _measure(attempt: Attempt, trained: Trained, *, dense: nn.Module) -> RunResult:
     """Write the compressed model, then measure the network and diagnose the file."""
     context, folder = attempt.context, attempt.context.folder
     raise_if_cancelled(folder)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from core.engine.artifact import encode, load_model, notes_of, serialise
-from core.engine.networks.resnet18 import ResNet
 from core.engine.onnx_file import encode_onnx
 from core.runs.atomic_io import atomic_write
 from core.runs.folder import RunFolder
@@ -39,7 +40,7 @@ def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> N
         ) from None
 
 
-def encode_plain(model: ResNet, notes: Mapping[str, Any]) -> bytes:
+def encode_plain(model: nn.Module, notes: Mapping[str, Any]) -> bytes:
     """The content of a safetensors file of the ``state_dict`` of ``model`` as it is, zeros included, with ``notes``."""
     state = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     return serialise(state, {name: str(value) for name, value in notes.items()})

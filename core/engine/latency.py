@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from core.engine.cuda_graph import WARM_UP, capture, warm_up
 from core.engine.deploy import optimise
 from core.engine.device import threads
-from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet
+from core.engine.networks.layers import example_of
 from core.runs.result import Speedup, Timing
 from core.spec.errors import first_line
 
@@ -77,7 +77,7 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
 
 @torch.no_grad()
 def time_deployed(
-    models: Mapping[str, ResNet],
+    models: Mapping[str, nn.Module],
     batch: int,
     *,
     seconds: float = 1.0,
@@ -156,8 +156,8 @@ def _threads_for(batch: int) -> int:
 
 
 def _random_images(model: nn.Module, batch: int) -> Tensor:
-    device = next(model.parameters()).device
-    return torch.randn(batch, *INPUT_SHAPE, device=device).contiguous(memory_format=torch.channels_last)
+    one = example_of(model)
+    return torch.randn(batch, *one.shape[1:], device=one.device).contiguous(memory_format=torch.channels_last)
 
 
 def _timed_call(run: Callable[[Tensor], Tensor], images: Tensor) -> Call:
@@ -176,7 +176,7 @@ def _timed_call(run: Callable[[Tensor], Tensor], images: Tensor) -> Call:
     return call
 
 
-def _deployed_calls(models: Mapping[str, ResNet], batch: int) -> tuple[dict[str, Call], dict[str, str]]:
+def _deployed_calls(models: Mapping[str, nn.Module], batch: int) -> tuple[dict[str, Call], dict[str, str]]:
     """What to time of each of ``models``: it as it is and, where that works, optimised; and how, or why not."""
     calls: dict[str, Call] = {}
     notes: dict[str, str] = {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from core.engine.pruning.base import Masks, prunable
+from core.engine.networks.layers import prunable
+from core.engine.pruning.base import Masks
 
 
 class WeightMasks:

@@ -10,15 +10,20 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from core.engine.device import choose_device, cores, environment, place, recognise_unusable_device, threads
 from core.engine.latency import BATCH_FIELDS, SINGLE_FIELDS, large_batch, speedups, time_deployed
 from core.engine.measurement_lock import measurement_lock
-from core.engine.networks.resnet18 import ResNet, Shape
+from core.engine.networks.build import build_network
+from core.engine.networks.channels import channels_of
+from core.engine.networks.cut import cut_to
+from core.engine.networks.layers import example_of, layer_shapes
 from core.runs.folder import UNFINISHED, Home, RunFolder
 from core.runs.latencies import Latencies, read_latencies, write_latencies
 from core.runs.result import Environment, LayerDensity, RunResult, Speedup
 from core.spec.errors import InputError
+from core.spec.spec import Recipe
 
 PRECISION, MIN_SECONDS = 0.03, 0.4
 MAX_SECONDS = 60.0  # on one shape until its intervals are narrow
@@ -61,27 +66,26 @@ def measure(
     are spent on each, while nothing else trains on the device; in between others go on. ``report`` gets a line for each.
     InputError if the study has no finished run that says which layers it has; DeviceUnusableError.
     """
-    shapes = _shapes(_results(_study(home, recipe)))
+    folders = _study(home, recipe)
+    shapes = _shapes(_results(folders))
     if not shapes:
         raise InputError("There is nothing to time: the study {recipe} has no finished pruned run.", recipe=recipe)
     device = choose_device()
-    (dense_shape, *_) = (
-        Shape.of_weights({layer.name: layer.dense_shape for layer in layers}) for layers in shapes.values()
-    )
-    dense = place(ResNet(dense_shape), device)
+    dense = place(_dense(folders[0].spec.recipe, shapes.values()), device)
     ratios: dict[str, dict[str, Speedup]] = {}
     lock = measurement_lock(home.cache, device)
 
-    def time_beside_dense(network: ResNet) -> tuple[dict[str, Speedup], dict[str, float]]:
+    def time_beside_dense(network: nn.Module) -> tuple[dict[str, Speedup], dict[str, float]]:
         with lock.timing():
             return _time(dense, network, device, max_seconds)
 
     with threads(cores()):
         noise, dense_ms = time_beside_dense(deepcopy(dense))
         for number, (digest, layers) in enumerate(shapes.items(), 1):
-            shape = Shape.of_weights({layer.name: layer.shape for layer in layers})
-            if shape != dense_shape:
-                ratios[digest], _ = time_beside_dense(place(ResNet(shape), device))
+            sizes = {layer.name: layer.shape for layer in layers}
+            if sizes != layer_shapes(dense):
+                smaller = cut_to(dense, channels_of(dense, example_of(dense)), sizes)
+                ratios[digest], _ = time_beside_dense(place(smaller, device))
             else:
                 ratios[digest] = noise
             report(f"{number} of {len(shapes)} network shapes timed")
@@ -91,8 +95,14 @@ def measure(
     return latencies
 
 
+def _dense(recipe: Recipe, shapes: Iterable[tuple[LayerDensity, ...]]) -> nn.Module:
+    """The dense network of a study, whose pruned ones have the layers ``shapes``."""
+    *_, last = next(iter(shapes))
+    return build_network(recipe.network, recipe.width, last.dense_shape[0])
+
+
 def _time(
-    dense: ResNet, network: ResNet, device: torch.device, max_seconds: float
+    dense: nn.Module, network: nn.Module, device: torch.device, max_seconds: float
 ) -> tuple[dict[str, Speedup], dict[str, float]]:
     """The speed-ups of ``network``, and the latencies of ``dense``, by the fields of RunResult."""
     ratios: dict[str, Speedup] = {}

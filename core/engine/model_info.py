@@ -6,22 +6,22 @@ from copy import deepcopy
 from typing import Any
 
 import torch
+from torch import nn
 
 from core.engine.artifact import encode
 from core.engine.counts import count
 from core.engine.device import place
 from core.engine.latency import time_latency
-from core.engine.networks.resnet18 import ResNet
 
 
-def get_model_info(model: ResNet, device: str = "cuda", verbose: bool = True) -> dict[str, Any]:
+def get_model_info(model: nn.Module, device: str = "cuda", verbose: bool = True) -> dict[str, Any]:
     """Parameters (non-zero), sparsity, size of the compressed file (MB) and latency (ms per image, batch 1) of ``model``.
 
     Sparsity is the share of zeros among its prunable weights. ``device`` cuda falls back to the CPU where there is none.
     """
     available = not device.startswith("cuda") or torch.cuda.is_available()
     placed = place(deepcopy(model), torch.device(device if available else "cpu"))
-    counts = count(placed, model.shape)
+    counts = count(placed, model)
     info = {
         "params": counts.params_nonzero,
         "sparsity": counts.reached_sparsity,

@@ -1,41 +1,78 @@
-"""A network as an ONNX file, written operation by operation.
-
-torch.onnx.export takes seconds to trace the same graph and adds 70 kB of descriptions, and the size of this file is measured
-in every run.
-"""
+"""A network as an ONNX file. Residual networks are written operation by operation: torch.onnx.export takes seconds to trace
+the same graph, and the size of this file is measured in every run. Other networks are exported by it."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+import torch
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import nn
 
 from core.engine.deploy import folded
-from core.engine.networks.resnet18 import BLOCKS, INPUT_SHAPE, STAGES, Block, ResNet
-from core.spec.errors import InputError
+from core.engine.networks.layers import example_of
+from core.spec.errors import InputError, first_line
+from prunescope.residual import INPUT_SHAPE, ResNet
 
 INPUT, OUTPUT = "images", "logits"
-_INPUT_FORMAT = "float32 [batch, 3, 32, 32], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
+_INPUT_FORMAT = "float32 [batch, 3, {height}, {width}], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
 OPSET, IR_VERSION = 17, 8  # of 2022: all that is needed has been there since
+EXPORTED_OPSET = 18  # the lowest that torch.onnx.export writes
 MAX_BYTES = 2 << 30  # of a protobuf message
 
 
-def encode_onnx(model: ResNet, notes: Mapping[str, Any]) -> bytes:
+def encode_onnx(model: nn.Module, notes: Mapping[str, Any]) -> bytes:
     """The content of an ONNX file that computes what ``model`` does, for any number of images: ``images`` to
     ``logits``, with BatchNorm folded into the convolutions. ``notes`` become its metadata.
 
-    InputError for a network that is too large for one.
+    InputError for a network that is too large for one or has an operation that ONNX lacks.
     """
     if sum(weight.nbytes for weight in model.parameters()) >= MAX_BYTES:
         raise InputError("An ONNX file holds at most 2 GB, less than this network: choose another format.")
-    graph = _graph(folded(model).cpu())
-    opset = helper.make_opsetid("", OPSET)
-    file = helper.make_model(graph, producer_name="PruneScope", ir_version=IR_VERSION, opset_imports=[opset])
-    helper.set_model_props(file, {name: str(value) for name, value in notes.items()} | {INPUT: _INPUT_FORMAT})
+    example = example_of(model)
+    network = folded(model, example).cpu()
+    file = _write(network) if isinstance(network, ResNet) else _export(network, example.cpu())
+    _, _, height, width = example.shape
+    about = {INPUT: _INPUT_FORMAT.format(height=height, width=width)}
+    helper.set_model_props(file, {name: str(value) for name, value in notes.items()} | about)
     content: bytes = file.SerializeToString()
     return content
+
+
+def _export(network: nn.Module, example: torch.Tensor) -> ModelProto:
+    """What PyTorch's exporter makes of any network, without the stack traces that it adds to each operation."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network.to(memory_format=torch.contiguous_format),
+                (example,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: "batch"},),
+                opset_version=EXPORTED_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    # Whatever a foreign module raises while its code is executed with stand-ins for tensors.
+    except Exception as error:
+        raise InputError("The network cannot be written as ONNX: {reason}.", reason=first_line(error)) from None
+    assert program is not None
+    file: ModelProto = program.model_proto
+    for described in (*file.graph.node, *file.graph.value_info, *file.graph.input, *file.graph.output, file.graph):
+        del described.metadata_props[:]
+    return file
+
+
+def _write(network: ResNet) -> ModelProto:
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(_graph(network), producer_name="PruneScope", ir_version=IR_VERSION, opset_imports=[opset])
 
 
 def _graph(network: ResNet) -> GraphProto:
@@ -53,9 +90,7 @@ def _graph(network: ResNet) -> GraphProto:
         return add("Conv", name, x, f"{name}.weight", f"{name}.bias", strides=strides, pads=pads)
 
     x = add("Relu", "relu1", convolve("conv1", INPUT))
-    for name in (f"layer{stage}.{block}" for stage in range(1, STAGES + 1) for block in range(BLOCKS)):
-        block = network.get_submodule(name)
-        assert isinstance(block, Block)
+    for name, block in network.blocks():
         # The network slices every second pixel before the projection; a stride does the same.
         residual = x if block.downsample is None else convolve(f"{name}.downsample.0", x, block.step)
         x = add("Relu", f"{name}.relu1", convolve(f"{name}.conv1", x))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from core.engine.artifact import encode, load_model, notes_of, plain_size
 from core.engine.counts import count, dead_layers, layers
@@ -24,7 +25,6 @@ from core.engine.latency import (
     time_deployed,
     time_latency,
 )
-from core.engine.networks.resnet18 import ResNet
 from core.engine.onnx_file import encode_onnx
 from core.engine.pruning.shrink import Kept
 from core.runs.atomic_io import sha256
@@ -45,7 +45,7 @@ class Trained:
     executed (:attr:`Step.mode`), ``kept`` which channels of the first network are left, where that is known.
     """
 
-    model: ResNet
+    model: nn.Module
     schedule: Schedule
     final: Evaluation
     before: Evaluation
@@ -57,12 +57,12 @@ class Trained:
     kept: Kept | None
 
 
-def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:
+def prune_summary(model: nn.Module, dense: nn.Module) -> dict[str, Any]:
     """What pruning did, known before fine-tuning starts: size (MB), counts, a first look at latency (ms), and the layers
     that died of it, if any."""
-    counts = count(model, dense.shape)
+    counts = count(model, dense)
     latency = time_latency({"dense": dense, "pruned": model}, 1, seconds=QUICK_SECONDS)
-    dead = dead_layers(layers(model, dense.shape))
+    dead = dead_layers(layers(model, dense))
     return {
         "model_size_mb": round(len(encode(model)) / MB, 5),
         "reached_sparsity": counts.reached_sparsity,
@@ -74,13 +74,13 @@ def prune_summary(model: ResNet, dense: ResNet) -> dict[str, Any]:
     }
 
 
-def build_result(spec: RunSpec, trained: Trained, dense: ResNet, file: Path) -> RunResult:
+def build_result(spec: RunSpec, trained: Trained, dense: nn.Module, file: Path) -> RunResult:
     """The record of a run whose compressed model was written to ``file``; ``dense`` is the network it was pruned from,
     or the network itself. The dense network is timed again, in turns with this one."""
     model = trained.model
-    counts = count(model, dense.shape)
-    dense_counts = count(dense, dense.shape)
-    rows = layers(model, dense.shape)
+    counts = count(model, dense)
+    dense_counts = count(dense, dense)
+    rows = layers(model, dense)
     device = next(model.parameters()).device
     networks = {"dense": dense} if model is dense else {"dense": dense, "this": model}
     single = time_deployed(networks, 1, seconds=FULL_SECONDS)

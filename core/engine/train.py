@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
+
 from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from core.engine.context import Attempt, weights_path
 from core.engine.data.augment import draw_epoch
 from core.engine.eta import EtaEstimator
 from core.engine.evaluate import Evaluation
-from core.engine.networks.resnet18 import ResNet
 from core.engine.recovery.distillation import Teacher
 from core.engine.result import Trained, prune_summary
 from core.engine.step import EAGER, Step, steps_per_epoch
@@ -28,7 +29,7 @@ CHECKPOINT_SECONDS = 15.0
 
 def train(
     attempt: Attempt,
-    start: ResNet,
+    start: nn.Module,
     plan: TrainingPlan,
     *,
     phase: str,
@@ -163,7 +164,7 @@ def _on_step(
     return on_step
 
 
-def _record_pruned(attempt: Attempt, state: TrainingState, dense: ResNet, plan: TrainingPlan) -> None:
+def _record_pruned(attempt: Attempt, state: TrainingState, dense: nn.Module, plan: TrainingPlan) -> None:
     """If the last cut was just made, note size, speed and accuracy right after it, and that after repair, in the journal."""
     networks = state.pop_pruned()
     if networks is None:
@@ -200,7 +201,7 @@ def _resume(attempt: Attempt, state: TrainingState) -> None:
     attempt.earlier_seconds = state.seconds
 
 
-def _save_weights(attempt: Attempt, model: ResNet, epoch: int, weight_epochs: tuple[int, ...]) -> None:
+def _save_weights(attempt: Attempt, model: nn.Module, epoch: int, weight_epochs: tuple[int, ...]) -> None:
     if epoch in weight_epochs:
         attempt.lease.check()
         path = weights_path(attempt.context.folder, epoch)

@@ -8,23 +8,24 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from torch import nn
 
 from core.engine.data.augment import DeviceImages
 from core.engine.device import place
 from core.engine.evaluate import Evaluation
 from core.engine.masks import WeightMasks
-from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning.base import Masks, Pruned
-from core.engine.pruning.shrink import Kept, all_channels, kept_of_both
+from core.engine.pruning.shrink import Kept, kept_of_both
 from core.engine.recovery.distillation import Teacher
 from core.engine.recovery.repair import Repaired
 from core.engine.step import Step, make_optimizer
 from core.spec.training_plan import TrainingPlan
+from prunescope.resize import resize
 
 # Prunes a network to a sparsity, given the masks of earlier cuts.
-Prune = Callable[[ResNet, float, Masks], Pruned]
+Prune = Callable[[nn.Module, float, Masks], Pruned]
 # Repairs what pruning made of a network, which comes first.
-Repair = Callable[[ResNet, Pruned], Repaired]
+Repair = Callable[[nn.Module, Pruned], Repaired]
 
 
 class TrainingState:
@@ -33,7 +34,7 @@ class TrainingState:
 
     def __init__(
         self,
-        start: ResNet,
+        start: nn.Module,
         plan: TrainingPlan,
         steps: int,
         device: torch.device,
@@ -50,9 +51,11 @@ class TrainingState:
         self.before: Evaluation | None = None  # right after the last cut
         self.repaired: Evaluation | None = None  # and after its repair, if there is one
         self.repair_applied: str | None = None
-        self._pruned: tuple[ResNet, ResNet] | None = None  # copies from before and after that, until they are evaluated
+        self._pruned: tuple[nn.Module, nn.Module] | None = (
+            None  # copies from before and after that, until they are evaluated
+        )
         self._step: Step | None = None
-        self.kept: Kept | None = all_channels(start.shape)  # those of ``start`` that are left; None where unknown
+        self.kept: Kept | None = {}  # those of ``start`` that are left; None where unknown
         self._begin_round(deepcopy(start), {})
 
     def start_epoch(self, epoch: int) -> None:
@@ -80,7 +83,7 @@ class TrainingState:
             )
         return self._step
 
-    def pop_pruned(self) -> tuple[ResNet, ResNet] | None:
+    def pop_pruned(self) -> tuple[nn.Module, nn.Module] | None:
         """The network as it was right after the last cut, and after its repair, once."""
         pruned, self._pruned = self._pruned, None
         return pruned
@@ -89,7 +92,6 @@ class TrainingState:
         """The state for a checkpoint, as tensors and plain values."""
         return {
             "model": self.model.state_dict(),
-            "shape": self.model.shape.groups,
             "masks": self.weight_masks.masks,
             "kept": self.kept,
             "optimizer": self.optimizer.state_dict(),
@@ -101,16 +103,18 @@ class TrainingState:
 
     def load_dict(self, state: dict[str, Any], epochs_done: int) -> None:
         """Restore what :meth:`to_dict` gave after ``epochs_done`` epochs."""
-        model = ResNet(Shape.of_groups(state["shape"], self.model.shape.classes))
-        model.load_state_dict(state["model"])
+        model = deepcopy(self.model)
+        resize(model, state["model"])
         self._begin_round(model, state["masks"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done, self.seconds = epochs_done, float(state["seconds"])
         self.before, self.kept = state["before"] and Evaluation(**state["before"]), state.get("kept")
+        if "shape" in state:  # written when groups of channels had other names
+            self.kept = None
         repaired = state.get("repaired")
         self.repaired, self.repair_applied = repaired and Evaluation(**repaired), state.get("repair_applied")
 
-    def _begin_round(self, model: ResNet, masks: Masks) -> None:
+    def _begin_round(self, model: nn.Module, masks: Masks) -> None:
         self.model = place(model, self._device)
         self.optimizer = make_optimizer(self.model, self._plan.schedule)
         self.weight_masks = WeightMasks(self.model, masks)

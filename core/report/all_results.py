@@ -22,6 +22,7 @@ from core.results.statistics import summarise
 from core.runs.record import EXACT, Amount, AtLeastOne, Count, Sparsity
 from core.runs.result import RunResult, TrainingSchedule
 from core.spec.methods import DENSE
+from core.spec.networks import RESNET18
 
 FORMAT = "prunescope-results-1"
 Texts = Annotated[tuple[str, ...], Field(json_schema_extra={"uniqueItems": True})]
@@ -40,6 +41,7 @@ class StudyRecord(_Exact):
     label: str
     preset: str
     data: str
+    network: str = RESNET18
     width: AtLeastOne
     train: TrainingSchedule
     finetune: TrainingSchedule | None

@@ -48,7 +48,7 @@ from core.report.tables import AT_CHANCE, compact_table, efficiency_table
 from core.results.speed import noise_of
 from core.results.statistics import summarise
 from core.spec.methods import DENSE, METHODS, effective_settings
-from core.spec.networks import NETWORKS, RESNET18
+from core.spec.networks import NETWORKS
 from core.spec.spec import RunSpec
 
 _MAX_NAMED = 10  # missing runs
@@ -233,10 +233,14 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
             "The pictures come from a folder. The program does not know how they were made, nor whether that cost "
             "quality."
         )
-    network, width = NETWORKS[RESNET18], source.recipe.width
+    network, width = NETWORKS[source.recipe.network], source.recipe.width
     if width != network.full_width:
-        full = network.full_width
-        yield t("The network has width {width}; the full ResNet-18 has width {full}.", width=width, full=full)
+        yield t(
+            "The network has width {width}; the full {network} has width {full}.",
+            width=width,
+            network=network.label,
+            full=network.full_width,
+        )
     if summary["n"].min() < 2:
         yield t("Some results have one seed. They have no interval and support no claim about differences.")
     if summary["n"].max() > 1:

@@ -11,6 +11,7 @@ from core.i18n import N_, t
 from core.labels import training_name, variant_name
 from core.report.provenance import Provenance
 from core.spec.methods import DENSE
+from core.spec.networks import NETWORKS
 from core.spec.settings import TAUGHT, TEACHER, TEACHER_SHARE, TEMPERATURE
 from core.spec.spec import COMPUTE, COSINE, LINEAR, TRIANGULAR, RunSpec
 from core.spec.training_plan import MAX_EPOCHS
@@ -59,7 +60,8 @@ def network_rows(summary: pd.DataFrame, source: Provenance) -> Iterator[tuple[st
         yield (
             t("Network"),
             t(
-                "ResNet-18 of width {width}; {params:.3f} M parameters, {macs:.1f} M MACs for a picture",
+                "{network} of width {width}; {params:.3f} M parameters, {macs:.1f} M MACs for a picture",
+                network=NETWORKS[source.recipe.network].label,
                 width=source.recipe.width,
                 params=dense["params_millions"],
                 macs=dense["macs"] / 1e6,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from core.spec.methods import METHODS, effective_settings
-from core.spec.networks import NETWORKS, RESNET18
+from core.spec.networks import NETWORKS
 from core.spec.spec import RunSpec
 
 _COMPARISON = (
@@ -17,11 +17,13 @@ _DATA = {"cifar10": "A. Krizhevsky. Learning Multiple Layers of Features from Ti
 def references(specs: Iterable[RunSpec]) -> list[str]:
     """The papers that a report on ``specs`` rests on, each once. A method without citations is named by its source."""
     found: dict[str, None] = {}
+    networks: dict[str, None] = {}
     for spec in specs:
+        networks[NETWORKS[spec.recipe.network].citation] = None
         if spec.is_dense:
             continue
         method = METHODS[spec.method]
         options = [s.option(value) for s, value in effective_settings(spec.method, dict(spec.settings))]
         papers = (*(method.citations or (method.source,)), *(option.citation for option in options))
         found |= dict.fromkeys((*papers, _DATA.get(spec.recipe.data, "")))
-    return [*filter(None, found), NETWORKS[RESNET18].citation, _COMPARISON]
+    return [*filter(None, found), *networks, _COMPARISON]

@@ -29,6 +29,7 @@ IDENTITY = {
     "recipe_label": "recipe.label",
     "dense_id": "dense.run_id",  # the dense run that this run started from (its own id, for a dense run)
     "data": "recipe.data",
+    "network": "recipe.network",
     "width": "recipe.width",
     "method": "method",
     "variant": "variant",  # the method with its settings, as a label: the same in every language

@@ -18,10 +18,11 @@ from core.runs.atomic_io import append_line, modified, read_lines
 from core.runs.folder import Home, RunFolder, State
 from core.runs.status import RunStatus
 from core.spec.errors import InputError
+from core.spec.networks import NETWORKS
 from core.spec.spec import FOLDER_PREFIX, RunSpec
 from core.spec.validate import finite
 
-# Images a second that one core of a server CPU trains, by width: assumed while nothing was measured.
+# Images a second that one core of a server CPU trains, by width of ResNet-18: assumed while nothing was measured.
 _GUESS = {4: 900.0, 8: 600.0, 16: 250.0, 32: 80.0, 64: 22.0, 128: 6.0}
 _TRAIN_IMAGES = {"cifar10": 50_000, "synthetic": 5_000}
 _OVERHEAD_SECONDS = 6.0  # loading and measuring, in the same guess
@@ -35,6 +36,7 @@ class Throughput:
 
     recipe: str
     data: str
+    network: str
     width: int
     dense: bool
     images: int
@@ -43,7 +45,7 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds that runs will take; ``measured``: all of them from runs of the same width and data."""
+    """Seconds that runs will take; ``measured``: all of them from runs of the same network, width and data."""
 
     seconds: float
     measured: bool
@@ -81,7 +83,9 @@ def read_throughputs(home: Home) -> list[Throughput]:
             if result and result.train_pictures and result.wall_seconds:
                 images, recipe = result.train_pictures, spec.recipe
                 rate = images * spec.retrain.epochs / result.wall_seconds
-                throughputs.append(Throughput(recipe.key, recipe.data, recipe.width, spec.is_dense, images, rate))
+                throughputs.append(
+                    Throughput(recipe.key, recipe.data, recipe.network, recipe.width, spec.is_dense, images, rate)
+                )
     return throughputs
 
 
@@ -116,23 +120,25 @@ def time_left(runs: Iterable[RunStatus], throughputs: Sequence[Throughput], work
 
 
 def _estimate_run(spec: RunSpec, throughputs: Sequence[Throughput]) -> Estimate:
-    """From the most similar kind of run that was measured: same recipe, then same data and width, then any, scaled."""
+    """From the most similar kind of run that was measured: same recipe, then same data and network, then any, scaled."""
     recipe = spec.recipe
     same_data = [other for other in throughputs if other.data == recipe.data]
     images = (same_data[0].images if same_data else _count_images(recipe.data)) * spec.retrain.epochs
-    same_width = [other for other in same_data if other.width == recipe.width]
-    same_kind = [other for other in same_width if other.dense == spec.is_dense]
+    network = (recipe.network, recipe.width)
+    same_network = [other for other in same_data if (other.network, other.width) == network]
+    same_kind = [other for other in same_network if other.dense == spec.is_dense]
     same_recipe = [other for other in same_kind if other.recipe == recipe.key]
-    for candidates in (same_recipe, same_kind, same_width):
+    for candidates in (same_recipe, same_kind, same_network):
         if candidates:
             return Estimate(images / candidates[0].rate, True)
-    scale = throughputs[0].rate / _guess(throughputs[0].width) if throughputs else 1.0
-    return Estimate(_OVERHEAD_SECONDS + images / (_guess(recipe.width) * scale), False)
+    scale = throughputs[0].rate / _guess(throughputs[0].network, throughputs[0].width) if throughputs else 1.0
+    return Estimate(_OVERHEAD_SECONDS + images / (_guess(*network) * scale), False)
 
 
-def _guess(width: int) -> float:
+def _guess(network: str, width: int) -> float:
+    width_there = NETWORKS[network].residual_width(width)
     widths = np.log(list(_GUESS))
-    return float(np.exp(np.interp(math.log(width), widths, np.log(list(_GUESS.values())))))
+    return float(np.exp(np.interp(math.log(width_there), widths, np.log(list(_GUESS.values())))))
 
 
 def _count_images(data: str) -> int:

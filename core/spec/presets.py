@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from core.i18n import N_, Message
 from core.spec.errors import invalid_value
+from core.spec.networks import NETWORKS
 from core.spec.spec import COMPUTE, FOLDER_PREFIX, TRIANGULAR, Recipe, Schedule, check_data_name
 from core.spec.validate import check_choice
 
@@ -70,6 +71,7 @@ def build_recipe(
     preset: str,
     *,
     data: str | None = None,
+    network: str | None = None,
     width: int | None = None,
     precision: str | None = None,
     budget: str | None = None,
@@ -93,7 +95,8 @@ def build_recipe(
     return _with(
         recipe,
         data=data if data is None else resolve_data(data),
-        width=width,
+        network=network,
+        width=width if width or network is None else default_width(recipe, network),
         precision=precision,
         budget=budget,
         train=_with(recipe.train, epochs=epochs, lr=lr, decay=decay, warmup=warmup, **both),
@@ -106,6 +109,12 @@ def build_recipe(
             **both,
         ),
     )
+
+
+def default_width(recipe: Recipe, network: str) -> int:
+    """The width of ``network`` where a recipe for another is used: that of the recipe, at most the full width."""
+    full = NETWORKS[check_choice("network", network, NETWORKS)].full_width
+    return recipe.width if network == recipe.network else min(recipe.width, full)
 
 
 def _with(record: T, **given: Any) -> T:

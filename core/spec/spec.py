@@ -13,6 +13,7 @@ from core.i18n import N_, Message
 from core.spec.errors import invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import DENSE, METHODS, find_method, legacy_settings, variant_label
+from core.spec.networks import NETWORKS, RESNET18
 from core.spec.validate import check_choice, check_float, check_int, check_keys
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -21,7 +22,7 @@ MAX_SEED = 2**32 - 1
 COSINE, LINEAR, TRIANGULAR = DECAYS = (N_("cosine"), N_("linear"), N_("triangular"))
 EPOCHS, COMPUTE = BUDGETS = ("epochs", "compute")
 # Fields that came after the first runs: at their defaults they are not in the JSON, so that the ids of those runs stay.
-_LATER = ("decay", "warmup", "nesterov", "label_smoothing", "cutout", "budget")
+_LATER = ("decay", "warmup", "nesterov", "label_smoothing", "cutout", "budget", "network")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -80,9 +81,10 @@ class Schedule:
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All that runs of one comparison share: data, network and schedules. ``data``: cifar10, synthetic or folder:PATH.
-    ``width``: channels of the first stage (64 is ResNet-18). ``precision``: auto is bf16 autocast on CUDA and fp32
-    elsewhere. ``finetune`` is None for a dense run alone. ``budget``: a pruned run gets the epochs of its schedule, or as
-    many as cost what those would cost the dense network in training compute."""
+    ``network``: one of the registry; ``width``: the channels of its first layer (ResNet-18 as published has 64).
+    ``precision``: auto is bf16 autocast on CUDA and fp32 elsewhere. ``finetune`` is None for a dense run alone. ``budget``:
+    a pruned run gets the epochs of its schedule, or as many as cost what those would cost the dense network in training
+    compute."""
 
     preset: str
     data: str
@@ -91,11 +93,13 @@ class Recipe:
     finetune: Schedule | None
     precision: str = "auto"
     budget: str = EPOCHS
+    network: str = RESNET18
 
     def __post_init__(self) -> None:
         if not isinstance(self.preset, str) or not _LABEL.fullmatch(self.preset):
             raise invalid_value("preset", self.preset, Message("a name of lower-case letters, digits, - and _"))
         check_data_name(self.data)
+        check_choice("network", self.network, NETWORKS)
         check_int("width", self.width, 4, 256)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("budget", self.budget, BUDGETS)
@@ -123,7 +127,14 @@ class Recipe:
         elif data == "synthetic":
             data = fill_in(N_("synthetic"))
         epochs = f"{self.train.epochs}" + (f"+{self.finetune.epochs}" if self.finetune else "")
-        parts = [self.preset, data, fill_in(N_("width {n}"), n=self.width), fill_in(N_("{n} epochs"), n=epochs)]
+        network = [] if self.network == RESNET18 else [NETWORKS[self.network].label]
+        parts = [
+            self.preset,
+            data,
+            *network,
+            fill_in(N_("width {n}"), n=self.width),
+            fill_in(N_("{n} epochs"), n=epochs),
+        ]
         if batch != 128:
             parts.append(fill_in(N_("batch {n}"), n=batch))
         return " · ".join([*parts, *self._describe_later(fill_in)])

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import _common, batchnorm, distillation, inference, training_gpu
 from benchmarks._common import interleaved, our_step, pictures, plain_training, ratio, spread
-from core.engine.networks.resnet18 import resnet18
+from core.engine.networks.build import resnet18
 
 
 def command(monkeypatch, script, *arguments):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from core.engine import resnet18
 from core.engine.counts import dead_layers, layers
 from core.engine.pruning import prune
-from core.engine.pruning.base import prunable
+from core.engine.networks.layers import prunable
 from core.engine.pruning.magnitude import magnitude_masks
 from core.engine.pruning.snip import BATCH, sensitivity
 from core.engine.pruning.synflow import flow, linearised
@@ -99,8 +99,8 @@ def test_synflow_keeps_layers_alive_that_one_cut_empties(context, monkeypatch):
     many = prune("synflow", model, 0.99, given)
     monkeypatch.setattr("core.engine.pruning.synflow.ROUNDS", 1)
     once = prune("synflow", model, 0.99, given)
-    assert dead_layers(layers(many.model, model.shape)) == []
-    assert dead_layers(layers(once.model, model.shape)) != []
+    assert dead_layers(layers(many.model, model)) == []
+    assert dead_layers(layers(once.model, model)) != []
 
 
 def test_a_reinitialised_ticket_has_the_tickets_mask_and_new_weights(context, model):

@@ -14,7 +14,7 @@ from core.engine.networks.channels import STAYS, find_channels
 from core.engine.networks.resize import cut_channels, zero_channels
 from core.engine.networks.resnet18 import conv_graph
 from core.engine.pruning.any_network import prune_any_network
-from core.engine.pruning.base import prunable
+from core.engine.networks.layers import prunable
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
 

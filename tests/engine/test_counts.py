@@ -4,7 +4,7 @@ import torch
 from core.engine import magnitude_prune_global, resnet18, structured_prune_filters
 from core.engine.counts import count, dead_layers, layers, macs_per_layer
 from core.engine.networks.resnet18 import Shape
-from core.engine.pruning.base import prunable
+from core.engine.networks.layers import prunable
 
 
 def test_full_width_macs_are_those_of_the_literature():
@@ -34,8 +34,8 @@ def test_macs_agree_with_counting_by_hand(model):
 
 
 def test_masked_weights_count_as_gone_but_their_macs_are_computed_all_the_same(model):
-    dense = count(model, model.shape)
-    masked = count(magnitude_prune_global(model, 0.9), model.shape)
+    dense = count(model, model)
+    masked = count(magnitude_prune_global(model, 0.9), model)
     assert masked.macs == dense.macs
     assert masked.effective_macs < 0.5 * dense.macs
     assert masked.params_total == dense.params_total
@@ -45,7 +45,7 @@ def test_masked_weights_count_as_gone_but_their_macs_are_computed_all_the_same(m
 
 
 def test_a_shrunk_network_really_has_fewer_of_everything(model):
-    dense, shrunk = count(model, model.shape), count(structured_prune_filters(model, 0.9), model.shape)
+    dense, shrunk = count(model, model), count(structured_prune_filters(model, 0.9), model)
     assert shrunk.params_total == shrunk.params_nonzero < 0.15 * dense.params_total
     assert shrunk.macs == shrunk.effective_macs < 0.3 * dense.macs
     assert 0.5 < shrunk.filter_ratio < 0.8
@@ -53,10 +53,10 @@ def test_a_shrunk_network_really_has_fewer_of_everything(model):
 
 def test_layer_densities_add_up_to_the_sparsity(model):
     for pruned in (magnitude_prune_global(model, 0.7), structured_prune_filters(model, 0.7)):
-        found = layers(pruned, model.shape)
+        found = layers(pruned, model)
         sizes = [torch.Size(layer.dense_shape).numel() for layer in found]
         left = sum(layer.density * size for layer, size in zip(found, sizes, strict=True)) / sum(sizes)
-        assert 1 - left == pytest.approx(count(pruned, model.shape).reached_sparsity, abs=1e-5)
+        assert 1 - left == pytest.approx(count(pruned, model).reached_sparsity, abs=1e-5)
         assert [layer.dense_shape for layer in found] == [tuple(w.shape) for w in _in_order(model, found)]
 
 

@@ -17,7 +17,7 @@ from core.engine.context import RunContext
 from core.engine.data import load_dataset
 from core.engine.diagnose import diagnose, diagnose_run
 from core.engine.execute import execute
-from core.engine.pruning.base import prunable
+from core.engine.networks.layers import prunable
 from core.runs.diagnostics import BINS, read_diagnostics
 from core.runs.folder import Home, State
 from core.runs.result import Origin, RunResult

@@ -11,7 +11,8 @@ from torch.nn.utils import prune as torch_prune
 from core.engine import lottery_ticket_prune, magnitude_prune_global, resnet18
 from core.engine.counts import count
 from core.engine.pruning import prune
-from core.engine.pruning.base import lowest_masks, prunable
+from core.engine.networks.layers import prunable, prunable_count
+from core.engine.pruning.base import lowest_masks
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from tests.engine.registry import UNSTRUCTURED, variants
@@ -48,9 +49,9 @@ def removed(masks):
 @pytest.mark.parametrize("sparsity", SPARSITIES)
 def test_the_sparsity_that_was_asked_for_is_reached(model, context, method, chosen, sparsity):
     pruned = prune(method, model, sparsity, context(method, **chosen))
-    reached = count(pruned.model, model.shape).reached_sparsity
+    reached = count(pruned.model, model).reached_sparsity
     if METHODS[method].kind == "unstructured":
-        assert removed(pruned.masks) == round(sparsity * model.shape.prunable)
+        assert removed(pruned.masks) == round(sparsity * prunable_count(model))
         assert reached == pytest.approx(sparsity, abs=1e-4)
     elif not chosen.keys() & {"round_to", "floor"}:  # these may stand in the way
         assert reached == pytest.approx(sparsity, abs=0.01)
@@ -62,7 +63,7 @@ def test_the_sparsity_that_was_asked_for_is_reached(model, context, method, chos
 def test_with_equal_magnitudes_too_the_number_removed_is_exact_to_one(alike, context, method, chosen, sparsity):
     pruned = prune(method, alike, sparsity, context(method, **chosen))
     assert list(pruned.masks) == list(prunable(alike))
-    assert removed(pruned.masks) == round(sparsity * alike.shape.prunable)
+    assert removed(pruned.masks) == round(sparsity * prunable_count(alike))
     for name, weight in prunable(pruned.model).items():
         assert not weight[~pruned.masks[name]].any()
 
@@ -88,7 +89,7 @@ def test_what_an_earlier_cut_removed_stays_removed(model, alike, context, method
         network, given, masks = start, context(method, **chosen), {}
         for sparsity in (0.3, 0.3001, 0.62, 0.9, 0.901):
             pruned = prune(method, network, sparsity, replace(given, masks=masks))
-            assert removed(pruned.masks) == round(sparsity * network.shape.prunable)
+            assert removed(pruned.masks) == round(sparsity * prunable_count(network))
             assert all(not (pruned.masks[name] & ~mask).any() for name, mask in masks.items())
             masks, network = pruned.masks, pruned.model
             with torch.no_grad():

@@ -11,7 +11,8 @@ from core.engine.evaluate import Evaluation
 from core.engine.execute import execute
 from core.engine.networks.resnet18 import conv_graph, resnet18
 from core.engine.pruning import prune
-from core.engine.pruning.base import Pruned, masked, prunable
+from core.engine.networks.layers import prunable
+from core.engine.pruning.base import Pruned, masked
 from core.engine.pruning.magnitude import magnitude_masks
 from core.engine.pruning.shrink import shrink
 from core.engine.pruning.structured import choose_channels

@@ -10,7 +10,7 @@ from core.engine.data.images import Images
 from core.engine.evaluate import evaluate
 from core.engine.masks import WeightMasks
 from core.engine.pruning import prune
-from core.engine.pruning.base import prunable
+from core.engine.networks.layers import prunable
 from core.engine.step import Step, make_optimizer
 from core.engine.train import train_epoch
 from core.spec.errors import InputError

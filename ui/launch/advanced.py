@@ -10,7 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
 from core.spec.method import Scalar
-from core.spec.presets import PRESETS
+from core.spec.networks import NETWORKS
+from core.spec.presets import PRESETS, default_width
 from core.spec.spec import COMPUTE, DECAYS, EPOCHS, PRECISIONS, TRIANGULAR, Recipe, Schedule
 from ui.shared.url import in_new_address, read_choice, read_number, write
 
@@ -84,11 +85,14 @@ class Choice:
         return value
 
 
-def select_advanced(preset: str) -> dict[str, Scalar]:
+def select_advanced(preset: str, network: str) -> dict[str, Scalar]:
     """Arguments of build_recipe."""
     recipe = PRESETS[preset].recipe
     assert recipe.finetune is not None
-    selected = _row(_size(recipe, recipe.finetune), preset)
+    places = st.columns(4)
+    selected: dict[str, Scalar] = {"width": _width(recipe, network).select(places[0], f"{preset} {network}")}
+    for control, place in zip(_length(recipe, recipe.finetune), places[1:], strict=True):
+        selected[control.name] = control.select(place, preset)
     (place, *_) = st.columns(4)
     selected["precision"] = _precision(recipe).select(place, preset)
     selected |= _rates("", t("Dense training"), recipe.train, preset)
@@ -104,11 +108,16 @@ def _row(controls: Iterable[Number | Choice], preset: str) -> dict[str, Scalar]:
     }
 
 
-def _size(recipe: Recipe, finetune: Schedule) -> tuple[Number, ...]:
+def _width(recipe: Recipe, network: str) -> Number:
+    published = NETWORKS[network]
+    help_text = t(
+        "Channels of the first layer; {full} is the full {network}.", full=published.full_width, network=published.label
+    )
+    return Number("width", t("Width"), help_text, default_width(recipe, network), 4, 256, 4)
+
+
+def _length(recipe: Recipe, finetune: Schedule) -> tuple[Number, ...]:
     return (
-        Number(
-            "width", t("Width"), t("Channels of the first stage; 64 is the full ResNet-18."), recipe.width, 4, 256, 4
-        ),
         Number(
             "epochs", t("Dense epochs"), t("Passes over the training pictures before pruning."), recipe.train.epochs
         ),

@@ -37,6 +37,7 @@ def _recipe_query(recipe: Recipe) -> dict[str, Any]:
         "preset": recipe.preset,
         "data": FOLDER_PREFIX if in_folder else recipe.data,
         **({"folder": recipe.data.removeprefix(FOLDER_PREFIX)} if in_folder else {}),
+        "network": recipe.network,
         "width": recipe.width,
         "precision": recipe.precision,
         "epochs": recipe.train.epochs,

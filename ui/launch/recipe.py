@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
 from core.spec.errors import InputError
+from core.spec.networks import NETWORKS, RESNET18
 from core.spec.presets import PRESETS, build_recipe
 from core.spec.spec import FOLDER_PREFIX, Recipe
 from ui.launch.advanced import select_advanced
@@ -26,23 +27,25 @@ class RecipeChoice:
 
     preset: str
     data: str
+    network: str
     advanced: Mapping[str, Any]
 
     def build(self) -> Recipe:
         """InputError for what is not accepted."""
         if self.data == FOLDER_PREFIX:
             raise InputError("Give the folder that holds train/ and test/.")
-        return build_recipe(self.preset, data=self.data, **self.advanced)
+        return build_recipe(self.preset, data=self.data, network=self.network, **self.advanced)
 
 
 def select_recipe() -> RecipeChoice:
-    left, right = st.columns(2, gap="medium")
+    left, middle, right = st.columns([5, 4, 2], gap="medium")
     preset = select_preset(left)
-    data = select_data(right, preset)
+    data = select_data(middle, preset)
+    network = select_network(right)
     with st.expander(t("Advanced settings"), icon=":material/tune:"):
-        advanced = select_advanced(preset)
+        advanced = select_advanced(preset, network)
     st.session_state[LAST_PRESET] = preset
-    return RecipeChoice(preset, data, advanced)
+    return RecipeChoice(preset, data, network, advanced)
 
 
 def select_preset(place: DeltaGenerator) -> str:
@@ -78,6 +81,18 @@ def select_data(place: DeltaGenerator, preset: str) -> str:
         ),
     )
     return FOLDER_PREFIX + select_folder(place) if data == FOLDER_PREFIX else data
+
+
+def select_network(place: DeltaGenerator) -> str:
+    return select(
+        place.selectbox,
+        t("Network"),
+        "network",
+        {name: network.label for name, network in NETWORKS.items()},
+        RESNET18,
+        persist_state="session",
+        help=t("Each in its form for small pictures. Its width is among the advanced settings."),
+    )
 
 
 def select_folder(place: DeltaGenerator) -> str:

@@ -8,9 +8,9 @@ here keeps its channels, and the network is pruned elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,10 @@ class Axis:
     dim: int
     channels: Tensor
 
+    def positions(self, keep: Tensor) -> Tensor:
+        """The positions (int64) that stay with the channels for which ``keep`` (bool) is true."""
+        return ((self.channels == STAYS) | keep[self.channels.clamp_min(0)]).nonzero().flatten()
+
 
 @dataclass(frozen=True, slots=True)
 class Channels:
@@ -46,6 +50,65 @@ class Channels:
     groups: Mapping[str, Tensor]
     axes: tuple[Axis, ...]
     kept_whole: Mapping[str, str]
+    _by_place: dict[tuple[str, int], Axis] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_place", {(axis.tensor, axis.dim): axis for axis in self.axes})
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many channels each group has."""
+        return {name: len(group) for name, group in self.groups.items()}
+
+    @property
+    def total(self) -> int:
+        return sum(self.sizes.values())
+
+    def axis(self, tensor: str, dim: int) -> Axis | None:
+        """Dimension ``dim`` of ``tensor``, if any of its positions belongs to a channel."""
+        return self._by_place.get((tensor, dim))
+
+    def counts(self, tensor: str, dim: int) -> dict[str, int]:
+        """How many positions each channel of a group has along dimension ``dim`` of ``tensor``, for all groups there."""
+        axis = self.axis(tensor, dim)
+        if axis is None:
+            return {}
+        positions = torch.bincount(axis.channels[axis.channels != STAYS], minlength=self.total)
+        return {name: n for name, group in self.groups.items() if (n := int(positions[group[0]]))}
+
+    def group_along(self, tensor: str, dim: int) -> str | None:
+        """The group whose channels are the positions along ``dim`` of ``tensor``, one by one and in order; None if they are
+        anything else."""
+        axis, counts = self.axis(tensor, dim), self.counts(tensor, dim)
+        if axis is None or len(counts) != 1:
+            return None
+        (name,) = counts
+        return name if torch.equal(axis.channels, self.groups[name]) else None
+
+    def left_of(self, group: str, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        """How many channels of ``group`` a smaller network has whose layers have weights of ``shapes``: what a layer shows
+        that writes this group and no other. ValueError where none does."""
+        for layer, shape in shapes.items():
+            axis, counts = self.axis(f"{layer}.weight", 0), self.counts(f"{layer}.weight", 0)
+            if axis is not None and counts.keys() == {group}:
+                return (shape[0] - int((axis.channels == STAYS).sum())) // counts[group]
+        raise ValueError(f"no layer shows how many channels of {group} there are")
+
+
+_MOST_KNOWN = 100
+_known: dict[Hashable, Channels] = {}
+
+
+def channels_of(model: nn.Module, example: Tensor) -> Channels:
+    """As :func:`find_channels`, which takes half a second, once for all networks of the same modules and sizes."""
+    modules = tuple((name, type(module)) for name, module in model.named_modules())
+    sizes = tuple(tensor.shape for tensor in model.parameters())
+    key = (modules, sizes, example.shape[1:])
+    if key not in _known:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = find_channels(model, example)
+    return _known[key]
 
 
 def find_channels(model: nn.Module, example: Tensor) -> Channels:
@@ -56,7 +119,7 @@ def find_channels(model: nn.Module, example: Tensor) -> Channels:
     if not tracer.knows(name for name, _ in model.named_parameters()):
         # What is used in training only, as auxiliary classifiers, reads channels, too. BatchNorm wants several pictures.
         tracer.run(_export(model, example[:1].repeat(2, 1, 1, 1), training=True))
-    channels = _collect(tracer, [name for name, _ in model.named_parameters()])
+    channels = _collect(tracer, {name: parameter.dim() for name, parameter in model.named_parameters()})
     if not channels.groups:
         layer, operation = next(iter(channels.kept_whole.items()), ("it", "no layer"))
         raise InputError(
@@ -79,8 +142,9 @@ def _export(model: nn.Module, example: Tensor, *, training: bool) -> ExportedPro
         raise InputError("The network cannot be traced: {reason}.", reason=first_line(error).rstrip(".")) from None
 
 
-def _collect(tracer: Tracer, parameters: list[str]) -> Channels:
-    """Number the channels that ``tracer`` met, and group those that are written and read in the same places."""
+def _collect(tracer: Tracer, parameters: Mapping[str, int]) -> Channels:
+    """Number the channels that ``tracer`` met, and group those that are written and read in the same places; ``parameters``
+    have so many dimensions."""
     roots = {place: tracer.ties.roots(labels) for place, labels in tracer.axes.items()}
     places: dict[int, list[tuple[str, int, int]]] = {}  # by label: tensor, dimension, how many positions
     for (name, dim), labels in roots.items():
@@ -99,15 +163,19 @@ def _collect(tracer: Tracer, parameters: list[str]) -> Channels:
     return Channels(_groups(alike, parameters), tuple(axes), _kept_whole(tracer, roots))
 
 
-def _groups(alike: Mapping[tuple[tuple[str, int, int], ...], list[int]], parameters: list[str]) -> dict[str, Tensor]:
-    """By the name of the first layer that writes the channels, in the order of ``parameters``."""
+def _groups(
+    alike: Mapping[tuple[tuple[str, int, int], ...], list[int]], parameters: Mapping[str, int]
+) -> dict[str, Tensor]:
+    """By the name of the first layer that writes the channels, in the order of ``parameters``: where steps of an allocation
+    are equal, that is their order."""
+    names = list(parameters)
     first = {
-        key: min(parameters.index(name) for name, dim, _ in key if name in parameters and (dim == 0 or len(key) == 1))
+        key: min(names.index(name) for name, dim, _ in key if name in parameters and (dim == 0 or len(key) == 1))
         for key in alike
     }
     groups: dict[str, Tensor] = {}
     for key in sorted(alike, key=first.__getitem__):
-        name = parameters[first[key]].rpartition(".")[0]
+        name = names[first[key]].rpartition(".")[0]
         same = sum(other.partition("#")[0] == name for other in groups)
         groups[f"{name}#{same + 1}" if same else name] = torch.tensor(alike[key])
     return groups

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from core.engine.networks.resnet18 import ResNet, Shape
+from core.engine.networks.layers import Network, prunable
 from core.spec.method import Scalar
 from core.spec.validate import check_float
 
@@ -21,34 +21,25 @@ Masks = dict[str, Tensor]
 class Context:
     """What a method may use besides the network: the run's seed and settings; ``weights_at(epoch)``, the dense run's
     state_dict after ``epoch`` epochs; ``sample(n)``, n training images drawn by the seed, normalised and not augmented
-    (float32 [n, 3, 32, 32]), with their labels; ``masks`` of earlier cuts of the same run, whose zeros must stay; and
-    ``dense``, the shape that sparsity refers to, where earlier cuts have made the network smaller."""
+    (float32 [n, 3, H, W]), with their labels; ``masks`` of earlier cuts of the same run, whose zeros must stay; and
+    ``dense``, the network that sparsity refers to, where earlier cuts have made it smaller."""
 
     seed: int
     settings: Mapping[str, Scalar]
     weights_at: Callable[[int], dict[str, Tensor]]
     sample: Callable[[int], tuple[Tensor, Tensor]]
     masks: Masks = field(default_factory=dict)
-    dense: Shape | None = None
+    dense: nn.Module | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """A pruned network. ``masks`` keep its zeros in training; a physically smaller network has none, and may name the
-    channels of each group that it ``kept`` (sorted indices by group)."""
+    channels of each group that it ``kept`` (sorted indices by group; a group that is missing is whole)."""
 
-    model: ResNet
+    model: nn.Module
     masks: Masks = field(default_factory=dict)
     kept: Mapping[str, Tensor] | None = None
-
-
-def prunable(model: nn.Module) -> dict[str, Tensor]:
-    """The weights that can be pruned: those of convolutions and linear layers, by parameter name."""
-    return {
-        f"{name}.weight": module.weight
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    }
 
 
 def lowest_masks(scores: Mapping[str, Tensor], sparsity: float, earlier: Masks | None = None) -> Masks:
@@ -71,14 +62,14 @@ def remove_lowest(scores: Mapping[str, Tensor], count: int, earlier: Masks) -> M
     return {name: part.view_as(scores[name]) for name, part in zip(scores, parts, strict=True)}
 
 
-def rewound(model: ResNet, weights: Mapping[str, Tensor]) -> ResNet:
+def rewound(model: Network, weights: Mapping[str, Tensor]) -> Network:
     """A copy of ``model`` with other ``weights`` (a state_dict); RuntimeError for those of another network."""
     copy = deepcopy(model)
     copy.load_state_dict(weights)
     return copy
 
 
-def masked(model: ResNet, masks: Masks) -> ResNet:
+def masked(model: Network, masks: Masks) -> Network:
     """A copy of ``model`` whose masked weights are zero."""
     copy = deepcopy(model)
     weights = prunable(copy)

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from core.engine.counts import macs_per_layer
-from core.engine.networks.channels import STAYS, Channels
-from core.engine.networks.resnet18 import INPUT_SHAPE, STAGES, ResNet, Shape, conv_graph
-from core.engine.pruning.base import prunable
+from core.engine.networks.channels import Channels, channels_of
+from core.engine.networks.layers import prunable, prunable_count
 from core.engine.pruning.channel_importance import Importance
 from core.engine.pruning.shrink import Kept
 from core.spec.methods import setting_function
@@ -30,24 +29,6 @@ WEIGHTS_COUNT = 0.2
 CLOSE_ENOUGH = 0.005  # of sparsity: nearer than this, more channels are not worth giving up for exactness
 
 
-def allocate(
-    model: ResNet,
-    importance: Importance,
-    sparsity: float,
-    *,
-    allocation: str = "uniform",
-    round_to: int = 1,
-    floor: float = 0.0,
-    dense: Shape | None = None,
-) -> Kept:
-    """The channels of each group that stay so that the sparsity of the smaller network is near to ``sparsity``; for the rest
-    see :func:`choose`. ``dense``: the shape that sparsity and shares refer to, where ``model`` has lost channels of it in
-    earlier cuts."""
-    dense = dense or model.shape
-    target = Target(sparsity, dense.prunable, dense.groups)
-    return choose(Costs.of_resnet(model), importance, target, allocation=allocation, round_to=round_to, floor=floor)
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """The share ``sparsity`` of the ``weights`` of the dense network is to go, whose groups had ``channels``."""
@@ -56,8 +37,12 @@ class Target:
     weights: int
     channels: Mapping[str, int]
 
+    @classmethod
+    def of(cls, sparsity: float, dense: nn.Module, example: Tensor) -> Target:
+        return cls(sparsity, prunable_count(dense), channels_of(dense, example).sizes)
 
-def choose(
+
+def allocate(
     costs: Costs,
     importance: Importance,
     target: Target,
@@ -132,31 +117,15 @@ class Costs:
         }
 
     @classmethod
-    def of_resnet(cls, model: ResNet) -> Costs:
-        macs, shapes = macs_per_layer(model), model.shape.weights
-        layers = [
-            Layer(
-                Side({edge.target: 1}),
-                Side({}, INPUT_SHAPE[0]) if edge.source is None else Side({edge.source: 1}),
-                edge.kernel**2,
-                edge.kernel**2 * macs[edge.conv] // math.prod(shapes[edge.conv]),
-            )
-            for edge in conv_graph()
-        ]
-        head = Layer(Side({}, model.shape.classes), Side({f"stage{STAGES}": 1}), 1, 1)
-        return cls([*layers, head], model.shape.groups)
-
-    @classmethod
-    def of_network(cls, model: nn.Module, channels: Channels, example: Tensor) -> Costs:
-        """The costs of any network whose removable channels are ``channels``, for pictures like ``example``."""
-        macs, sizes = macs_per_layer(model, example[:1]), {name: len(found) for name, found in channels.groups.items()}
-        group_of = {int(channel): name for name, found in channels.groups.items() for channel in found}
+    def of(cls, model: nn.Module, channels: Channels, example: Tensor) -> Costs:
+        """The costs of a network whose removable channels are ``channels``, for pictures like ``example``."""
+        macs = macs_per_layer(model, example[:1])
         layers = []
         for name, weight in prunable(model).items():
-            rows, columns = (_side(channels, group_of, name, dim, weight.shape[dim]) for dim in (0, 1))
+            rows, columns = (_side(channels, name, dim, weight.shape[dim]) for dim in (0, 1))
             pairs = weight.shape[0] * weight.shape[1]
             layers.append(Layer(rows, columns, weight.numel() // pairs, macs[name.removesuffix(".weight")] // pairs))
-        return cls(layers, sizes)
+        return cls(layers, channels.sizes)
 
     def of_channel(self, group: str, left: Mapping[str, int]) -> tuple[int, int]:
         """Weights and MACs that go with one channel of ``group`` where the groups have the channels ``left``."""
@@ -168,14 +137,10 @@ class Costs:
         return weights, macs
 
 
-def _side(channels: Channels, group_of: Mapping[int, str], tensor: str, dim: int, size: int) -> Side:
+def _side(channels: Channels, tensor: str, dim: int, size: int) -> Side:
     """Dimension ``dim`` of a weight of ``size`` positions."""
-    axis = next((axis for axis in channels.axes if (axis.tensor, axis.dim) == (tensor, dim)), None)
-    if axis is None:
-        return Side({}, size)
-    positions = Counter(group_of[channel] for channel in axis.channels.tolist() if channel != STAYS)
-    each = {name: count // len(channels.groups[name]) for name, count in positions.items()}
-    return Side(each, size - positions.total())
+    each = channels.counts(tensor, dim)
+    return Side(each, size - sum(count * channels.sizes[name] for name, count in each.items()))
 
 
 @dataclass(frozen=True, slots=True)

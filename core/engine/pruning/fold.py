@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.engine.networks.resnet18 import ConvEdge, ResNet, Shape, conv_graph
+from core.engine.networks.channels import channels_of
+from core.engine.networks.layers import Network, conv_norm_pairs
+from core.spec.errors import InputError
+from prunescope.resize import resize
 
 RESTARTS, ITERATIONS = 10, 100  # of k-means
 _TINY = 1e-30
@@ -25,29 +29,42 @@ Points = NDArray[np.float64]
 Averages = dict[str, Tensor]
 
 
-def fold(model: ResNet, kept: Mapping[str, Tensor], seed: int) -> ResNet:
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A convolution with its BatchNorm, and the groups of channels that it reads (None: what no cut changes) and writes."""
+
+    conv: str
+    norm: str
+    source: str | None
+    target: str
+
+
+def fold(model: Network, kept: Mapping[str, Tensor], seed: int, example: Tensor) -> Network:
     """The network with as many channels in each group of ``model`` as ``kept`` has.
 
     Channels are clustered by k-means, started from ``seed``, on all filters that write them, each with the factor and the
-    shift that BatchNorm gives its output.
+    shift that BatchNorm gives its output. ``example``: a picture. InputError for a network of other layers than
+    convolutions, each with a BatchNorm, and linear ones that end it.
     """
+    edges = _edges(model, example)
     averages = {
-        group: _averages(_filters(model, group), len(index), np.random.default_rng((seed, place)))
+        group: _averages(_filters(model, edges, group), len(index), np.random.default_rng((seed, place)))
         for place, (group, index) in enumerate(kept.items())
     }
-    return merge(model, averages)
+    return merge(model, averages, example)
 
 
-def merge(model: ResNet, averages: Averages) -> ResNet:
+def merge(model: Network, averages: Averages, example: Tensor) -> Network:
     """``model`` with each cluster of channels as one: with the mean of the members' filters, and read with the sum of the
-    weights that the members are read with. Nothing is lost where the members are equal."""
-    shape = Shape.of_groups({group: len(average) for group, average in averages.items()}, model.shape.classes)
-    if shape == model.shape:
-        return deepcopy(model)
-    device = next(model.parameters()).device
+    weights that the members are read with. Nothing is lost where the members are equal. For the rest see :func:`fold`."""
+    smaller = deepcopy(model)
+    if all(len(average) == average.shape[1] for average in averages.values()):
+        return smaller
+    device, channels = next(model.parameters()).device, channels_of(model, example)
     averages = {group: average.to(device) for group, average in averages.items()}
     state = model.state_dict()
-    for edge in conv_graph():
+    merged_state: dict[str, Tensor] = {}
+    for edge in _edges(model, example):
         average, factor = averages[edge.target], _factor(model, edge)
         # The mean filter times its factor is the mean of the filters times theirs, whatever the signs of the latter.
         merged = average @ factor.abs()
@@ -55,34 +72,69 @@ def merge(model: ResNet, averages: Averages) -> ResNet:
         weight = torch.einsum("kn,nchw->kchw", mean, state[f"{edge.conv}.weight"])
         if edge.source is not None:
             weight = torch.einsum("kchw,lc->klhw", weight, averages[edge.source].sign())
-        state[f"{edge.conv}.weight"] = weight
         gamma = average @ state[f"{edge.norm}.weight"].abs()
         eps = model.get_submodule(edge.norm).eps
         assert isinstance(eps, float)
-        state |= {
+        merged_state |= {
+            f"{edge.conv}.weight": weight,
             f"{edge.norm}.weight": gamma,
             f"{edge.norm}.bias": average @ state[f"{edge.norm}.bias"],
             f"{edge.norm}.running_mean": mean @ state[f"{edge.norm}.running_mean"],
             f"{edge.norm}.running_var": ((gamma / merged.clamp_min(_TINY)).square() - eps).clamp_min(0),
         }
-    state["fc.weight"] = state["fc.weight"] @ averages["stage4"].sign().T
-    smaller = ResNet(shape).to(device).train(model.training)
-    smaller.load_state_dict(state)
+    for name, weight in _readers(model):
+        source = channels.group_along(name, 1)
+        assert source is not None
+        merged_state[name] = weight.detach() @ averages[source].sign().T
+    resize(smaller, merged_state)
     return smaller
 
 
-def _factor(model: ResNet, edge: ConvEdge) -> Tensor:
+def _edges(model: nn.Module, example: Tensor) -> list[_Edge]:
+    """All convolutions of ``model``, in the order of its modules; InputError if one of its layers cannot be merged."""
+    channels, norms = channels_of(model, example), dict(conv_norm_pairs(model, example))
+    edges = []
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d):
+            reads, writes = (f"{name}.weight", 1), (f"{name}.weight", 0)
+            source, target = channels.group_along(*reads), channels.group_along(*writes)
+            whole = source is not None or channels.axis(*reads) is None
+            if name not in norms or target is None or not whole or module.groups > 1 or module.bias is not None:
+                raise _unmergeable(name)
+            edges.append(_Edge(name, norms[name], source, target))
+    for name, _ in _readers(model):
+        if channels.group_along(name, 1) is None or channels.axis(name, 0) is not None:
+            raise _unmergeable(name.removesuffix(".weight"))
+    merged = {edge.target for edge in edges}
+    apart = next((group for group in channels.groups if group not in merged), None)
+    if apart is not None:
+        raise _unmergeable(apart)
+    return edges
+
+
+def _readers(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """The weights of the linear layers, by name."""
+    return [
+        (f"{name}.weight", module.weight) for name, module in model.named_modules() if isinstance(module, nn.Linear)
+    ]
+
+
+def _unmergeable(layer: str) -> InputError:
+    return InputError("The channels of {layer} cannot be merged: choose removal=cut.", layer=layer)
+
+
+def _factor(model: nn.Module, edge: _Edge) -> Tensor:
     """What BatchNorm multiplies the outputs of a convolution by [channels]."""
     norm = model.get_submodule(edge.norm)
-    assert isinstance(norm, torch.nn.BatchNorm2d)
+    assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_var is not None
     return norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
 
 
-def _filters(model: ResNet, group: str) -> Points:
+def _filters(model: nn.Module, edges: list[_Edge], group: str) -> Points:
     """For each channel of ``group`` what all layers that write it compute, as one row."""
     parts = []
-    for edge in conv_graph():
+    for edge in edges:
         if edge.target == group:
             weight = model.get_parameter(f"{edge.conv}.weight").detach().flatten(1)
             shift = model.get_parameter(f"{edge.norm}.bias").detach()

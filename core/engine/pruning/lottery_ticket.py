@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from core.engine.networks.resnet18 import ResNet
+from core.engine.networks.layers import Network
 from core.engine.pruning.base import Context, Pruned, masked, rewound
 from core.engine.pruning.magnitude import magnitude_masks
 
 
-def lottery_ticket_prune(model: ResNet, initial_weights: Mapping[str, Tensor], sparsity: float = 0.9) -> ResNet:
+def lottery_ticket_prune(model: Network, initial_weights: Mapping[str, Tensor], sparsity: float = 0.9) -> Network:
     """A copy of the trained ``model`` with its largest weights rewound to ``initial_weights`` (a state_dict) and the
     others zero. ValueError for a sparsity outside [0, 1), RuntimeError for weights of another network."""
     return masked(rewound(model, initial_weights), magnitude_masks(model, sparsity))
 
 
-def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+def prune(model: nn.Module, sparsity: float, context: Context) -> Pruned:
     """The method as a run executes it. In later rounds ``model`` is the network that the round before trained."""
     masks = magnitude_masks(model, sparsity, earlier=context.masks)
     epoch = context.settings["rewind_epoch"]

@@ -7,34 +7,31 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from core.engine.networks.resnet18 import ResNet, Shape, conv_graph
+from core.engine.networks.channels import Channels, channels_of
+from core.engine.networks.cut import cut_channels
+from core.engine.networks.layers import Network
 
-# Group name to the sorted indices of the channels that stay (int64).
+# Group name to the sorted indices of the channels that stay (int64); a group that is missing is whole.
 Kept = dict[str, Tensor]
-
-
-def all_channels(shape: Shape) -> Kept:
-    """What a cut of no filter keeps of a network of this ``shape``."""
-    return {group: torch.arange(channels) for group, channels in shape.groups.items()}
 
 
 def kept_of_both(first: Kept | None, second: Mapping[str, Tensor] | None) -> Kept | None:
     """The channels that two cuts in turn keep, as those of the network before both; None where one of them is unknown."""
-    return {group: first[group][index.cpu()] for group, index in second.items()} if first and second else None
+    if first is None or second is None:
+        return None
+    return {**first, **{group: first[group][index] if group in first else index for group, index in second.items()}}
 
 
-def shrink(model: ResNet, kept: Mapping[str, Tensor]) -> ResNet:
-    """The smaller network with only the channels ``kept`` of each group of ``model``."""
-    shape = Shape.of_groups({group: len(index) for group, index in kept.items()}, model.shape.classes)
-    device = next(model.parameters()).device
-    kept = {group: index.to(device) for group, index in kept.items()}
-    state = model.state_dict()
-    for edge in conv_graph():
-        weight = state[f"{edge.conv}.weight"].index_select(0, kept[edge.target])
-        state[f"{edge.conv}.weight"] = weight if edge.source is None else weight.index_select(1, kept[edge.source])
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            state[f"{edge.norm}.{name}"] = state[f"{edge.norm}.{name}"].index_select(0, kept[edge.target])
-    state["fc.weight"] = state["fc.weight"].index_select(1, kept["stage4"])
-    smaller = ResNet(shape).to(device).train(model.training)
-    smaller.load_state_dict(state)
-    return smaller
+def mask_of(channels: Channels, kept: Mapping[str, Tensor]) -> Tensor:
+    """For each of ``channels`` whether it is among those ``kept``, bool."""
+    keep = torch.ones(channels.total, dtype=torch.bool)
+    for name, index in kept.items():
+        keep[channels.groups[name]] = False
+        keep[channels.groups[name][index]] = True
+    return keep
+
+
+def shrink(model: Network, kept: Mapping[str, Tensor], example: Tensor) -> Network:
+    """The smaller network with only the channels ``kept`` of each group of ``model``, for pictures like ``example``."""
+    channels = channels_of(model, example)
+    return cut_channels(model, channels, mask_of(channels, kept))

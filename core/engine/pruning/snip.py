@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.engine.networks.resnet18 import ResNet
-from core.engine.pruning.base import Context, Pruned, lowest_masks, masked, prunable, rewound
+from core.engine.networks.layers import prunable
+from core.engine.pruning.base import Context, Pruned, lowest_masks, masked, rewound
 
 BATCH = 128  # images that the sensitivity is computed on, as in the paper
 
 
-def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+def prune(model: nn.Module, sparsity: float, context: Context) -> Pruned:
     """The untrained network without its globally least sensitive weights."""
     initial = context.weights_at(0)
     images, labels = context.sample(BATCH)
@@ -22,7 +22,7 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
     return Pruned(masked(rewound(model, initial), masks), masks)
 
 
-def sensitivity(model: ResNet, initial: Mapping[str, Tensor], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def sensitivity(model: nn.Module, initial: Mapping[str, Tensor], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """How much the loss on ``images`` would change without each weight, to first order: abs(gradient * weight)."""
     # On a copy: a forward pass in training mode updates BatchNorm's running statistics.
     network = rewound(model, initial).train()

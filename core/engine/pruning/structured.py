@@ -7,18 +7,17 @@ and how they are removed (shrink, fold).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from core.engine.networks.resize import Network
-from core.engine.networks.resnet18 import ResNet, Shape
-from core.engine.pruning.any_network import prune_any_network
+from core.engine.networks.channels import channels_of
+from core.engine.networks.cut import check_cut, cut_channels, zero_channels
+from core.engine.networks.layers import Network, example_of
 from core.engine.pruning.base import Context, Pruned
-from core.engine.pruning.channel_allocation import allocate
+from core.engine.pruning.channel_allocation import Costs, Target, allocate
 from core.engine.pruning.channel_importance import Criterion, Sample
 from core.engine.pruning.fold import fold
-from core.engine.pruning.shrink import Kept, shrink
+from core.engine.pruning.shrink import Kept, mask_of, shrink
 from core.spec.errors import InputError
 from core.spec.methods import setting_function
 
@@ -37,50 +36,60 @@ def structured_prune_filters(
     """A smaller network: ``model`` without its least important filters, so many that the share ``sparsity`` of its
     prunable weights is gone, as closely as whole channels allow.
 
-    ``example_input``, pictures [n, C, H, W], is needed for a network of another class than our ResNet. ``sample``,
-    pictures [n, 3, 32, 32] and labels [n], is what the criterion taylor looks at, which is for that only. For the rest see
-    the registry of methods and ``choose``. ValueError for a sparsity outside [0, 1), for settings that do not exist, and,
-    with the reason, for a network whose channels cannot be removed.
+    ``example_input``, pictures [n, C, H, W], is what the network is traced with, [1, 3, 32, 32] by default. ``sample``,
+    pictures [n, C, H, W] and labels [n], is what the criterion taylor looks at, which is for that only. For the rest see
+    the registry of methods and :func:`allocate`. ValueError for a sparsity outside [0, 1), for settings that do not exist,
+    and, with the reason, for a network that cannot be traced or cut.
     """
-    if not isinstance(model, ResNet):
-        if example_input is None:
-            raise InputError("A network that is not PruneScope's own is traced with pictures: give example_input.")
-        shared = {"criterion": criterion, "allocation": allocation}
-        return prune_any_network(model, sparsity, example_input, **shared, round_to=round_to, floor=floor)
+    example = example_of(model) if example_input is None else example_input
     kept = choose_channels(
         model,
         sparsity,
+        example,
         criterion=criterion,
         allocation=allocation,
         round_to=round_to,
         floor=floor,
         sample=(lambda n: sample) if sample and len(sample[1]) else None,
     )
-    return cast("Network", shrink(model, kept))  # which is a ResNet here
+    channels = channels_of(model, example)
+    keep = mask_of(channels, kept)
+    smaller = cut_channels(model, channels, keep)
+    check_cut(smaller, zero_channels(model, channels, keep), example)
+    return smaller
 
 
 def choose_channels(
-    model: ResNet,
+    model: nn.Module,
     sparsity: float,
+    example: Tensor,
     *,
     criterion: str = "l1",
     allocation: str = "uniform",
     round_to: int = 1,
     floor: float = 0.0,
     sample: Callable[[int], Sample] | None = None,
-    dense: Shape | None = None,
+    dense: nn.Module | None = None,
 ) -> Kept:
-    """The channels that :func:`structured_prune_filters` keeps of each group; ``dense`` as in :func:`allocate`."""
+    """The channels that :func:`structured_prune_filters` keeps of each group. ``dense``: the network that sparsity and
+    shares refer to, where ``model`` has lost channels of it in earlier cuts."""
     measure: Criterion = setting_function("structured", "criterion", criterion)
-    importance = measure(model, sample or _no_sample)
-    return allocate(model, importance, sparsity, allocation=allocation, round_to=round_to, floor=floor, dense=dense)
+    channels = channels_of(model, example)
+    return allocate(
+        Costs.of(model, channels, example),
+        measure(model, channels, sample or _no_sample),
+        Target.of(sparsity, dense or model, example),
+        allocation=allocation,
+        round_to=round_to,
+        floor=floor,
+    )
 
 
 def _no_sample(n: int) -> Sample:
     raise InputError("The criterion taylor looks at pictures: give sample=(images, labels).")
 
 
-def choose(model: ResNet, sparsity: float, context: Context) -> Kept:
+def choose(model: nn.Module, sparsity: float, context: Context) -> Kept:
     """The channels of each group that stay by the settings of a run."""
     chosen = context.settings
     criterion, round_to, floor = str(chosen["criterion"]), chosen["round_to"], chosen["floor"]
@@ -89,6 +98,7 @@ def choose(model: ResNet, sparsity: float, context: Context) -> Kept:
     return choose_channels(
         model,
         sparsity,
+        example_of(model),
         criterion=criterion,
         allocation=str(chosen["allocation"]),
         round_to=round_to,
@@ -98,9 +108,9 @@ def choose(model: ResNet, sparsity: float, context: Context) -> Kept:
     )
 
 
-def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+def prune(model: nn.Module, sparsity: float, context: Context) -> Pruned:
     """The method as a run executes it."""
-    kept = choose(model, sparsity, context)
+    kept, example = choose(model, sparsity, context), example_of(model)
     if context.settings["removal"] == "fold":
-        return Pruned(fold(model, kept, context.seed))  # a merged channel is none of those that there were
-    return Pruned(shrink(model, kept), kept=kept)
+        return Pruned(fold(model, kept, context.seed, example))  # a merged channel is none of those that there were
+    return Pruned(shrink(model, kept, example), kept=kept)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.engine.networks.resnet18 import INPUT_SHAPE, ResNet
-from core.engine.pruning.base import Context, Masks, Pruned, lowest_masks, masked, prunable, rewound
+from core.engine.networks.layers import Network, example_of, prunable
+from core.engine.pruning.base import Context, Masks, Pruned, lowest_masks, masked, rewound
 
 ROUNDS = 100
 
 
-def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
+def prune(model: nn.Module, sparsity: float, context: Context) -> Pruned:
     """The untrained network without the weights of lowest flow."""
     initial = rewound(model, context.weights_at(0))
     network = linearised(initial)
@@ -29,7 +29,7 @@ def prune(model: ResNet, sparsity: float, context: Context) -> Pruned:
 
 
 @torch.no_grad()
-def linearised(model: ResNet) -> ResNet:
+def linearised(model: Network) -> Network:
     """A copy of ``model`` that sums over paths: absolute weights, and BatchNorm that only scales.
 
     In float64: the product of the absolute weights of twenty layers exceeds the range of float32.
@@ -45,10 +45,10 @@ def linearised(model: ResNet) -> ResNet:
     return network
 
 
-def flow(network: ResNet) -> dict[str, Tensor]:
+def flow(network: nn.Module) -> dict[str, Tensor]:
     """The flow through each weight of a linearised network for an image of ones."""
     weights = prunable(network)
-    ones = next(network.parameters()).new_ones(1, *INPUT_SHAPE)
+    ones = torch.ones_like(example_of(network), dtype=torch.float64)
     gradients = torch.autograd.grad(network(ones).sum(), list(weights.values()))
     return {
         name: (gradient * weight).detach() for (name, weight), gradient in zip(weights.items(), gradients, strict=True)

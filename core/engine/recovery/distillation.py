@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.engine.deploy import fuse
-from core.engine.networks.resnet18 import ResNet
 from core.spec.settings import TEACHER_SHARE, TEMPERATURE
 
 PROBES = (8, 3, 32, 32)  # images on which its faster form must compute the same
@@ -16,9 +15,9 @@ PROBES = (8, 3, 32, 32)  # images on which its faster form must compute the same
 class Teacher:
     """The logits [b, classes] of ``dense``, in evaluation mode and without gradients. Nothing in it waits for the host."""
 
-    def __init__(self, dense: ResNet) -> None:
+    def __init__(self, dense: nn.Module) -> None:
         probes = torch.randn(PROBES, generator=torch.Generator().manual_seed(0))
-        self._run = fuse(dense, probes.to(dense.fc.weight.device)).run
+        self._run = fuse(dense, probes.to(next(dense.parameters()).device)).run
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:

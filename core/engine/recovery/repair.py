@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.engine.evaluate import Evaluation
-from core.engine.networks.resnet18 import ResNet, conv_graph
+from core.engine.networks.channels import channels_of
+from core.engine.networks.layers import conv_norm_pairs, layer_shapes
 from core.engine.pruning.base import Pruned
+from core.engine.pruning.shrink import mask_of
 
 PICTURES = 500  # to repair with; as many others are for choosing
 BATCH = 100
@@ -31,35 +33,44 @@ SOLVER_STEPS = 10  # conjugate gradients; 30 gave the same accuracy
 class Repaired:
     """A repaired network, and the repair that was applied to it."""
 
-    model: ResNet
+    model: nn.Module
     applied: str
 
 
 # (pruned, network before the cut, pictures) to a repaired copy.
-Repair = Callable[[Pruned, ResNet, Tensor], ResNet]
+Repair = Callable[[Pruned, nn.Module, Tensor], nn.Module]
 
 
 def repair_best(
-    names: Iterable[str], pruned: Pruned, uncut: ResNet, pictures: Tensor, evaluate: Callable[[ResNet], Evaluation]
+    names: Iterable[str],
+    pruned: Pruned,
+    uncut: nn.Module,
+    pictures: Tensor,
+    evaluate: Callable[[nn.Module], Evaluation],
 ) -> Repaired:
     """The most accurate of the repairs called ``names`` by ``evaluate``, which looks at pictures that none of them has
-    seen; the first of equals. ``pictures``: float32 [n, 3, 32, 32]."""
+    seen; the first of equals. ``pictures``: float32 [n, 3, H, W]."""
     candidates = [Repaired(REPAIRS[name](pruned, uncut, pictures), name) for name in names]
     if len(candidates) == 1:
         return candidates[0]
     return max(candidates, key=lambda candidate: _usable_accuracy(evaluate(candidate.model)))
 
 
+def outputs_known(pruned: Pruned, uncut: nn.Module) -> bool:
+    """Whether each channel of the pruned network is one of ``uncut``, whose outputs it could have again: not if folded."""
+    return pruned.kept is not None or layer_shapes(pruned.model) == layer_shapes(uncut)
+
+
 def _usable_accuracy(evaluation: Evaluation) -> float:
     return evaluation.accuracy if math.isfinite(evaluation.loss) else -1.0
 
 
-def no_repair(pruned: Pruned, uncut: ResNet, pictures: Tensor) -> ResNet:
+def no_repair(pruned: Pruned, uncut: nn.Module, pictures: Tensor) -> nn.Module:
     return pruned.model
 
 
 @torch.no_grad()
-def reestimate_batchnorm(pruned: Pruned, uncut: ResNet, pictures: Tensor) -> ResNet:
+def reestimate_batchnorm(pruned: Pruned, uncut: nn.Module, pictures: Tensor) -> nn.Module:
     """BatchNorm's running statistics as their means over batches of ``pictures``."""
     model = deepcopy(pruned.model).train()
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -74,7 +85,7 @@ def reestimate_batchnorm(pruned: Pruned, uncut: ResNet, pictures: Tensor) -> Res
     return model.train(pruned.model.training)
 
 
-def match_variance(pruned: Pruned, uncut: ResNet, pictures: Tensor) -> ResNet:
+def match_variance(pruned: Pruned, uncut: nn.Module, pictures: Tensor) -> nn.Module:
     """Channel-wise variance correction with shrinkage: layer by layer, each BatchNorm gives its channels the mean and
     variance that they had before the cut. A channel that lost its signal would only have its noise amplified: its
     deviation is shrunk by the square root of its correlation with what it was.
@@ -84,7 +95,7 @@ def match_variance(pruned: Pruned, uncut: ResNet, pictures: Tensor) -> ResNet:
     return _match(pruned, uncut, pictures, refit=False)
 
 
-def match_outputs(pruned: Pruned, uncut: ResNet, pictures: Tensor) -> ResNet:
+def match_outputs(pruned: Pruned, uncut: nn.Module, pictures: Tensor) -> nn.Module:
     """Layer by layer, the remaining weights of each convolution are changed so that its outputs, from the inputs that the
     repaired layers below give it, come closest to those before the cut by least squares; then its BatchNorm as in
     :func:`match_variance`. As in ThiNet (Luo et al., ICCV 2017) for channels and AdaPrune (Hubara et al., NeurIPS 2021) for
@@ -102,22 +113,27 @@ REPAIRS: Mapping[str, Repair] = {
 
 
 @torch.no_grad()
-def _match(pruned: Pruned, uncut: ResNet, pictures: Tensor, *, refit: bool) -> ResNet:
+def _match(pruned: Pruned, uncut: nn.Module, pictures: Tensor, *, refit: bool) -> nn.Module:
     """One pass through a copy of the pruned network that corrects each layer before the next one sees its output."""
-    if pruned.kept is None and pruned.model.shape != uncut.shape:  # which channel was which is unknown
+    if not outputs_known(pruned, uncut):
         return reestimate_batchnorm(pruned, uncut, pictures)
-    targets = _conv_outputs(uncut, pictures)
+    pairs = conv_norm_pairs(uncut, pictures)
+    targets = _conv_outputs(uncut, [conv for conv, _ in pairs], pictures)
     model = deepcopy(pruned.model).eval()
-    for edge in conv_graph():
-        target = targets.pop(edge.conv)
-        normalised = _apply(uncut.get_submodule(edge.norm), target)
-        if pruned.kept is not None:
-            index = pruned.kept[edge.target].to(target.device)
-            target, normalised = target[:, index], normalised[:, index]
-        if refit:
-            mask = pruned.masks.get(f"{edge.conv}.weight")
-            model.get_submodule(edge.conv).register_forward_hook(partial(_refit, target=target, mask=mask))
-        model.get_submodule(edge.norm).register_forward_hook(partial(_match_norm, target=normalised))
+    for conv, norm in pairs:
+        target = targets.pop(conv)
+        normalised = _apply(uncut.get_submodule(norm), target)
+        if pruned.kept:
+            channels = channels_of(uncut, pictures)
+            axis = channels.axis(f"{conv}.weight", 0)
+            if axis is not None:
+                index = axis.positions(mask_of(channels, pruned.kept)).to(target.device)
+                target, normalised = target[:, index], normalised[:, index]
+        module = model.get_submodule(conv)
+        if refit and _refittable(module):
+            mask = pruned.masks.get(f"{conv}.weight")
+            module.register_forward_hook(partial(_refit, target=target, mask=mask))
+        model.get_submodule(norm).register_forward_hook(partial(_match_norm, target=normalised))
     model(pictures)
     # Without the hooks, and in the mode of the original.
     repaired = deepcopy(pruned.model)
@@ -125,16 +141,16 @@ def _match(pruned: Pruned, uncut: ResNet, pictures: Tensor, *, refit: bool) -> R
     return repaired
 
 
-def _conv_outputs(model: ResNet, pictures: Tensor) -> dict[str, Tensor]:
-    """The output of each convolution in evaluation, at POSITIONS x POSITIONS pixels."""
+def _conv_outputs(model: nn.Module, convs: Iterable[str], pictures: Tensor) -> dict[str, Tensor]:
+    """The output of each of ``convs`` in evaluation, at POSITIONS x POSITIONS pixels."""
     outputs: dict[str, Tensor] = {}
 
     def keep(module: nn.Module, inputs: tuple[Tensor], output: Tensor, *, name: str) -> None:
         outputs[name] = _grid(output).clone()
 
     copy = deepcopy(model).eval()
-    for edge in conv_graph():
-        copy.get_submodule(edge.conv).register_forward_hook(partial(keep, name=edge.conv))
+    for conv in convs:
+        copy.get_submodule(conv).register_forward_hook(partial(keep, name=conv))
     copy(pictures)
     return outputs
 
@@ -163,6 +179,15 @@ def _apply(norm: nn.Module, x: Tensor) -> Tensor:
     return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 
+def _refittable(conv: nn.Module) -> bool:
+    """Whether :func:`_patches` gives what ``conv`` looks at: a convolution with square filters of odd size over all
+    channels, whose output is as large as its input (but for a stride)."""
+    assert isinstance(conv, nn.Conv2d)
+    size = conv.kernel_size[0]
+    plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.stride[0] == conv.stride[1]
+    return plain and size % 2 == 1 and conv.kernel_size == (size, size) and conv.padding == (size // 2, size // 2)
+
+
 def _refit(conv: nn.Conv2d, inputs: tuple[Tensor], output: Tensor, *, target: Tensor, mask: Tensor | None) -> Tensor:
     """Bring the output of ``conv`` closer to ``target`` [n, C, h, w], up to its mean, by the weights that ``mask`` keeps
     (None: by all); the new output."""
@@ -175,7 +200,7 @@ def _refit(conv: nn.Conv2d, inputs: tuple[Tensor], output: Tensor, *, target: Te
     gram.diagonal().add_(RIDGE * gram.diagonal().mean())
     free = torch.ones_like(weight) if mask is None else mask.flatten(1).to(weight)
     conv.weight.add_(_solve(gram, missing, free).view_as(conv.weight))
-    return F.conv2d(x, conv.weight, None, conv.stride, conv.padding)
+    return F.conv2d(x, conv.weight, conv.bias, conv.stride, conv.padding)
 
 
 def _solve(gram: Tensor, missing: Tensor, free: Tensor) -> Tensor:
