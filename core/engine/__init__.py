@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _MODULE_OF = {
+    "build_network": "core.engine.networks.build",
     "resnet18": "core.engine.networks.build",
     "magnitude_prune_global": "core.engine.pruning.magnitude",
     "structured_prune_filters": "core.engine.pruning.structured",

@@ -38,3 +38,8 @@ def group_sizes(shape):
             if block == 0 and stage > 1:
                 sizes[f"layer{stage}.0.conv2"] = shape.stages[stage - 1]
     return sizes
+
+
+def sizes_of(model):
+    """The channels of each group of a network that has not been pruned, or has."""
+    return group_sizes(model.shape)

@@ -1,6 +1,7 @@
 """Channels of networks of any class: what can go is found, and a network without it computes the same."""
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -9,14 +10,14 @@ from torch.nn import functional as F
 from torchvision import models
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
-from core.engine import resnet18, structured_prune_filters
+from core.engine import build_network, resnet18, structured_prune_filters
 from core.engine.networks.channels import STAYS, find_channels
-from core.engine.networks.resize import cut_channels, zero_channels
-from core.engine.networks.resnet18 import conv_graph
-from core.engine.pruning.any_network import prune_any_network
-from core.engine.networks.layers import prunable
+from core.engine.networks.cut import check_cut, cut_channels, zero_channels
+from core.engine.networks.layers import prunable_count
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
+from core.spec.networks import NETWORKS
+from tests.engine.conv_graph import conv_graph, sizes_of
 
 ALLOCATIONS = METHODS["structured"].setting("allocation").choices
 EXAMPLE = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -35,11 +36,17 @@ def randomise(model):
 
 def choose(channels, share, seed=2):
     """Keep about ``share`` of each group, at random, and at least one of its channels."""
-    total = 1 + max(int(group.max()) for group in channels.groups.values())
-    keep = torch.rand(total, generator=torch.Generator().manual_seed(seed)) < share
+    keep = torch.rand(channels.total, generator=torch.Generator().manual_seed(seed)) < share
     for group in channels.groups.values():
         keep[group[0]] |= not keep[group].any()
     return keep
+
+
+def build(name):
+    """The network and pictures that it takes."""
+    torch.manual_seed(0)
+    example = EXAMPLE[..., :32, :32] if name in NETWORKS else EXAMPLE
+    return randomise(BUILDERS[name](num_classes=7)), example
 
 
 def convnext(num_classes):
@@ -47,55 +54,49 @@ def convnext(num_classes):
     return ConvNeXt(blocks, num_classes=num_classes)
 
 
+def build_registered(name, num_classes):
+    return build_network(name, NETWORKS[name].full_width // 2, num_classes)
+
+
 FOREIGN = {
     "convnext": convnext,
-    **{name: getattr(models, name) for name in ("mobilenet_v2", "googlenet", "regnet_y_400mf", "shufflenet_v2_x0_5")},
+    **{name: getattr(models, name) for name in ("googlenet", "regnet_y_400mf", "shufflenet_v2_x0_5")},
+}
+BUILDERS = {
+    **{name: partial(build_registered, name) for name in NETWORKS},
+    **FOREIGN,
 }
 
 
 @pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet:FutureWarning")
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", BUILDERS)
 def test_a_network_without_channels_computes_what_it_does_with_zeros_in_their_place(name):
-    torch.manual_seed(0)
-    model = randomise(FOREIGN[name](num_classes=7))
-    channels = find_channels(model, EXAMPLE)
+    model, example = build(name)
+    channels = find_channels(model, example)
     keep = choose(channels, 0.5)
-    smaller = cut_channels(model, channels, keep, EXAMPLE)
+    smaller = cut_channels(model, channels, keep)
     before, after = (sum(p.numel() for p in each.parameters()) for each in (model, smaller))
     assert after < 0.8 * before
     with torch.no_grad():
         torch.testing.assert_close(
-            smaller(EXAMPLE), zero_channels(model, channels, keep)(EXAMPLE), rtol=1e-4, atol=1e-4
+            smaller(example), zero_channels(model, channels, keep)(example), rtol=1e-4, atol=1e-4
         )
-    trained = smaller.train()(EXAMPLE)
+    trained = smaller.train()(example)
     (trained if isinstance(trained, torch.Tensor) else sum(trained)).sum().backward()
     assert all(p.grad is not None and p.grad.shape == p.shape for p in smaller.parameters())
 
 
 @pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet:FutureWarning")
-@pytest.mark.parametrize(("name", "allocation"), [*zip(FOREIGN, itertools.cycle(ALLOCATIONS), strict=False)])
-def test_a_foreign_network_loses_as_much_as_was_asked_for(name, allocation):
-    torch.manual_seed(0)
-    model = randomise(FOREIGN[name](num_classes=7))
+@pytest.mark.parametrize(("name", "allocation"), [*zip(BUILDERS, itertools.cycle(ALLOCATIONS), strict=False)])
+def test_any_network_loses_as_much_as_was_asked_for(name, allocation):
+    model, example = build(name)
     for criterion, sparsity in (("l1", 0.7), ("l2", 0.3)):
-        chosen = {"criterion": criterion, "allocation": allocation, "example_input": EXAMPLE}
+        chosen = {"criterion": criterion, "allocation": allocation, "example_input": example}
         smaller = structured_prune_filters(model, sparsity, **chosen)
-        left, before = (sum(w.numel() for w in prunable(each).values()) for each in (smaller, model))
-        assert 1 - left / before == pytest.approx(sparsity, abs=0.01)
+        assert 1 - prunable_count(smaller) / prunable_count(model) == pytest.approx(sparsity, abs=0.01)
 
 
-@pytest.mark.parametrize("allocation", ALLOCATIONS)
-@pytest.mark.parametrize("criterion", ["l1", "bn_scale"])
-def test_our_resnet_loses_the_same_channels_when_it_is_taken_for_a_foreign_one(allocation, criterion):
-    model = randomise(resnet18(8, seed=1))
-    chosen = {"criterion": criterion, "allocation": allocation}
-    for sparsity in (0.5, 0.9):
-        expected = structured_prune_filters(model, sparsity, **chosen).state_dict()
-        found = prune_any_network(model, sparsity, EXAMPLE[..., :32, :32], **chosen).state_dict()
-        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-
-
-def test_the_groups_of_our_resnet_are_those_that_are_known():
+def test_the_groups_of_resnet18_are_those_that_are_known():
     model = resnet18(4)
     found = find_channels(model, SMALL)
     groups = {}
@@ -104,8 +105,8 @@ def test_the_groups_of_our_resnet_are_those_that_are_known():
         assert groups.setdefault(edge.target, written) == written
         if edge.source is not None:
             assert set(found_of(found, f"{edge.conv}.weight", 1)) == groups[edge.source]
-    assert {group: len(channels) for group, channels in groups.items()} == model.shape.groups
-    assert [set(group.tolist()) for group in found.groups.values()] == list(groups.values())
+    assert found.sizes == sizes_of(model)
+    assert {name: set(group.tolist()) for name, group in found.groups.items()} == groups
 
 
 def found_of(channels, tensor, dim):
@@ -171,7 +172,8 @@ def test_what_goes_together_is_found(body):
         return
     assert len(set(found_of(channels, "stem.weight", 0)) - {STAYS}) == removable
     for seed in range(3):
-        cut_channels(model, channels, choose(channels, 0.6, seed), SMALL)  # which compares both
+        keep = choose(channels, 0.6, seed)
+        check_cut(cut_channels(model, channels, keep), zero_channels(model, channels, keep), SMALL)
 
 
 def test_what_cannot_be_traced_or_cut_is_one_sentence():
@@ -186,6 +188,5 @@ def test_what_cannot_be_traced_or_cut_is_one_sentence():
     with pytest.raises(InputError, match="cannot be traced"):
         find_channels(Undecided(lambda net, x: pooled(x), 8), SMALL)
     rigid = randomise(Rigid(lambda net, x: pooled(x), 8))
-    channels = find_channels(rigid, SMALL)
     with pytest.raises(InputError, match="computes something else"):
-        cut_channels(rigid, channels, choose(channels, 0.5), SMALL)
+        structured_prune_filters(rigid, 0.5, example_input=SMALL)

@@ -6,9 +6,9 @@ import torch
 from core.engine import deploy, resnet18, structured_prune_filters
 from core.engine.deploy import FOLDED, FUSED, folded, optimise
 from core.engine.latency import time_deployed
-from core.engine.networks.resnet18 import ResNet, Shape
 from core.engine.pruning import prune
 from core.spec.methods import METHODS
+from prunescope.residual import ResNet, Shape
 
 
 def off(network, run, pictures):
@@ -25,8 +25,8 @@ def test_it_computes_what_every_pruned_network_does_at_any_batch(model, pictures
     found = optimise(network, pictures)
     for batch in (1, 3, len(pictures)):
         assert off(network, found.run, pictures[:batch]) < 1e-4
-        assert off(network, deploy._OneDNN(folded(network)), pictures[:batch]) < 1e-4
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded(network).modules())
+        assert off(network, deploy._OneDNN(folded(network, pictures)), pictures[:batch]) < 1e-4
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded(network, pictures).modules())
 
 
 @pytest.mark.parametrize("channels", [1, 3, 7, 17])
@@ -34,7 +34,7 @@ def test_odd_channel_counts_come_out_right(pictures, channels):
     shape = Shape((channels, channels + 1, channels, 2 * channels), ((1, channels),) * 4, 3)
     torch.manual_seed(channels)
     network = ResNet(shape).eval()
-    assert off(network, deploy._OneDNN(folded(network)), pictures) < 1e-4
+    assert off(network, deploy._OneDNN(folded(network, pictures)), pictures) < 1e-4
 
 
 def test_the_network_itself_is_left_as_it_is(model, pictures):
@@ -64,7 +64,7 @@ def test_fused_operations_that_compute_something_else_are_not_used(model, pictur
 
 
 def test_a_folding_that_goes_wrong_is_an_error_and_a_note_beside_the_eager_latency(model, pictures, monkeypatch):
-    monkeypatch.setattr(deploy, "folded", lambda network: resnet18(8, seed=5).eval())
+    monkeypatch.setattr(deploy, "folded", lambda network, images: resnet18(8, seed=5).eval())
     with pytest.raises(RuntimeError, match="off by"):
         optimise(model, pictures)
     found = time_deployed({"net": model}, 2, seconds=0.01)["net"]

@@ -17,7 +17,6 @@ from core.engine.counts import count
 from core.engine.execute import execute
 from core.engine.export import export
 from core.engine.measurement_lock import MeasurementLock
-from core.engine.networks.resnet18 import Shape
 from core.engine.result import file_sizes
 from core.jobs.task import run_task
 from core.runs.atomic_io import sha256
@@ -55,7 +54,7 @@ def test_every_method_runs_to_its_record(home, recipe, method):
     kinds = result.model_dump(include={"method", "sparsity", "seed"})
     assert kinds == {"method": method, "sparsity": 0.7, "seed": 1}
     assert result.reached_sparsity == pytest.approx(0.7, abs=0.01)
-    written = count(load_model(folder.model_path), Shape.of_width(4, 2))
+    written = count(load_model(folder.model_path), resnet18(4, 2))
     assert written.params_nonzero == result.params_nonzero
     assert written.reached_sparsity == result.reached_sparsity
     assert result.params_millions == result.params_nonzero / 1e6

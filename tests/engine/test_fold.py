@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from core.engine.networks.resnet18 import ResNet, Shape, conv_graph
 from core.engine.pruning import prune
 from core.engine.pruning.fold import RESTARTS, _averages, fold
 from core.engine.pruning.shrink import shrink
+from prunescope.resize import resize
+from tests.engine.conv_graph import conv_graph, sizes_of
 
 
 def twice(model):
     """A network that computes what ``model`` does, with each channel twice, each copy read with half of the weight."""
-    groups = {group: 2 * channels for group, channels in model.shape.groups.items()}
     state = model.state_dict()
     for edge in conv_graph():
         weight = state[f"{edge.conv}.weight"].repeat(2, 1, 1, 1)
@@ -23,8 +23,8 @@ def twice(model):
         for name in ("weight", "bias", "running_mean", "running_var"):
             state[f"{edge.norm}.{name}"] = state[f"{edge.norm}.{name}"].repeat(2)
     state["fc.weight"] = torch.cat([0.25 * state["fc.weight"], 0.75 * state["fc.weight"]], 1)
-    double = ResNet(Shape.of_groups(groups, model.shape.classes)).eval()
-    double.load_state_dict(state)
+    double = deepcopy(model)
+    resize(double, state)
     return double
 
 
@@ -33,13 +33,13 @@ def test_folding_channels_that_are_there_twice_loses_nothing_and_cutting_them_do
     with torch.no_grad():
         signed.layer2[0].bn1.weight[::2] *= -1  # a negative factor of BatchNorm is no obstacle
     double = twice(signed)
-    kept = {group: torch.arange(channels) for group, channels in signed.shape.groups.items()}
-    folded = fold(double, kept, seed=1)
+    kept = {group: torch.arange(channels) for group, channels in sizes_of(signed).items()}
+    folded = fold(double, kept, 1, pictures)
     with torch.no_grad():
         expected = signed(pictures)
         assert (double(pictures) - expected).abs().max() < 1e-3
         assert (folded(pictures) - expected).abs().max() < 1e-3
-        assert (shrink(double, kept)(pictures) - expected).abs().max() > 0.01
+        assert (shrink(double, kept, pictures)(pictures) - expected).abs().max() > 0.01
     assert folded.shape == signed.shape
 
 

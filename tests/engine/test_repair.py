@@ -9,7 +9,7 @@ import torch
 from core.engine.context import RunContext
 from core.engine.evaluate import Evaluation
 from core.engine.execute import execute
-from core.engine.networks.resnet18 import conv_graph, resnet18
+from core.engine.networks.build import resnet18
 from core.engine.pruning import prune
 from core.engine.networks.layers import prunable
 from core.engine.pruning.base import Pruned, masked
@@ -21,6 +21,7 @@ from core.runs.folder import State
 from core.spec.methods import METHODS
 from core.spec.settings import BEST_REPAIR
 from core.spec.spec import RunSpec
+from tests.engine.conv_graph import conv_graph
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def cut(model, how):
     if how == "masks":
         masks = magnitude_masks(model, 0.8)
         return Pruned(masked(model, masks), masks)
-    kept = choose_channels(model, 0.5)
-    return Pruned(shrink(model, kept), kept=kept)
+    kept = choose_channels(model, 0.5, pictures(1))
+    return Pruned(shrink(model, kept, pictures(1)), kept=kept)
 
 
 def error(pruned, uncut, repaired):
@@ -50,7 +51,7 @@ def error(pruned, uncut, repaired):
         with torch.no_grad():
             model.eval()(pictures(1))
         hook.remove()
-    before = seen["before"] if pruned.kept is None else seen["before"][:, pruned.kept["stage1"]]
+    before = seen["before"] if pruned.kept is None else seen["before"][:, pruned.kept["conv1"]]
     return float((before - seen["after"]).square().mean())
 
 

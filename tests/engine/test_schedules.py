@@ -12,7 +12,7 @@ from core.engine import load_model, resnet18
 from core.engine import train as train_module
 from core.engine.execute import execute
 from core.engine.pruning import prune
-from core.engine.networks.layers import prunable, prunable_count
+from core.engine.networks.layers import example_of, prunable, prunable_count
 from core.engine.pruning.shrink import shrink
 from core.engine.recovery.repair import Repaired
 from core.engine.training_state import TrainingState
@@ -20,6 +20,7 @@ from core.runs.folder import Home, State
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
 from core.spec.training_plan import make_training_plan
+from tests.engine.conv_graph import sizes_of
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -201,10 +202,10 @@ def test_a_gradual_cut_goes_on_with_the_optimizer_and_a_round_begins_without_mom
 @pytest.mark.parametrize("chosen", [{**ITERATIVE, "allocation": "cost"}, {**GRADUAL, "floor": 0.2}], ids=str)
 def test_several_structured_cuts_reach_the_sparsity_with_channels_of_the_dense_network(recipe, model, context, chosen):
     spec = spec_of(recipe, "structured", chosen)
-    given, shapes, optimizers = context("structured", **chosen), [model.shape], []
+    given, networks, optimizers = context("structured", **chosen), [model], []
 
     def cut(network, sparsity, masks):
-        return prune("structured", network, sparsity, replace(given, dense=model.shape))
+        return prune("structured", network, sparsity, replace(given, dense=model))
 
     plan = make_training_plan(spec)
     state = TrainingState(model, plan, 5, torch.device("cpu"), cut)
@@ -213,17 +214,18 @@ def test_several_structured_cuts_reach_the_sparsity_with_channels_of_the_dense_n
         for step in range(5):
             state.start_step(epoch, step)  # no cut is left for the middle of an epoch
         assert state.optimizer.param_groups[0]["params"][0] is state.model.conv1.weight
-        if state.model.shape != shapes[-1]:
-            shapes.append(state.model.shape)
+        if state.model.shape != networks[-1].shape:
+            networks.append(state.model)
             optimizers.append(state.optimizer)
     cuts = list(plan.cuts(5).values())
-    reached = [1 - shape.prunable / prunable_count(model) for shape in shapes[1:]]
+    reached = [1 - prunable_count(network) / prunable_count(model) for network in networks[1:]]
     assert reached == pytest.approx(cuts, abs=0.01)
     assert len(set(map(id, optimizers))) == len(cuts) == {"iterative": 2, "gradual": 3}[chosen["schedule"]]
-    for group, channels in model.shape.groups.items():  # a floor is a share of the dense network's channels
-        assert shapes[-1].groups[group] >= chosen.get("floor", 0) * channels
-    expected = shrink(model, state.kept).state_dict()
-    assert len(state.kept["stage1"]) < len(model.conv1.weight)
+    left = sizes_of(networks[-1])
+    for group, channels in sizes_of(model).items():  # a floor is a share of the dense network's channels
+        assert left[group] >= chosen.get("floor", 0) * channels
+    expected = shrink(model, state.kept, example_of(model)).state_dict()
+    assert len(state.kept["conv1"]) < len(model.conv1.weight)
     assert all(torch.equal(weight, expected[name]) for name, weight in state.model.state_dict().items())
 
 

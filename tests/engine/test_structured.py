@@ -12,15 +12,16 @@ from torch.nn import functional as F
 
 from core.engine import resnet18, structured_prune_filters
 from core.engine.counts import count, dead_layers, layers, macs_per_layer
-from core.engine.networks.layers import prunable_count
-from core.engine.networks.resnet18 import Shape, conv_graph
+from core.engine.networks.channels import channels_of
+from core.engine.networks.layers import example_of, prunable_count
 from core.engine.pruning import prune
-from core.engine.pruning.channel_allocation import Costs, allocate
+from core.engine.pruning.channel_allocation import Costs, Target, allocate
 from core.engine.pruning.channel_importance import taylor
 from core.engine.pruning.shrink import shrink
 from core.engine.pruning.structured import choose_channels
 from core.spec.errors import InputError
 from core.spec.methods import METHODS, setting_function
+from tests.engine.conv_graph import conv_graph, sizes_of
 
 CHOICES = {setting.name: setting.choices for setting in METHODS["structured"].settings}
 CRITERIA, ALLOCATIONS = CHOICES["criterion"], CHOICES["allocation"]
@@ -46,9 +47,29 @@ def sample(n=32):
     return torch.randn(n, 3, 32, 32, generator=generator), torch.arange(n) % 10
 
 
+def choose(model, sparsity, **settings):
+    return choose_channels(model, sparsity, example_of(model), **settings)
+
+
+def share_equally(model, importance, sparsity, allocation):
+    """The channels that stay where channels of the same group have the same importance."""
+    example = example_of(model)
+    costs = Costs.of(model, channels_of(model, example), example)
+    return allocate(costs, importance, Target.of(sparsity, model, example), allocation=allocation)
+
+
+def importance_of(model, criterion, sample=lambda n: sample()):
+    measure = setting_function("structured", "criterion", criterion)
+    return measure(model, channels_of(model, example_of(model)), sample)
+
+
+def prunable_left(model, left):
+    """The prunable weights of the network whose groups have so many channels ``left``."""
+    return prunable_count(shrink(model, {group: torch.arange(n) for group, n in left.items()}, example_of(model)))
+
+
 def reached(model, kept):
-    left = {group: len(index) for group, index in kept.items()}
-    return 1 - Shape.of_groups(left, model.shape.classes).prunable / prunable_count(model)
+    return 1 - prunable_count(shrink(model, kept, example_of(model))) / prunable_count(model)
 
 
 def silence(model, kept):
@@ -56,7 +77,7 @@ def silence(model, kept):
     silenced = deepcopy(model)
     with torch.no_grad():
         for edge in conv_graph():
-            gone = torch.ones(model.shape.groups[edge.target], dtype=torch.bool)
+            gone = torch.ones(sizes_of(model)[edge.target], dtype=torch.bool)
             gone[kept[edge.target]] = False
             norm = silenced.get_submodule(edge.norm)
             silenced.get_parameter(f"{edge.conv}.weight")[gone] = 0
@@ -73,8 +94,8 @@ def test_the_smaller_network_computes_what_the_one_with_silenced_channels_does(
     pictures, width, allocation, criterion, sparsity
 ):
     model = network(width)
-    kept = choose_channels(model, sparsity, criterion=criterion, allocation=allocation, sample=lambda n: sample())
-    smaller = shrink(model, kept)
+    kept = choose(model, sparsity, criterion=criterion, allocation=allocation, sample=lambda n: sample())
+    smaller = shrink(model, kept, pictures)
     with torch.no_grad():
         difference = (smaller(pictures) - silence(model, kept)(pictures)).abs().max()
     assert prunable_count(smaller) < prunable_count(model)
@@ -90,7 +111,7 @@ def test_the_smaller_network_computes_what_the_one_with_silenced_channels_does(
 )
 def test_the_sparsity_that_was_asked_for_is_reached_within_a_point(width, sparsity, allocation, criterion):
     model = network(width)
-    kept = choose_channels(model, sparsity, criterion=criterion, allocation=allocation)
+    kept = choose(model, sparsity, criterion=criterion, allocation=allocation)
     assert reached(model, kept) == pytest.approx(sparsity, abs=0.01)
 
 
@@ -121,8 +142,8 @@ def test_sparsity_0_changes_nothing_to_the_bit(allocation, round_to, floor):
 )
 def test_every_layer_keeps_its_floor_and_a_whole_multiple(width, sparsity, allocation, round_to, floor):
     model = network(width)
-    kept = choose_channels(model, sparsity, allocation=allocation, round_to=round_to, floor=floor)
-    for group, channels in model.shape.groups.items():
+    kept = choose(model, sparsity, allocation=allocation, round_to=round_to, floor=floor)
+    for group, channels in sizes_of(model).items():
         left = len(kept[group])
         assert left >= max(1, math.ceil(floor * channels - 1e-9))
         assert left == channels or left % round_to == 0
@@ -131,9 +152,9 @@ def test_every_layer_keeps_its_floor_and_a_whole_multiple(width, sparsity, alloc
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
 def test_a_sparsity_that_floor_or_rounding_forbid_is_approached_as_far_as_they_allow(allocation):
     model = network(16)
-    floored = choose_channels(model, 0.99, allocation=allocation, floor=0.2)
-    rounded = choose_channels(model, 0.999, allocation=allocation, round_to=8)
-    for group, channels in model.shape.groups.items():
+    floored = choose(model, 0.99, allocation=allocation, floor=0.2)
+    rounded = choose(model, 0.999, allocation=allocation, round_to=8)
+    for group, channels in sizes_of(model).items():
         assert len(floored[group]) == math.ceil(channels / 5)
         assert len(rounded[group]) == 8
 
@@ -142,13 +163,11 @@ def test_a_sparsity_that_floor_or_rounding_forbid_is_approached_as_far_as_they_a
 @pytest.mark.parametrize("sparsity", SPARSITIES)
 def test_rounded_to_8_no_other_step_of_one_layer_would_come_nearer(allocation, sparsity):
     model = network(16)
-    left = {
-        group: len(index)
-        for group, index in choose_channels(model, sparsity, allocation=allocation, round_to=8).items()
-    }
+    chosen = choose(model, sparsity, allocation=allocation, round_to=8)
+    left = {group: len(index) for group, index in chosen.items()}
 
     def distance(groups):
-        return abs(1 - Shape.of_groups(groups, 10).prunable / prunable_count(model) - sparsity)
+        return abs(1 - prunable_left(model, groups) / prunable_count(model) - sparsity)
 
     if distance(left) > 0.005:
         assert all(distance(left) <= distance(left | {group: n - 8}) for group, n in left.items() if n > 8)
@@ -158,8 +177,8 @@ def test_rounded_to_8_no_other_step_of_one_layer_would_come_nearer(allocation, s
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_equal_scores_are_no_reason_to_prune_less_or_to_lose_a_layer(allocation, value):
     model = network(8)
-    importance = {group: torch.full((channels,), value) for group, channels in model.shape.groups.items()}
-    kept = allocate(model, importance, 0.7, allocation=allocation)
+    importance = {group: torch.full((channels,), value) for group, channels in sizes_of(model).items()}
+    kept = share_equally(model, importance, 0.7, allocation)
     assert reached(model, kept) == pytest.approx(0.7, abs=0.01)
     assert min(len(index) for index in kept.values()) >= 1
 
@@ -172,7 +191,7 @@ def test_no_layer_dies(context, pictures, method, sparsity):
         chosen = {"allocation": allocation} if allocation else {}
         pruned = prune(method, model, sparsity, context(method, **chosen)).model
         assert dead_layers(layers(pruned, model)) == []
-        assert min(pruned.shape.groups.values()) >= 1
+        assert min(sizes_of(pruned).values()) >= 1
         with torch.no_grad():
             assert pruned(pictures).isfinite().all()
 
@@ -185,7 +204,7 @@ def test_the_same_is_cut_again_and_the_network_itself_stays_as_it_is(criterion, 
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     first, second = (
-        choose_channels(model, 0.7, criterion=criterion, allocation=allocation, sample=lambda n: sample())
+        choose(model, 0.7, criterion=criterion, allocation=allocation, sample=lambda n: sample())
         for _ in range(2)
     )
     assert all(torch.equal(first[group], second[group]) for group in first)
@@ -196,12 +215,12 @@ def test_the_same_is_cut_again_and_the_network_itself_stays_as_it_is(criterion, 
 
 
 @pytest.mark.parametrize("criterion", ["l1", "l2", "bn_scale"])
-@pytest.mark.parametrize("group", ["layer3.1", "stage3"])
+@pytest.mark.parametrize("group", ["layer3.1.conv1", "layer3.0.conv2"])
 def test_the_least_important_channels_of_a_group_go(criterion, group):
     model = network(16)
-    scores = setting_function("structured", "criterion", criterion)(model, lambda n: sample())[group]
+    scores = importance_of(model, criterion)[group]
     stays = torch.zeros(len(scores), dtype=torch.bool)
-    stays[choose_channels(model, 0.5, criterion=criterion)[group]] = True
+    stays[choose(model, 0.5, criterion=criterion)[group]] = True
     assert not stays.all()
     assert scores[~stays].max() <= scores[stays].min()
 
@@ -215,10 +234,10 @@ def test_a_channel_of_the_residual_stream_is_worth_what_all_layers_that_write_it
     with torch.no_grad():
         model.get_parameter(f"layer2.0.{weak}")[5] = 0
         model.get_parameter(f"layer2.0.{strong}")[5] *= 100
-    assert setting_function("structured", "criterion", criterion)(model, lambda n: sample())["stage2"].argmax() == 5
+    assert importance_of(model, criterion)["layer2.0.conv2"].argmax() == 5
 
 
-@pytest.mark.parametrize(("group", "channel"), [("stage1", 3), ("stage4", 11), ("layer2.0", 7)])
+@pytest.mark.parametrize(("group", "channel"), [("conv1", 3), ("layer4.0.conv2", 11), ("layer2.0.conv1", 7)])
 def test_taylor_is_the_derivative_of_each_pictures_loss_by_a_gate_on_the_channel(group, channel):
     model = deepcopy(network(8)).double()
     images, labels = sample(8)[0].double(), sample(8)[1]
@@ -227,20 +246,21 @@ def test_taylor_is_the_derivative_of_each_pictures_loss_by_a_gate_on_the_channel
         gated = deepcopy(model)
         for edge in conv_graph():
             if edge.target == group:
-                factor = torch.ones(model.shape.groups[group], dtype=torch.float64)
+                factor = torch.ones(sizes_of(model)[group], dtype=torch.float64)
                 factor[channel] = gate
                 gated.get_submodule(edge.norm).register_forward_hook(lambda m, i, out, f=factor: out * f[:, None, None])
         with torch.no_grad():
             return F.cross_entropy(gated(images), labels, reduction="none")
 
     expected = ((losses(1 + 1e-6) - losses(1 - 1e-6)) / 2e-6).abs().mean()
-    assert taylor(model, lambda n: (images, labels))[group][channel] == pytest.approx(float(expected), rel=1e-3)
+    scores = taylor(model, channels_of(model, images), lambda n: (images, labels))
+    assert scores[group][channel] == pytest.approx(float(expected), rel=1e-3)
 
 
 def test_uniform_allocation_takes_the_same_share_of_every_layer():
-    shape = structured_prune_filters(network(8), 0.75).shape
-    for group, channels in shape.groups.items():
-        full = network(8).shape.groups[group]
+    full_sizes = sizes_of(network(8))
+    for group, channels in sizes_of(structured_prune_filters(network(8), 0.75)).items():
+        full = full_sizes[group]
         assert channels / full == pytest.approx(0.5, abs=1 / full)
 
 
@@ -248,21 +268,22 @@ def test_uniform_allocation_takes_the_same_share_of_every_layer():
 def test_cost_leaves_no_layer_thin_while_another_is_whole(sparsity):
     """Of channels that are all worth the same each layer keeps a fair part, and the wide residual stream most."""
     model = network(16)
-    importance = {group: torch.ones(channels) for group, channels in model.shape.groups.items()}
-    kept = allocate(model, importance, sparsity, allocation="cost")
-    shares = {group: len(kept[group]) / channels for group, channels in model.shape.groups.items()}
+    importance = {group: torch.ones(channels) for group, channels in sizes_of(model).items()}
+    kept = share_equally(model, importance, sparsity, "cost")
+    shares = {group: len(kept[group]) / channels for group, channels in sizes_of(model).items()}
     assert min(shares.values()) > 0.25 * (1 - sparsity)
-    assert shares["stage4"] > shares["layer4.1"]
+    assert shares["layer4.0.conv2"] > shares["layer4.1.conv1"]
 
 
 @pytest.mark.parametrize("width", [8, 20])
 def test_what_a_channel_costs_is_what_the_network_loses_with_it(width):
     model = network(width)
-    costs, groups = Costs.of_resnet(model), model.shape.groups
+    example, groups = example_of(model), sizes_of(model)
+    costs = Costs.of(model, channels_of(model, example), example)
     dense_macs = sum(macs_per_layer(model).values())
     for group in groups:
         kept = {name: torch.arange(n - (name == group)) for name, n in groups.items()}
-        smaller = shrink(model, kept)
+        smaller = shrink(model, kept, example)
         lost = (prunable_count(model) - prunable_count(smaller), dense_macs - sum(macs_per_layer(smaller).values()))
         assert costs.of_channel(group, groups) == lost, group
 

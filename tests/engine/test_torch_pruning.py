@@ -6,20 +6,20 @@ import pytest
 import torch
 import torch_pruning
 
-from core.engine.networks.resnet18 import conv_graph
 from core.engine.pruning.shrink import shrink
 from core.engine.pruning.structured import choose_channels
+from tests.engine.conv_graph import conv_graph, sizes_of
 
 
 @pytest.mark.parametrize("allocation", ["uniform", "global", "cost"])
 @pytest.mark.parametrize("sparsity", [0.5, 0.9])
 def test_torch_pruning_cuts_the_same_network(model, pictures, allocation, sparsity):
-    kept = choose_channels(model, sparsity, allocation=allocation)
-    ours, theirs = shrink(model, kept), deepcopy(model)
+    kept = choose_channels(model, sparsity, pictures, allocation=allocation)
+    ours, theirs = shrink(model, kept, pictures), deepcopy(model)
     graph = torch_pruning.DependencyGraph().build_dependency(theirs, example_inputs=pictures[:1])
     # One writer of each group is named; which others go with it is for Torch-Pruning to find out.
     for group, writer in {edge.target: edge.conv for edge in conv_graph()}.items():
-        gone = sorted(set(range(model.shape.groups[group])) - set(kept[group].tolist()))
+        gone = sorted(set(range(sizes_of(model)[group])) - set(kept[group].tolist()))
         if gone:
             prune = torch_pruning.prune_conv_out_channels
             graph.get_pruning_group(theirs.get_submodule(writer), prune, idxs=gone).prune()

@@ -62,12 +62,12 @@ def taylor(model: nn.Module, channels: Channels, sample: Callable[[int], Sample]
     for norm in norms:
         copy.get_submodule(norm).register_forward_hook(partial(_keep_output, values=values, name=norm))
     axes = {norm: axis for norm in norms if (axis := channels.axis(f"{norm}.weight", 0)) is not None}
-    totals = torch.zeros(channels.total, device=device)
+    totals = torch.zeros(channels.total, device=device, dtype=images.dtype)
     for chosen_images, chosen_labels in zip(images.split(_BATCH), labels.split(_BATCH), strict=True):
         with torch.enable_grad():
             loss = F.cross_entropy(copy(chosen_images.to(device)), chosen_labels.to(device), reduction="sum")
             gradients = dict(zip(values, torch.autograd.grad(loss, list(values.values())), strict=True))
-        change = torch.zeros(len(chosen_images), channels.total, device=device)
+        change = torch.zeros(len(chosen_images), channels.total, device=device, dtype=images.dtype)
         for norm, axis in axes.items():
             here = axis.channels != STAYS
             found = (gradients[norm] * values[norm].detach()).sum((2, 3))
