@@ -51,9 +51,8 @@ class TrainingState:
         self.before: Evaluation | None = None  # right after the last cut
         self.repaired: Evaluation | None = None  # and after its repair, if there is one
         self.repair_applied: str | None = None
-        self._pruned: tuple[nn.Module, nn.Module] | None = (
-            None  # copies from before and after that, until they are evaluated
-        )
+        # Copies from before and after that repair, until they are evaluated.
+        self._pruned: tuple[nn.Module, nn.Module] | None = None
         self._step: Step | None = None
         self.kept: Kept | None = {}  # those of ``start`` that are left; None where unknown
         self._begin_round(deepcopy(start), {})
