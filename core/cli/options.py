@@ -8,6 +8,7 @@ from inspect import signature
 
 from core.i18n import Message
 from core.runs.folder import Home
+from core.spec.datasets import DATASETS, SIZES
 from core.spec.errors import InputError, invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import METHODS
@@ -21,7 +22,10 @@ _RECIPE = [name for name in signature(build_recipe).parameters if name != "prese
 def add_dense_options(command: argparse.ArgumentParser) -> None:
     """The options for a preset and the training of its dense network."""
     command.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: standard; with --quick, quick)")
-    command.add_argument("--data", help="cifar10, synthetic or folder:PATH (default: the preset's)")
+    command.add_argument("--data", help=f"{', '.join(DATASETS)} or folder:PATH (default: the preset's)")
+    command.add_argument(
+        "--size", type=int, help=f"pixels along a side of the pictures of a folder: {', '.join(map(str, SIZES))}"
+    )
     command.add_argument("--network", metavar="N", help=f"{', '.join(NETWORKS)} (default: {RESNET18})")
     command.add_argument("--width", type=int, help="channels of the first layer; ResNet-18 as published has 64")
     command.add_argument(
@@ -93,4 +97,4 @@ def check_data(home: Home, spec: RunSpec) -> None:
     """Load the data set once, before any run is created: InputError if that fails; progress goes to stderr."""
     from core.engine.data import load_dataset  # noqa: PLC0415 - loads torch: not before the rest is checked
 
-    load_dataset(spec.recipe.data, home)
+    load_dataset(spec.recipe.data, home, size=spec.recipe.size)

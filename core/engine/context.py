@@ -54,7 +54,7 @@ class RunContext:
 
     @cached_property
     def data(self) -> Dataset:
-        return load_dataset(self.spec.recipe.data, self.home, self._report)
+        return load_dataset(self.spec.recipe.data, self.home, self._report, size=self.spec.recipe.size)
 
     @cached_property
     def train_images(self) -> DeviceImages:

@@ -24,6 +24,7 @@ from core.runs.diagnostics import (
     BINS,
     MAX_CLASSES,
     MAX_MISTAKES,
+    SIDES,
     Diagnostics,
     Layer,
     Mistake,
@@ -129,7 +130,9 @@ def _mistakes(
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = BytesIO()
-    Image.fromarray(pixels).quantize(COLORS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    image = Image.fromarray(pixels)
+    image.thumbnail((SIDES[-1], SIDES[-1]))
+    image.quantize(COLORS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

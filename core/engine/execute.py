@@ -146,6 +146,7 @@ def _run(folder: RunFolder, lease: Lease) -> RunResult:
             "origin": Origin(**context.origin),
             "train_pictures": len(context.train_images),
             "test_pictures": len(context.test_images),
+            "test_split": context.data.test_split,
             "wall_seconds": round(attempt.earlier_seconds + time.monotonic() - began, 2),
             "environment": Environment(**surroundings),
         }

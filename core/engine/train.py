@@ -131,7 +131,9 @@ def train_epoch(
     """
     began = clock()
     images, steps = step.images, step.per_epoch
-    augmentation = draw_epoch(len(images), seed, stream + epoch, images.labels.device, plan.schedule.cutout)
+    augmentation = draw_epoch(
+        len(images), seed, stream + epoch, images.labels.device, plan.schedule.cutout, side=images.side
+    )
     step.begin_epoch(augmentation, [plan.learning_rate(epoch, number, steps) for number in range(steps)])
     for number in range(steps):
         on_step(number, steps)

@@ -11,9 +11,10 @@ from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.runs.latencies import Latencies
 from core.runs.result import Environment, RunResult
+from core.spec.datasets import SYNTHETIC, in_folder
 from core.spec.methods import DENSE, METHODS
 from core.spec.settings import TAUGHT, TEACHER
-from core.spec.spec import COMPUTE, FOLDER_PREFIX, Recipe, RunSpec
+from core.spec.spec import COMPUTE, Recipe, RunSpec
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)
@@ -73,11 +74,11 @@ class Provenance:
 
     @property
     def synthetic(self) -> bool:
-        return self.recipe.data == "synthetic"
+        return self.recipe.data == SYNTHETIC
 
     @property
     def folder(self) -> bool:
-        return self.recipe.data.startswith(FOLDER_PREFIX)
+        return in_folder(self.recipe.data)
 
     @property
     def data(self) -> str:

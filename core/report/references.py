@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from core.spec.datasets import DATASETS
 from core.spec.methods import METHODS, effective_settings
 from core.spec.networks import NETWORKS
 from core.spec.spec import RunSpec
@@ -11,7 +12,6 @@ from core.spec.spec import RunSpec
 _COMPARISON = (
     "D. Blalock, J. J. Gonzalez Ortiz, J. Frankle, J. Guttag. What is the State of Neural Network Pruning? MLSys 2020."
 )
-_DATA = {"cifar10": "A. Krizhevsky. Learning Multiple Layers of Features from Tiny Images. 2009."}
 
 
 def references(specs: Iterable[RunSpec]) -> list[str]:
@@ -25,5 +25,6 @@ def references(specs: Iterable[RunSpec]) -> list[str]:
         method = METHODS[spec.method]
         options = [s.option(value) for s, value in effective_settings(spec.method, dict(spec.settings))]
         papers = (*(method.citations or (method.source,)), *(option.citation for option in options))
-        found |= dict.fromkeys((*papers, _DATA.get(spec.recipe.data, "")))
+        data = DATASETS.get(spec.recipe.data)
+        found |= dict.fromkeys((*papers, data.citation if data else ""))
     return [*filter(None, found), *networks, _COMPARISON]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from core.runs.result import RunResult
+from core.spec.datasets import DATASETS
 
-_BUILT_IN = {"cifar10": (10, 10_000), "synthetic": (10, 1_000)}  # classes and test pictures
 _STANDARD_ERRORS = 3
 _MARGIN = 1.2  # of an accuracy over that of guessing, where nobody noted the number of test pictures
 
@@ -23,8 +23,9 @@ def is_at_chance(result: RunResult, data: str) -> bool:
     wide that it reaches down to chance for networks that are far above it.
     """
     per_class = result.per_class_accuracy
-    classes, pictures = _BUILT_IN.get(data, (len(per_class), None))
-    classes, pictures = len(per_class) or classes, result.test_pictures or pictures
+    named = DATASETS.get(data)
+    classes = len(per_class) or (named.classes if named else 0)
+    pictures = result.test_pictures or (named.test if named else None)
     if classes < 2:
         return False
     chance = 1 / classes

@@ -28,7 +28,7 @@ from core.spec.errors import InputError
 BINS = 41  # of a histogram of weights; odd, so that one lies around zero
 MAX_MISTAKES = 18  # pictures in the record
 MAX_CLASSES = 100  # of a confusion matrix: more would make a file of megabytes
-SIDE = 32  # pixels of a picture
+SIDES = (32, 48, 64)  # pixels of a picture; larger ones are made smaller
 # Parts of a compressed file: the weights, where among the zeros they belong, BatchNorm, the last layer's bias, and names.
 PARTS = ("values", "positions", "norm", "bias", "header")
 _MAX_FILE_BYTES = 4 << 20
@@ -57,9 +57,9 @@ def _parse_png(value: Any) -> Any:
 
 def _check_png(picture: bytes) -> bytes:
     # The size stands in the header: a picture that unfolds to gigabytes never reaches a browser.
-    size = (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24]))
-    if not picture.startswith(_PNG) or size != (SIDE, SIDE):
-        raise InputError("a picture is not a PNG file of {side} x {side} pixels", side=SIDE)
+    width, height = int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])
+    if not picture.startswith(_PNG) or width != height or width not in SIDES:
+        raise InputError("a picture is not a square PNG file of {sides} pixels", sides=", ".join(map(str, SIDES)))
     return picture
 
 

@@ -17,14 +17,14 @@ import numpy as np
 from core.runs.atomic_io import append_line, modified, read_lines
 from core.runs.folder import Home, RunFolder, State
 from core.runs.status import RunStatus
+from core.spec.datasets import DATASETS, SIZE, folder_of, in_folder
 from core.spec.errors import InputError
 from core.spec.networks import NETWORKS
-from core.spec.spec import FOLDER_PREFIX, RunSpec
+from core.spec.spec import RunSpec
 from core.spec.validate import finite
 
 # Images a second that one core of a server CPU trains, by width of ResNet-18: assumed while nothing was measured.
 _GUESS = {4: 900.0, 8: 600.0, 16: 250.0, 32: 80.0, 64: 22.0, 128: 6.0}
-_TRAIN_IMAGES = {"cifar10": 50_000, "synthetic": 5_000}
 _OVERHEAD_SECONDS = 6.0  # loading and measuring, in the same guess
 _MAX_RESULTS = 50  # the newest that are read: speed changes, and thousands would take long
 _MAX_FORECASTS = 20
@@ -38,6 +38,7 @@ class Throughput:
     data: str
     network: str
     width: int
+    size: int
     dense: bool
     images: int
     rate: float
@@ -84,7 +85,9 @@ def read_throughputs(home: Home) -> list[Throughput]:
                 images, recipe = result.train_pictures, spec.recipe
                 rate = images * spec.retrain.epochs / result.wall_seconds
                 throughputs.append(
-                    Throughput(recipe.key, recipe.data, recipe.network, recipe.width, spec.is_dense, images, rate)
+                    Throughput(
+                        recipe.key, recipe.data, recipe.network, recipe.width, recipe.size, spec.is_dense, images, rate
+                    )
                 )
     return throughputs
 
@@ -124,29 +127,33 @@ def _estimate_run(spec: RunSpec, throughputs: Sequence[Throughput]) -> Estimate:
     recipe = spec.recipe
     same_data = [other for other in throughputs if other.data == recipe.data]
     images = (same_data[0].images if same_data else _count_images(recipe.data)) * spec.retrain.epochs
-    network = (recipe.network, recipe.width)
-    same_network = [other for other in same_data if (other.network, other.width) == network]
+    network = (recipe.network, recipe.width, recipe.size)
+    same_network = [other for other in same_data if (other.network, other.width, other.size) == network]
     same_kind = [other for other in same_network if other.dense == spec.is_dense]
     same_recipe = [other for other in same_kind if other.recipe == recipe.key]
     for candidates in (same_recipe, same_kind, same_network):
         if candidates:
             return Estimate(images / candidates[0].rate, True)
-    scale = throughputs[0].rate / _guess(throughputs[0].network, throughputs[0].width) if throughputs else 1.0
+    last = next(iter(throughputs), None)
+    scale = last.rate / _guess(last.network, last.width, last.size) if last else 1.0
     return Estimate(_OVERHEAD_SECONDS + images / (_guess(*network) * scale), False)
 
 
-def _guess(network: str, width: int) -> float:
+def _guess(network: str, width: int, size: int) -> float:
+    """Images of ``size`` pixels that ``network`` trains a second."""
     width_there = NETWORKS[network].residual_width(width)
     widths = np.log(list(_GUESS))
-    return float(np.exp(np.interp(math.log(width_there), widths, np.log(list(_GUESS.values())))))
+    rate = np.exp(np.interp(math.log(width_there), widths, np.log(list(_GUESS.values()))))
+    return float(rate) * (SIZE / size) ** 2
 
 
 def _count_images(data: str) -> int:
-    if not data.startswith(FOLDER_PREFIX):
-        return _TRAIN_IMAGES[data]
-    count = 0
+    if not in_folder(data):
+        return DATASETS[data].train
+    root, count = Path(folder_of(data)), 0
     with suppress(OSError):
-        for entry in os.scandir(Path(data.removeprefix(FOLDER_PREFIX)) / "train"):
+        train = root / "train"
+        for entry in os.scandir(train if train.is_dir() else root):
             if entry.is_dir():
                 count += len(os.listdir(entry))
     return count

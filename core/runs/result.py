@@ -187,6 +187,7 @@ class RunResult(Record):
     origin: Origin = Origin()
     train_pictures: AtLeastOne | None = None
     test_pictures: AtLeastOne | None = None
+    test_split: Note | None = None  # whose choice those were: "by name" is PruneScope's
     wall_seconds: Positive | None = None
     environment: Environment = Environment()
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.i18n import N_, Message
+from core.spec.datasets import FOLDER_PREFIX, check_data_name, folder_of, in_folder
 from core.spec.errors import invalid_value
 from core.spec.networks import NETWORKS
-from core.spec.spec import COMPUTE, FOLDER_PREFIX, TRIANGULAR, Recipe, Schedule, check_data_name
+from core.spec.spec import COMPUTE, TRIANGULAR, Recipe, Schedule
 from core.spec.validate import check_choice
 
 T = TypeVar("T", Recipe, Schedule)
@@ -71,6 +72,7 @@ def build_recipe(
     preset: str,
     *,
     data: str | None = None,
+    size: int | None = None,
     network: str | None = None,
     width: int | None = None,
     precision: str | None = None,
@@ -95,6 +97,7 @@ def build_recipe(
     return _with(
         recipe,
         data=data if data is None else resolve_data(data),
+        size=size,
         network=network,
         width=width if width or network is None else default_width(recipe, network),
         precision=precision,
@@ -125,11 +128,9 @@ def _with(record: T, **given: Any) -> T:
 def resolve_data(data: str) -> str:
     """``data`` with the path of a folder made absolute, so that a spec means the same wherever it is read."""
     check_data_name(data)
-    if not data.startswith(FOLDER_PREFIX):
+    if not in_folder(data):
         return data
-    path = Path(os.path.abspath(os.path.expanduser(data[len(FOLDER_PREFIX) :].strip())))  # noqa: PTH100, PTH111 - never raises
-    if not all(os.path.isdir(path / split) for split in ("train", "test")):  # noqa: PTH112 - never raises
-        raise invalid_value(
-            "data", data, Message("folder:PATH with a folder that exists and holds train/<class>/* and test/<class>/*")
-        )
+    path = Path(os.path.abspath(os.path.expanduser(folder_of(data))))  # noqa: PTH100, PTH111 - never raises
+    if not os.path.isdir(path):  # noqa: PTH112 - never raises
+        raise invalid_value("data", data, Message("folder:PATH with a folder that exists"))
     return FOLDER_PREFIX + str(path)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from core.i18n import N_, Message
+from core.spec.datasets import SIZE, SYNTHETIC, check_data_name, check_size, folder_of, in_folder
 from core.spec.errors import invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import DENSE, METHODS, find_method, legacy_settings, variant_label
@@ -17,12 +18,11 @@ from core.spec.networks import NETWORKS, RESNET18
 from core.spec.validate import check_choice, check_float, check_int, check_keys
 
 PRECISIONS = ("auto", "fp32", "bf16")
-FOLDER_PREFIX = "folder:"
 MAX_SEED = 2**32 - 1
 COSINE, LINEAR, TRIANGULAR = DECAYS = (N_("cosine"), N_("linear"), N_("triangular"))
 EPOCHS, COMPUTE = BUDGETS = ("epochs", "compute")
 # Fields that came after the first runs: at their defaults they are not in the JSON, so that the ids of those runs stay.
-_LATER = ("decay", "warmup", "nesterov", "label_smoothing", "cutout", "budget", "network")
+_LATER = ("decay", "warmup", "nesterov", "label_smoothing", "cutout", "budget", "network", "size")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -80,11 +80,11 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that runs of one comparison share: data, network and schedules. ``data``: cifar10, synthetic or folder:PATH.
-    ``network``: one of the registry; ``width``: the channels of its first layer (ResNet-18 as published has 64).
-    ``precision``: auto is bf16 autocast on CUDA and fp32 elsewhere. ``finetune`` is None for a dense run alone. ``budget``:
-    a pruned run gets the epochs of its schedule, or as many as cost what those would cost the dense network in training
-    compute."""
+    """All that runs of one comparison share: data, network and schedules. ``data``: a data set of the registry or
+    folder:PATH. ``size``: pixels along a side, which the pictures of a folder are brought to. ``network``: one of the
+    registry; ``width``: the channels of its first layer (ResNet-18 as published has 64). ``precision``: auto is bf16
+    autocast on CUDA and fp32 elsewhere. ``finetune`` is None for a dense run alone. ``budget``: a pruned run gets the epochs
+    of its schedule, or as many as cost what those would cost the dense network in training compute."""
 
     preset: str
     data: str
@@ -94,11 +94,13 @@ class Recipe:
     precision: str = "auto"
     budget: str = EPOCHS
     network: str = RESNET18
+    size: int = SIZE
 
     def __post_init__(self) -> None:
         if not isinstance(self.preset, str) or not _LABEL.fullmatch(self.preset):
             raise invalid_value("preset", self.preset, Message("a name of lower-case letters, digits, - and _"))
         check_data_name(self.data)
+        check_size(self.size, self.data)
         check_choice("network", self.network, NETWORKS)
         check_int("width", self.width, 4, 256)
         check_choice("precision", self.precision, PRECISIONS)
@@ -122,15 +124,17 @@ class Recipe:
     def describe(self, fill_in: Callable[..., str] = str.format) -> str:
         """The recipe in a few words; ``fill_in`` makes text of a template and its fields, as i18n.t does."""
         data, batch = self.data, self.train.batch_size
-        if data.startswith(FOLDER_PREFIX):
-            data = fill_in(N_("folder {name}"), name=data.rstrip("/").rsplit("/", 1)[-1])
-        elif data == "synthetic":
+        if in_folder(data):
+            data = fill_in(N_("folder {name}"), name=folder_of(data).rstrip("/").rsplit("/", 1)[-1])
+        elif data == SYNTHETIC:
             data = fill_in(N_("synthetic"))
         epochs = f"{self.train.epochs}" + (f"+{self.finetune.epochs}" if self.finetune else "")
         network = [] if self.network == RESNET18 else [NETWORKS[self.network].label]
+        size = [] if self.size == SIZE else [f"{self.size}x{self.size}"]
         parts = [
             self.preset,
             data,
+            *size,
             *network,
             fill_in(N_("width {n}"), n=self.width),
             fill_in(N_("{n} epochs"), n=epochs),
@@ -255,16 +259,6 @@ class RunSpec:
             raise invalid_value("settings", top["settings"], Message("an object"))
         settings = {**legacy_settings(top["method"]), **top["settings"]}
         return cls(**{**top, "recipe": Recipe.from_json(top["recipe"]), "settings": tuple(settings.items())})
-
-
-def check_data_name(data: Any) -> str:
-    """``data`` if it names a data set; whether the data can be read is for the engine to find out."""
-    if isinstance(data, str) and (
-        data in ("cifar10", "synthetic")
-        or (data.startswith(FOLDER_PREFIX) and data[len(FOLDER_PREFIX) :].strip() and data.isprintable())
-    ):
-        return data
-    raise invalid_value("data", data, Message("cifar10, synthetic or folder:PATH"))
 
 
 def _schedule(field: str, data: Any) -> Schedule | None:

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.engine import resnet18
-from core.engine.pruning.allocation import apportion, erk_densities, lamp_scores
 from core.engine.networks.layers import prunable
+from core.engine.pruning.allocation import apportion, erk_densities, lamp_scores
 from core.engine.pruning.magnitude import magnitude_masks
 from core.spec.errors import InputError
 from core.spec.methods import METHODS, setting_function

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from core.engine import resnet18
 from core.engine.counts import dead_layers, layers
-from core.engine.pruning import prune
 from core.engine.networks.layers import prunable
+from core.engine.pruning import prune
 from core.engine.pruning.magnitude import magnitude_masks
 from core.engine.pruning.snip import BATCH, sensitivity
 from core.engine.pruning.synflow import flow, linearised

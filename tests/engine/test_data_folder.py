@@ -1,6 +1,7 @@
 """Pictures as files: what is read, and how each mistake in a folder is named."""
 
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -30,8 +31,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def decode(root: Path) -> Decoded:
-    return folder.source(root).decode(lambda message, fraction: None)
+def decode(root: Path, size: int = 32) -> Decoded:
+    return folder.source(root, size).decode(lambda message, fraction: None)
 
 
 def test_pictures_and_labels_are_in_order_of_class_and_name(root: Path) -> None:
@@ -70,6 +71,62 @@ def test_a_palette_with_transparency_is_read_without_a_warning(root: Path) -> No
     assert decode(root).test_images[0, 3, 3].tolist() == [90, 180, 165]
 
 
+@pytest.mark.parametrize("size", [32, 64])
+def test_pictures_of_any_size_are_cropped_in_the_middle_and_smoothed(root: Path, size: int) -> None:
+    picture = Image.new("RGB", (400, 160), "red")
+    stripes = np.zeros((160, 160, 3), np.uint8)
+    stripes[:, ::2] = 255
+    picture.paste(Image.fromarray(stripes), (120, 0))
+    picture.save(root / "test/cat/30.png")
+    picture.resize((20, 8)).save(root / "train/cat/10.png")
+    decoded = decode(root, size)
+    assert decoded.test_images.shape == (2, size, size, 3)
+    # Stripes of one pixel become grey: every second pixel alone would be black or white.
+    assert np.abs(decoded.test_images[0, :, 2:-2].astype(int) - 127).max() < 30
+    assert decoded.train_images.shape == (4, size, size, 3)
+
+
+def test_a_photograph_is_turned_as_exif_says(root: Path) -> None:
+    picture = Image.new("RGB", (64, 64), "black")
+    picture.paste("white", (0, 0, 64, 32))  # bright above
+    exif = picture.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter: what is above comes to the right
+    picture.save(root / "test/cat/30.jpg", exif=exif)
+    (root / "test/cat/30.png").unlink()
+    turned = decode(root).test_images[0]
+    assert turned[16, 28].min() > 200
+    assert turned[16, 3].max() < 50
+
+
+def test_class_folders_alone_are_split_by_the_names_of_the_files(root: Path) -> None:
+    assert folder.source(root).test_split == "given"
+    class_folders(root)
+    for label, name in enumerate(("cat", "dog")):
+        for shade in range(30, 38):
+            colour(shade + label).save(root / name / f"{shade}.png")
+    source = folder.source(root)
+    assert source.test_split == "by name"
+    decoded = decode(root)
+    assert decoded.classes == ("cat", "dog")
+    assert decoded.train_labels.tolist() == [0] * 8 + [1] * 8
+    assert decoded.test_labels.tolist() == [0] * 2 + [1] * 2
+    tested = decoded.test_images[:, 0, 0, 0].tolist()
+    assert not {*tested} & {*decoded.train_images[decoded.train_labels == 0, 0, 0, 0].tolist()} - {*tested[2:]}
+    assert tested[0] + 1 == tested[2]  # the same names in each class
+    moved = root.with_name("moved")
+    root.rename(moved)
+    assert (decode(moved).test_images == decoded.test_images).all()
+
+
+def test_more_memory_than_there_may_be_is_refused_before_anything_is_decoded(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MAX_DECODED_BYTES", 6 * 3 * 32**2)
+    folder.source(root)
+    with pytest.raises(InputError, match="choose a smaller size"):
+        folder.source(root, 48)
+
+
 def test_hidden_files_are_passed_over(root: Path) -> None:
     (root / "train/.DS_Store").touch()
     (root / "train/cat/.thumbs.txt").touch()
@@ -106,11 +163,6 @@ def replace_first(data: bytes) -> Callable[[Path], None]:
     return lambda root: (root / "train/cat/10.png").write_bytes(data) and None
 
 
-def odd_size(root: Path) -> None:
-    Image.new("RGB", (33, 32)).save(root / "train/dog/10.png")
-    Image.new("RGB", (64, 64)).save(root / "test/dog/30.png")
-
-
 def sixteen_bit(root: Path) -> None:
     Image.new("I;16", (32, 32)).save(root / "train/cat/10.png")
 
@@ -145,6 +197,29 @@ def no_classes(root: Path) -> None:
         (root / split).mkdir()
 
 
+def class_folders(root: Path) -> None:
+    """One folder for each class, and nothing else."""
+    for name in ("cat", "dog"):
+        (root / "train" / name).rename(root / name)
+    shutil.rmtree(root / "train")
+    shutil.rmtree(root / "test")
+
+
+def one_picture_to_split(root: Path) -> None:
+    class_folders(root)
+    (root / "cat/10.png").unlink()
+
+
+def one_class_to_split(root: Path) -> None:
+    class_folders(root)
+    shutil.rmtree(root / "dog")
+
+
+def pictures_without_classes(root: Path) -> None:
+    class_folders(root)
+    (root / "cat/10.png").rename(root / "10.png")
+
+
 def emptied(root: Path) -> None:
     (root / "test/dog/30.png").unlink()
 
@@ -162,15 +237,17 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder in a class": (lambda root: (root / "test/cat/x.png").mkdir(), "test/cat/x.png is not a picture file"),
     "pipe": (lambda root: os.mkfifo(root / "test/cat/x.png"), "test/cat/x.png is not a picture file"),
     "dangling link": (lambda root: (root / "test/cat/x.png").symlink_to("gone"), "x.png is not a picture file"),
-    "odd size, the first is named": (odd_size, "train/dog/10.png is 33x32 pixels"),
     "16 bit": (sixteen_bit, "train/cat/10.png has pixels of mode I;16"),
     "empty file": (replace_first(b""), "train/cat/10.png cannot be read"),
     "text": (replace_first(b"not a picture"), "train/cat/10.png cannot be read"),
     "only a signature": (replace_first(b"\x89PNG\r\n\x1a\n"), "train/cat/10.png cannot be read"),
     "half a picture": (half_a_jpeg, "train/cat/15.jpg cannot be read"),
-    "large claim": (replace_first(png(10_000, 10_000)), "train/cat/10.png is"),
-    "bomb": (replace_first(png(2_000_000, 2_000_000)), "train/cat/10.png is far too large"),
-    "large file": (replace_first(bytes(2 << 20)), "train/cat/10.png has 2,097,152 bytes"),
+    "large claim": (replace_first(png(10_000, 10_000)), "train/cat/10.png is too large"),
+    "bomb": (replace_first(png(2_000_000, 2_000_000)), "train/cat/10.png is too large"),
+    "large file": (replace_first(bytes(33 << 20)), "train/cat/10.png has 34,603,008 bytes"),
+    "one picture to split": (one_picture_to_split, "class cat has one picture"),
+    "one class to split": (one_class_to_split, "has 1 class folders"),
+    "pictures without classes": (pictures_without_classes, "10.png is not a folder"),
     "another format inside": (replace_first(b"GIF89a" + bytes(64)), "train/cat/10.png cannot be read"),
     "line break in a name": (newline_in_a_name, "a\\nb.png cannot be read"),
     "name that is no text": (undecodable_name, "a\\udcff.png cannot be read"),

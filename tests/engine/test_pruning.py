@@ -10,8 +10,8 @@ from torch.nn.utils import prune as torch_prune
 
 from core.engine import lottery_ticket_prune, magnitude_prune_global, resnet18
 from core.engine.counts import count
-from core.engine.pruning import prune
 from core.engine.networks.layers import prunable, prunable_count
+from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks
 from core.spec.errors import InputError
 from core.spec.methods import METHODS

@@ -10,8 +10,8 @@ from core.engine.context import RunContext
 from core.engine.evaluate import Evaluation
 from core.engine.execute import execute
 from core.engine.networks.build import resnet18
-from core.engine.pruning import prune
 from core.engine.networks.layers import prunable
+from core.engine.pruning import prune
 from core.engine.pruning.base import Pruned, masked
 from core.engine.pruning.magnitude import magnitude_masks
 from core.engine.pruning.shrink import shrink

@@ -11,8 +11,8 @@ from core.engine import execute as execute_module
 from core.engine import load_model, resnet18
 from core.engine import train as train_module
 from core.engine.execute import execute
-from core.engine.pruning import prune
 from core.engine.networks.layers import example_of, prunable, prunable_count
+from core.engine.pruning import prune
 from core.engine.pruning.shrink import shrink
 from core.engine.recovery.repair import Repaired
 from core.engine.training_state import TrainingState

@@ -14,8 +14,8 @@ from core.engine.data.augment import DeviceImages
 from core.engine.data.images import Images
 from core.engine.execute import execute
 from core.engine.masks import WeightMasks
-from core.engine.pruning import prune
 from core.engine.networks.layers import prunable
+from core.engine.pruning import prune
 from core.engine.pruning.base import lowest_masks
 from core.engine.recovery.distillation import Teacher
 from core.engine.step import EAGER, GRAPH, WARM_UP, Step, make_optimizer

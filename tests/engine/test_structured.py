@@ -204,8 +204,7 @@ def test_the_same_is_cut_again_and_the_network_itself_stays_as_it_is(criterion, 
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     first, second = (
-        choose(model, 0.7, criterion=criterion, allocation=allocation, sample=lambda n: sample())
-        for _ in range(2)
+        choose(model, 0.7, criterion=criterion, allocation=allocation, sample=lambda n: sample()) for _ in range(2)
     )
     assert all(torch.equal(first[group], second[group]) for group in first)
     assert model.training

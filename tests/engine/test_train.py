@@ -9,8 +9,8 @@ from core.engine.data.augment import DeviceImages, draw_epoch
 from core.engine.data.images import Images
 from core.engine.evaluate import evaluate
 from core.engine.masks import WeightMasks
-from core.engine.pruning import prune
 from core.engine.networks.layers import prunable
+from core.engine.pruning import prune
 from core.engine.step import Step, make_optimizer
 from core.engine.train import train_epoch
 from core.spec.errors import InputError

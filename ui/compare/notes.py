@@ -11,8 +11,8 @@ from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.report.markdown import escape_markdown
 from core.results.speed import noise_of
+from core.spec.datasets import DATASETS, SYNTHETIC, folder_of, in_folder
 from core.spec.methods import DENSE
-from core.spec.spec import FOLDER_PREFIX
 from ui.shared.services import queue
 
 MAX_NAMED = 3
@@ -24,13 +24,13 @@ def show_provenance(study: pd.DataFrame) -> None:
     recipes = study.loc[study["method"] != DENSE, "recipe_spec"]
     recipe = recipe_name((recipes if len(recipes) else study["recipe_spec"]).iloc[0])
     data = study["data"].iloc[0]
-    if data == "synthetic":
+    if data == SYNTHETIC:
         source = f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]"
-    elif data.startswith(FOLDER_PREFIX):
-        folder = escape_markdown(data[len(FOLDER_PREFIX) :])
+    elif in_folder(data):
+        folder = escape_markdown(folder_of(data))
         source = f":gray[{t('pictures in the folder {folder}', folder=folder)}]"
     else:
-        source = f":gray[{t('CIFAR-10 photographs')}]"
+        source = f":gray[{DATASETS[data].label}]"
     hardware = ", ".join(map(escape_markdown, devices))
     # Not a caption: that would fade the badge, and drawn pictures must be seen to be that.
     rest = f"· {t('Recipe')}: {escape_markdown(recipe)} · {t('Hardware')}: {hardware} · {runs}"

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from core.spec.datasets import FOLDER_PREFIX, folder_of, in_folder
 from core.spec.methods import DENSE, METHODS
-from core.spec.spec import FOLDER_PREFIX, Recipe
+from core.spec.spec import Recipe
 from ui.launch.advanced import CLASSICAL, NESTEROV
 from ui.launch.grid import pills_name
 
@@ -32,11 +33,11 @@ def launch_query(runs: pd.DataFrame, variant: str, sparsity: float) -> dict[str,
 
 def _recipe_query(recipe: Recipe) -> dict[str, Any]:
     assert recipe.finetune is not None  # a pruned run has one
-    in_folder = recipe.data.startswith(FOLDER_PREFIX)
+    own = in_folder(recipe.data)
     return {
         "preset": recipe.preset,
-        "data": FOLDER_PREFIX if in_folder else recipe.data,
-        **({"folder": recipe.data.removeprefix(FOLDER_PREFIX)} if in_folder else {}),
+        "data": FOLDER_PREFIX if own else recipe.data,
+        **({"folder": folder_of(recipe.data), "size": recipe.size} if own else {}),
         "network": recipe.network,
         "width": recipe.width,
         "precision": recipe.precision,

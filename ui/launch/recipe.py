@@ -10,10 +10,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
+from core.spec.datasets import DATASETS, FOLDER_PREFIX, SIZE, SIZES
 from core.spec.errors import InputError
 from core.spec.networks import NETWORKS, RESNET18
 from core.spec.presets import PRESETS, build_recipe
-from core.spec.spec import FOLDER_PREFIX, Recipe
+from core.spec.spec import Recipe
 from ui.launch.advanced import select_advanced
 from ui.shared.components import select
 from ui.shared.url import read_text, write_if_chosen
@@ -27,25 +28,26 @@ class RecipeChoice:
 
     preset: str
     data: str
+    size: int
     network: str
     advanced: Mapping[str, Any]
 
     def build(self) -> Recipe:
         """InputError for what is not accepted."""
         if self.data == FOLDER_PREFIX:
-            raise InputError("Give the folder that holds train/ and test/.")
-        return build_recipe(self.preset, data=self.data, network=self.network, **self.advanced)
+            raise InputError("Give the folder that holds the pictures.")
+        return build_recipe(self.preset, data=self.data, size=self.size, network=self.network, **self.advanced)
 
 
 def select_recipe() -> RecipeChoice:
     left, middle, right = st.columns([5, 4, 2], gap="medium")
     preset = select_preset(left)
-    data = select_data(middle, preset)
+    data, size = select_data(middle, preset)
     network = select_network(right)
     with st.expander(t("Advanced settings"), icon=":material/tune:"):
         advanced = select_advanced(preset, network)
     st.session_state[LAST_PRESET] = preset
-    return RecipeChoice(preset, data, network, advanced)
+    return RecipeChoice(preset, data, size, network, advanced)
 
 
 def select_preset(place: DeltaGenerator) -> str:
@@ -62,25 +64,28 @@ def select_preset(place: DeltaGenerator) -> str:
     return preset
 
 
-def select_data(place: DeltaGenerator, preset: str) -> str:
-    """The preset's data until another is selected, which then stays when the preset changes."""
-    names = {"cifar10": "CIFAR-10", "synthetic": t("Drawn pictures"), FOLDER_PREFIX: t("My own folder")}
+def select_data(place: DeltaGenerator, preset: str) -> tuple[str, int]:
+    """Data and the size of its pictures: the preset's until others are selected, which stay when the preset changes."""
+    names = {name: t(data.label) for name, data in DATASETS.items()} | {FOLDER_PREFIX: t("My own folder")}
+    downloads = [data.megabytes for data in DATASETS.values() if data.megabytes]
     default = PRESETS[preset].recipe.data
     if st.session_state.get("data") == PRESETS[st.session_state.get(LAST_PRESET) or preset].recipe.data:
         st.session_state["data"] = default
     data = select(
-        place.segmented_control,
+        place.selectbox,
         t("Data"),
         "data",
         names,
         default,
         persist_state="session",
         help=t(
-            "CIFAR-10 downloads itself (170 MB). Drawn pictures need nothing. A folder holds train/CLASS/ and "
-            "test/CLASS/ with 32x32 pictures."
+            "Published data sets download themselves ({smallest} to {largest} MB). Drawn pictures need nothing. A folder "
+            "holds train/CLASS/ and test/CLASS/ with pictures, or only CLASS/: then a fifth of them is for testing.",
+            smallest=min(downloads),
+            largest=max(downloads),
         ),
     )
-    return FOLDER_PREFIX + select_folder(place) if data == FOLDER_PREFIX else data
+    return (FOLDER_PREFIX + select_folder(place), select_size(place)) if data == FOLDER_PREFIX else (data, SIZE)
 
 
 def select_network(place: DeltaGenerator) -> str:
@@ -93,6 +98,21 @@ def select_network(place: DeltaGenerator) -> str:
         persist_state="session",
         help=t("Each in its form for small pictures. Its width is among the advanced settings."),
     )
+
+
+def select_size(place: DeltaGenerator) -> int:
+    """The pixels along a side that pictures of a folder are resized to."""
+    sizes = {str(size): size for size in SIZES}
+    selected = select(
+        place.segmented_control,
+        t("Size of the pictures"),
+        "size",
+        {name: f"{name}x{name}" for name in sizes},
+        str(SIZE),
+        persist_state="session",
+        help=t("They are made to cover this square and cropped to it. Four times the pixels take four times as long."),
+    )
+    return sizes[selected]
 
 
 def select_folder(place: DeltaGenerator) -> str:

@@ -22,6 +22,7 @@ from core.runs.folder import UNFINISHED, Home, RunFolder, State
 from core.runs.latencies import Latencies, read_latencies
 from core.runs.result import RunResult
 from core.runs.status import RunStatus
+from core.spec.datasets import SYNTHETIC
 from core.spec.errors import InputError
 from core.spec.methods import DENSE
 from core.spec.spec import RunSpec
@@ -94,7 +95,7 @@ def show_run_title(folder: RunFolder, state: State) -> None:
         parts.append(f":violet-badge[{t('sample study')}]")
     try:
         spec = folder.spec
-        if spec.recipe.data == "synthetic":
+        if spec.recipe.data == SYNTHETIC:
             parts.append(f":orange-badge[:material/draw: {t('drawn pictures, not photographs')}]")
         parts.append(f"**{escape_markdown(run_name(spec))}** :gray[· {escape_markdown(recipe_name(spec.recipe))}]")
     except InputError:  # its reason is shown below

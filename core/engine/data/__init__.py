@@ -16,8 +16,8 @@ from core.engine.data.images import Dataset, Decoded, Images, Report, Source
 from core.engine.disk_cache import cached
 from core.i18n import Message
 from core.runs.folder import Home
+from core.spec.datasets import SIZE, SYNTHETIC, check_data_name, check_size, folder_of, in_folder
 from core.spec.errors import InputError
-from core.spec.spec import FOLDER_PREFIX, check_data_name
 
 CACHE_VERSION = 1  # raise it when a decoder comes to give other images for the same files
 REPORT_STEP = 0.05
@@ -32,15 +32,16 @@ class Prepared(NamedTuple):
     fingerprint: str
 
 
-def load_dataset(name: str, home: Home, report: Report | None = None) -> Dataset:
-    """The data set called ``name`` (cifar10, synthetic or folder:PATH), from the cache if it has been decoded before.
+def load_dataset(name: str, home: Home, report: Report | None = None, *, size: int = SIZE) -> Dataset:
+    """The data set called ``name`` (one of the registry or folder:PATH), its pictures ``size`` pixels along a side, from the
+    cache if it has been decoded before.
 
     Progress goes to ``report(message, fraction)``, by default to stderr. InputError if the data cannot be loaded: it names
     the file or folder, what is wrong with it and what is accepted.
     """
-    check_data_name(name)
+    check_size(size, check_data_name(name))
     try:
-        source = _source(name, home)
+        source = _source(name, home, size)
         throttled = _throttle(report or _to_stderr)
         key = (name, source.version, CACHE_VERSION)
         prepared = cached(home.cache / "data", key, lambda: _prepare(source, throttled))
@@ -60,17 +61,18 @@ def load_dataset(name: str, home: Home, report: Report | None = None) -> Dataset
         mean=prepared.mean,
         std=prepared.std,
         fingerprint=prepared.fingerprint,
+        test_split=source.test_split,
     )
 
 
-def _source(name: str, home: Home) -> Source:
-    if name == "synthetic":
+def _source(name: str, home: Home, size: int) -> Source:
+    if in_folder(name):
+        return folder.source(Path(folder_of(name)), size)
+    if name == SYNTHETIC:
         return synthetic.source()
-    if name == "cifar10":
-        from core.engine.data import cifar10  # noqa: PLC0415 - imports torchvision, which takes a second
+    from core.engine.data import published  # noqa: PLC0415 - imports torchvision, which takes a second
 
-        return cifar10.source(home.data, home.cache)
-    return folder.source(Path(name.removeprefix(FOLDER_PREFIX).strip()))
+    return published.source(name, home.data, home.cache)
 
 
 def _prepare(source: Source, report: Report) -> Prepared:

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.engine.data.images import SIDE, Images
+from core.engine.data.images import Images
+from core.spec.datasets import SIZE
 
-PAD = 4
-PADDED = SIDE + 2 * PAD
+PAD = 1 / 8  # of the pictures' side, as the border that crops reach into: 4 pixels of 32
 
 
 @dataclass(frozen=True)
 class EpochAugmentation:
-    """One epoch's order of the images, and for each position in it the crop's corner (0..8), whether to flip, and the corner
-    of a square of ``cutout`` pixels that is blanked out."""
+    """One epoch's order of the images, and for each position in it the crop's corner (for 32 pixels from 0 to 8), whether to
+    flip, and the corner of a square of ``cutout`` pixels that is blanked out."""
 
     order: Tensor
     dy: Tensor
@@ -42,16 +42,23 @@ class EpochAugmentation:
         return self.order, self.dy, self.dx, self.flip, self.cut_y, self.cut_x
 
 
-def draw_epoch(n: int, seed: int, epoch: int, device: torch.device | str, cutout: int = 0) -> EpochAugmentation:
-    """The augmentation of ``n`` images, with squares of ``cutout`` pixels blanked out. It follows from (seed, epoch) alone
-    and is the same on every device."""
+def draw_epoch(
+    n: int, seed: int, epoch: int, device: torch.device | str, cutout: int = 0, *, side: int = SIZE
+) -> EpochAugmentation:
+    """The augmentation of ``n`` images of ``side`` pixels, with squares of ``cutout`` pixels blanked out. It follows from
+    (seed, epoch) alone and is the same on every device."""
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(n)
-    dy, dx = rng.integers(0, 2 * PAD + 1, size=(2, n))
+    dy, dx = rng.integers(0, 2 * border(side) + 1, size=(2, n))
     flip = rng.integers(0, 2, size=n).astype(np.bool_)
-    cut_y, cut_x = rng.integers(0, SIDE - cutout + 1, size=(2, n))  # last: the rest is the same with and without it
+    cut_y, cut_x = rng.integers(0, side - cutout + 1, size=(2, n))  # last: the rest is the same with and without it
     parts = (torch.from_numpy(part).to(device) for part in (order, dy, dx, flip, cut_y, cut_x))
     return EpochAugmentation(*parts, cutout=cutout)
+
+
+def border(side: int) -> int:
+    """The pixels around pictures of ``side`` pixels that crops reach into."""
+    return round(PAD * side)
 
 
 def sample_indices(of: int, n: int, seed: int) -> Tensor:
@@ -63,24 +70,26 @@ class DeviceImages:
     """The images of one split on ``device``, as uint8 with a zero border, and their labels."""
 
     def __init__(self, images: Images, mean: Sequence[float], std: Sequence[float], device: torch.device | str) -> None:
+        self.side = images.images.shape[1]
+        self._border = border(self.side)
         # Channels are last, and the border is black before normalisation, as if the image itself had it.
-        self.padded = F.pad(images.images.to(device), (0, 0, PAD, PAD, PAD, PAD))
+        self.padded = F.pad(images.images.to(device), (0, 0, *4 * (self._border,)))
         self.labels = images.labels.to(device)
         self._pixels = self.padded.view(-1, 3)
-        self._range = torch.arange(SIDE, device=device)
+        self._range = torch.arange(self.side, device=device)
         # (x / 255 - mean) / std as one multiplication and one addition over a whole row of pixels: on a CPU a row
         # of 96 numbers is several times faster than 32 pixels of 3.
         spread = torch.tensor(std, dtype=torch.float64)
         shift = -torch.tensor(mean, dtype=torch.float64) / spread
-        self._scale = (1 / (255 * spread)).float().repeat(SIDE).to(device)
-        self._shift = shift.float().repeat(SIDE).to(device)
+        self._scale = (1 / (255 * spread)).float().repeat(self.side).to(device)
+        self._shift = shift.float().repeat(self.side).to(device)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def train_batch(self, augmentation: EpochAugmentation, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Positions ``start`` to ``stop`` of the epoch, cropped, flipped and with squares cut out: normalised float32
-        [b, 3, 32, 32] in the channels_last memory format, and labels int64 [b]."""
+        [b, 3, side, side] in the channels_last memory format, and labels int64 [b]."""
         order, dy, dx, flip, cut_y, cut_x = (part[start:stop] for part in augmentation._parts())
         images = self._gather(order, dy, dx, flip)
         if augmentation.cutout:  # 0 is the mean colour
@@ -90,21 +99,22 @@ class DeviceImages:
 
     def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Images ``start`` to ``stop`` as they are, in the form of :meth:`train_batch`."""
-        inside = slice(PAD, PAD + SIDE)
+        inside = slice(self._border, self._border + self.side)
         pixels = self.padded[start:stop, inside, inside]
         return self._normalise(pixels), self.labels[start:stop]
 
     def _covered(self, corner: Tensor, size: int) -> Tensor:
-        """Which of the rows, or columns, the squares with these corners ([b]) cover: bool [b, 32]."""
+        """Which of the rows, or columns, the squares with these corners ([b]) cover: bool [b, side]."""
         distance = self._range - corner[:, None]
         return (distance >= 0) & (distance < size)
 
     def _gather(self, indices: Tensor, dy: Tensor, dx: Tensor, flip: Tensor) -> Tensor:
         columns = torch.where(flip[:, None], self._range.flip(0), self._range) + dx[:, None]
-        rows = (indices * PADDED + dy)[:, None] + self._range
-        index = rows[:, :, None] * PADDED + columns[:, None, :]
+        padded = self.padded.shape[1]
+        rows = (indices * padded + dy)[:, None] + self._range
+        index = rows[:, :, None] * padded + columns[:, None, :]
         return self._normalise(self._pixels.index_select(0, index.view(-1)))
 
     def _normalise(self, pixels: Tensor) -> Tensor:
-        rows = pixels.reshape(-1, SIDE * 3).float().mul_(self._scale).add_(self._shift)
-        return rows.view(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2)
+        rows = pixels.reshape(-1, self.side * 3).float().mul_(self._scale).add_(self._shift)
+        return rows.view(-1, self.side, self.side, 3).permute(0, 3, 1, 2)

@@ -1,4 +1,5 @@
-"""``folder:PATH``: image files, laid out as train/<class>/* and test/<class>/*."""
+"""``folder:PATH``: image files of any size, laid out as train/<class>/* and test/<class>/*, or as <class>/*: then a fifth of
+each class is for testing, chosen by a hash of the file's name."""
 
 from __future__ import annotations
 
@@ -12,19 +13,24 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
-from core.engine.data.images import SIDE, Decoded, Report, Source
+from core.engine.data.images import Decoded, Report, Source
 from core.i18n import Message
+from core.spec.datasets import BY_NAME, GIVEN, SIZE
 from core.spec.errors import InputError, os_reason
 
 FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 SUFFIXES = tuple(FORMATS)
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  # all with 8 bits a channel or fewer
-MAX_FILE_BYTES = 1 << 20  # bytes; a 32x32 image has 3 KB of pixels, the rest can only be metadata
-MAX_IMAGES = 300_000  # about 1 GB once decoded
+MAX_FILE_BYTES = 32 << 20
+MAX_PIXELS = 50_000_000  # of a file
+MAX_IMAGES = 300_000
+MAX_DECODED_BYTES = 2 << 30  # training needs about three times as much memory
 MAX_CLASSES = 1_000
-LAYOUT = Message("lay the pictures out as train/<class>/* and test/<class>/*")
+TEST_SHARE = 0.2
+SPLITS = ("train", "test")
+LAYOUT = Message("lay the pictures out as train/<class>/* and test/<class>/*, or as <class>/*")
 _CHUNK = 256  # files a thread decodes at once
 
 
@@ -38,22 +44,45 @@ class ImageFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """Every image file of a folder, in order of class and name."""
+    """Every image file of a folder, in order of class and name; ``test_split`` as in :class:`Source`."""
 
     classes: tuple[str, ...]
     train: list[ImageFile]
     test: list[ImageFile]
+    test_split: str = GIVEN
+
+    @property
+    def total(self) -> int:
+        return len(self.train) + len(self.test)
 
 
-def source(root: Path) -> Source:
-    """The images under ``root``, listed but not decoded; InputError if the layout is not accepted."""
-    listing = _scan(root)
-    return Source(_signature(listing), partial(_decode, listing))
+def source(root: Path, size: int = SIZE) -> Source:
+    """The images under ``root``, listed but not decoded, which come out ``size`` pixels along a side; InputError if the
+    layout is not accepted."""
+    listing = scan(root)
+    decoded_bytes = listing.total * 3 * size**2
+    if decoded_bytes > MAX_DECODED_BYTES:
+        raise InputError(
+            "{path}: {n:,} pictures of {size}x{size} pixels take {needed:.1f} GB of memory, and at most {most:.1f} are "
+            "used: choose a smaller size, or give fewer.",
+            path=_printable(root),
+            n=listing.total,
+            size=size,
+            needed=decoded_bytes / 1e9,
+            most=MAX_DECODED_BYTES / 1e9,
+        )
+    signature = _signature(listing)
+    version = signature if size == SIZE else f"{signature} {size}"
+    return Source(version, partial(_decode, listing, size), listing.test_split)
 
 
-def _scan(root: Path) -> Listing:
+def scan(root: Path) -> Listing:
+    """What there is under ``root``."""
     if not root.is_dir():
         raise InputError("{path} is not a folder: {layout} and give folder:PATH.", path=_printable(root), layout=LAYOUT)
+    if not any((root / split).is_dir() for split in SPLITS):
+        classes = _class_names(root)
+        return _split_by_name(classes, _image_files_of(root, classes, MAX_IMAGES))
     classes = _class_names(root / "train")
     test_classes = _class_names(root / "test")
     if differing := sorted({*classes} ^ {*test_classes}):
@@ -62,16 +91,34 @@ def _scan(root: Path) -> Listing:
             path=_printable(root),
             classes=", ".join(differing[:3]),
         )
-    splits: list[list[ImageFile]] = []
-    left = MAX_IMAGES
-    for split in ("train", "test"):
-        files: list[ImageFile] = []
-        for label, name in enumerate(classes):
-            class_files = _image_files(root / split / name, label, left)
-            files += class_files
-            left -= len(class_files)
-        splits.append(files)
-    return Listing(tuple(classes), *splits)
+    train = _image_files_of(root / "train", classes, MAX_IMAGES)
+    return Listing(tuple(classes), train, _image_files_of(root / "test", classes, MAX_IMAGES - len(train)))
+
+
+def _split_by_name(classes: list[str], files: list[ImageFile]) -> Listing:
+    """A fifth of each class for testing, and at least one picture: those whose names have the lowest hashes."""
+    test: set[ImageFile] = set()
+    for label, name in enumerate(classes):
+        own = sorted((file for file in files if file.label == label), key=_hash_of_name)
+        if len(own) < 2:
+            raise InputError(
+                "The class {name} has one picture: give at least two, one to train with and one to test with.",
+                name=name,
+            )
+        test.update(own[: max(1, round(TEST_SHARE * len(own)))])
+    train = [file for file in files if file not in test]
+    return Listing(tuple(classes), train, [file for file in files if file in test], BY_NAME)
+
+
+def _hash_of_name(file: ImageFile) -> bytes:
+    return hashlib.sha256(os.fsencode(os.path.basename(file.path))).digest()  # noqa: PTH119 - of 300,000 paths
+
+
+def _image_files_of(split: Path, classes: list[str], limit: int) -> list[ImageFile]:
+    files: list[ImageFile] = []
+    for label, name in enumerate(classes):
+        files += _image_files(split / name, label, limit - len(files))
+    return files
 
 
 def _class_names(split: Path) -> list[str]:
@@ -148,10 +195,10 @@ def _signature(listing: Listing) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
-def _decode(listing: Listing, report: Report) -> Decoded:
-    """All images; InputError that names the first file, in order, that is not accepted."""
+def _decode(listing: Listing, size: int, report: Report) -> Decoded:
+    """All images, [n, size, size, 3]; InputError that names the first file, in order, that is not accepted."""
     splits = (listing.train, listing.test)
-    images = [np.empty((len(files), SIDE, SIDE, 3), dtype=np.uint8) for files in splits]
+    images = [np.empty((len(files), size, size, 3), dtype=np.uint8) for files in splits]
     chunks = [
         (files[start : start + _CHUNK], pixels[start : start + _CHUNK])
         for files, pixels in zip(splits, images, strict=True)
@@ -169,25 +216,25 @@ def _decode(listing: Listing, report: Report) -> Decoded:
 
 def _decode_chunk(files: list[ImageFile], pixels: NDArray[np.uint8]) -> None:
     for file, target in zip(files, pixels, strict=True):
-        target[:] = _decode_image(file.path)
+        target[:] = _decode_image(file.path, len(target))
 
 
-def _decode_image(path: str) -> NDArray[np.uint8]:
-    """The image at ``path``, uint8 [32, 32, 3]. The header is checked before pixels are decompressed."""
+def _decode_image(path: str, size: int) -> NDArray[np.uint8]:
+    """The image at ``path``, upright as EXIF says, resized with antialiasing so that a square of ``size`` pixels is covered,
+    and cropped to it: uint8 [size, size, 3]. The header is checked before pixels are decompressed."""
     try:
         with Image.open(io.BytesIO(Path(path).read_bytes()), formats=tuple(set(FORMATS.values()))) as image:
             _check_header(path, image)
+            image.draft(None, (4 * size, 4 * size))  # a JPEG is decoded at a fraction of its size, if that is enough
             image.info.pop("transparency", None)  # transparent pixels keep their colour
-            return np.asarray(image.convert("RGB"))
+            upright = ImageOps.exif_transpose(image.convert("RGB"))
+            if upright.size != (size, size):
+                upright = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+            return np.asarray(upright)
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(
-            "{path} is far too large: give pictures of {width}x{height} pixels.",
-            path=_printable(path),
-            width=SIDE,
-            height=SIDE,
-        ) from None
+        raise _too_large(path) from None
     except Exception as error:  # decoders raise anything from struct.error to IndexError when a file is broken
         reason = os_reason(error) if isinstance(error, OSError) and error.strerror else Message("not a whole picture")
         raise InputError(
@@ -196,20 +243,17 @@ def _decode_image(path: str) -> NDArray[np.uint8]:
 
 
 def _check_header(path: str, image: Image.Image) -> None:
-    if image.size != (SIDE, SIDE):
-        width, height = image.size
-        raise InputError(
-            "{path} is {width}x{height} pixels: give pictures of {w}x{h}.",
-            path=_printable(path),
-            width=width,
-            height=height,
-            w=SIDE,
-            h=SIDE,
-        )
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(path)
     if image.mode not in MODES:
         raise InputError(
             "{path} has pixels of mode {mode}: give 8 bits a channel.", path=_printable(path), mode=image.mode
         )
+
+
+def _too_large(path: str) -> InputError:
+    most = MAX_PIXELS // 1_000_000
+    return InputError("{path} is too large: give at most {most} megapixels.", path=_printable(path), most=most)
 
 
 def _printable(path: str | Path) -> str:

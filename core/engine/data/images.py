@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from core.i18n import Message
+from core.spec.datasets import GIVEN
 
-SIDE = 32  # pixels; images are square
 Report = Callable[[Message, float], None]  # of progress: a message, and the fraction of it that is done
 
 
 class Decoded(NamedTuple):
-    """A data set as its source decodes it: images uint8 [n, 32, 32, 3], labels int64 [n] that index ``classes``."""
+    """A data set as its source decodes it: images uint8 [n, size, size, 3], labels int64 [n] that index ``classes``."""
 
     classes: tuple[str, ...]
     train_images: NDArray[np.uint8]
@@ -27,15 +27,17 @@ class Decoded(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a data set comes from: ``version`` changes whenever what ``decode`` returns may change."""
+    """Where a data set comes from: ``version`` changes whenever what ``decode`` returns may change. ``test_split``: whose
+    choice the test pictures are, GIVEN or BY_NAME."""
 
     version: str
     decode: Callable[[Report], Decoded]
+    test_split: str = GIVEN
 
 
 @dataclass(frozen=True)
 class Images:
-    """One split, on the CPU: ``images`` uint8 [n, 32, 32, 3], ``labels`` int64 [n]."""
+    """One split, on the CPU: ``images`` uint8 [n, size, size, 3], ``labels`` int64 [n]."""
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -51,7 +53,7 @@ class Images:
 @dataclass(frozen=True)
 class Dataset:
     """``mean`` and ``std`` are per channel, of the training images, in units of 0..1; ``fingerprint`` is a hash of the
-    images, labels and class names of both splits."""
+    images, labels and class names of both splits; ``test_split`` as in :class:`Source`."""
 
     name: str
     classes: tuple[str, ...]
@@ -60,3 +62,4 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
+    test_split: str

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine.data.images import SIDE, Decoded, Report, Source
+from core.engine.data.images import Decoded, Report, Source
 from core.i18n import Message
+from core.spec.datasets import SIZE
 
 Floats = NDArray[
     np.float64
@@ -138,7 +139,7 @@ def _uniform(rng: np.random.Generator, low: float, high: float) -> Floats:
 
 def _grid(rng: np.random.Generator, shift: float, turn: float = np.pi) -> tuple[Floats, Floats]:
     """Pixel coordinates seen from a centre up to ``shift`` pixels off the middle, turned by up to ``turn`` radians."""
-    axis = np.arange(SIDE) - (SIDE - 1) / 2
+    axis = np.arange(SIZE) - (SIZE - 1) / 2
     x = axis[None, None, :] - _uniform(rng, -shift, shift)
     y = axis[None, :, None] - _uniform(rng, -shift, shift)
     angle = _uniform(rng, -turn, turn)
@@ -157,7 +158,7 @@ def _shape(outline: Outline, rng: np.random.Generator) -> Floats:
 
 
 def _stroke(rng: np.random.Generator) -> Floats:
-    u, v = _grid(rng, SIDE / 2)
+    u, v = _grid(rng, SIZE / 2)
     return _cover(_box(u, v, _uniform(rng, 3, 10), _uniform(rng, 0.4, 1.4)))
 
 

@@ -1,20 +1,25 @@
-"""CIFAR-10 without a network: a small archive in its format, with its own checksums."""
+"""Published data sets without a network: small files in their formats, with checksums of their own."""
 
 import email.message
+import gzip
 import hashlib
 import io
 import pickle
+import struct
 import tarfile
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from torchvision.datasets import CIFAR10
+from scipy.io import savemat
+from torchvision.datasets import CIFAR10, CIFAR100, SVHN, FashionMNIST
 
 from core.engine.data import load_dataset
 from core.runs.folder import Home
+from core.spec.datasets import DATASETS
 from core.spec.errors import InputError
 
 CLASSES = [f"class {number}" for number in range(10)]
@@ -164,3 +169,74 @@ def test_a_data_folder_that_cannot_be_made_is_named(home: Home) -> None:
     home.data.touch()
     with pytest.raises(InputError, match="cannot be downloaded"):
         load_dataset("cifar10", home, silent)
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+def cifar100(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    files = {
+        "train": {"data": np.full((3, 3072), 7, np.uint8), "fine_labels": [0, 99, 5]},
+        "test": {"data": np.full((2, 3072), 9, np.uint8), "fine_labels": [1, 2]},
+        "meta": {"fine_label_names": [f"class {number}" for number in range(100)]},
+    }
+    contents = {name: pickle.dumps(content) for name, content in files.items()}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(f"{CIFAR100.base_folder}/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    for attribute in ("train", "test"):
+        monkeypatch.setattr(CIFAR100, f"{attribute}_list", [[attribute, md5(contents[attribute])]])
+    monkeypatch.setattr(CIFAR100, "meta", {**CIFAR100.meta, "md5": md5(contents["meta"])})
+    monkeypatch.setattr(CIFAR100, "tgz_md5", md5(buffer.getvalue()))
+    return {CIFAR100.filename: buffer.getvalue()}
+
+
+def svhn(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    files = {}
+    for split, shade, labels in (("train", 7, [10, 9, 5]), ("test", 9, [1, 2])):
+        buffer = io.BytesIO()
+        pixels = np.full((32, 32, 3, len(labels)), shade, np.uint8)
+        savemat(buffer, {"X": pixels, "y": np.array(labels, np.uint8)[:, None]})
+        url, name, _ = SVHN.split_list[split]
+        monkeypatch.setitem(SVHN.split_list, split, [url, name, md5(buffer.getvalue())])
+        files[name] = buffer.getvalue()
+    return files
+
+
+def fashion_mnist(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    packed = {}
+    for split, shade, labels in (("train", 7, [0, 9, 5]), ("t10k", 9, [1, 2])):
+        n = len(labels)
+        pictures = struct.pack(">IIII", 0x803, n, 28, 28) + bytes([shade]) * n * 28 * 28
+        packed[f"{split}-images-idx3-ubyte.gz"] = gzip.compress(pictures)
+        packed[f"{split}-labels-idx1-ubyte.gz"] = gzip.compress(struct.pack(">II", 0x801, n) + bytes(labels))
+    monkeypatch.setattr(FashionMNIST, "resources", [(name, md5(content)) for name, content in packed.items()])
+    return {f"fashion-mnist-{name}": content for name, content in packed.items()}
+
+
+@pytest.mark.parametrize("make", [cifar100, svhn, fashion_mnist], ids=lambda make: make.__name__)
+def test_every_other_published_data_set_is_downloaded_checked_and_read(
+    home: Home, monkeypatch: pytest.MonkeyPatch, make: Callable[[pytest.MonkeyPatch], dict[str, bytes]]
+) -> None:
+    name, files = make.__name__, make(monkeypatch)
+    with pytest.raises(InputError, match="is missing and cannot be downloaded"):
+        load_dataset(name, home, silent)
+    left = iter(files.values())
+
+    def respond(*args: object, **kwargs: object) -> Response:
+        content = next(left)
+        return Response(content, len(content))
+
+    monkeypatch.setattr(urllib.request, "urlopen", respond)
+    data = load_dataset(name, home, silent)
+    assert len(data.classes) == DATASETS[name].classes
+    assert data.train.images.shape == (3, 32, 32, 3)
+    assert data.train.images[:, 16, 16].eq(7).all()
+    assert data.test.images[:, 16, 16].eq(9).all()
+    assert data.train.labels.tolist() == [0, 99 if name == "cifar100" else 9, 5]
+    assert data.test.labels.tolist() == [1, 2]
+    assert {path.name for path in home.data.iterdir()} == {*files}
