@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.cli.options import add_dense_options, add_retraining_options, check_data, read_recipe, read_settings
+from core.cli.options import add_dense_options, add_retraining_options, check_inputs, read_recipe, read_settings
 from core.jobs.task import MEASURE_AFTER_LAST, SENSITIVITY, measure_study, run_task
 from core.runs.folder import Home, RunFolder, State
 from core.spec.errors import InputError
@@ -106,7 +106,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         specs, home = study(read_recipe(options), options), Home(options.home).prepare()
-        check_data(home, specs[0])
+        check_inputs(home, specs[0].recipe, options.weights)
         complete = run(home, specs, options.at_once, 60 * options.minutes - (time.monotonic() - began))
         done = [folder for folder in map(home.run, (spec.run_id for spec in specs)) if folder.state() == State.DONE]
         if options.records:

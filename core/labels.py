@@ -82,6 +82,8 @@ def training_name(spec: RunSpec, epochs: str | None = None) -> str:
     """The epochs of training behind a run; those of its dense run count if its weights or its mask come from there.
     ``epochs`` that it had itself, where that is known."""
     own, dense = epochs or planned_epochs(spec), spec.dense_epochs
+    if spec.recipe.imported:
+        return t("imported weights") if spec.is_dense else t("imported weights, then epochs: {own}", own=own)
     if spec.is_dense:
         return t("epochs: {own}", own=own)
     if not dense:
@@ -93,7 +95,7 @@ def training_name(spec: RunSpec, epochs: str | None = None) -> str:
 
 def planned_epochs(spec: RunSpec) -> str:
     """The epochs of its own training, which may be more where the budget is computation."""
-    epochs = spec.retrain.epochs
+    epochs = spec.own_epochs
     grows = spec.recipe.budget == COMPUTE and METHODS[spec.method].kind == "structured"
     return t("{low} to {high}", low=epochs, high=MAX_EPOCHS * epochs) if grows else f"{epochs}"
 

@@ -14,12 +14,12 @@ from core.cli.outputs import evaluate, plot, report
 from core.cli.runs import examine, export, measure, sensitivity
 from core.cli.study import study
 from core.cli.terminal import BAD_INPUT, FAILED, INTERRUPTED, print_error, print_status
-from core.cli.train import train_dense, train_pruned
+from core.cli.train import import_network, train_dense, train_pruned
 from core.i18n import LANGUAGES, Message
 from core.jobs.command import report_error
 from core.runs.folder import Home
 from core.spec.errors import InputError, OperationError, first_line, os_reason
-from core.spec.methods import METHODS, default_methods
+from core.spec.methods import METHODS
 from core.spec.presets import SEEDS
 
 Command = Callable[[argparse.Namespace], int]
@@ -61,7 +61,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m core", description="Prune a ResNet-18, measure what it buys, compare methods.")
+    parser = _Parser(prog="python -m core", description="Prune a network, measure what it buys, compare methods.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_training(commands)
     _add_run_commands(commands)
@@ -71,17 +71,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_training(commands: Any) -> None:
     dense = _recipe_command(commands, "train-dense", train_dense, "train a dense network")
+    importer = _recipe_command(commands, "import", import_network, "take a trained network as the dense run")
     pruned = _recipe_command(commands, "train-pruned", train_pruned, "prune a dense network and fine-tune it")
     pruned.add_argument("--method", required=True, help=", ".join(METHODS))
     pruned.add_argument(
         "--sparsity", type=float, required=True, help="share of the weights to remove, from 0 to below 1"
     )
-    for command in (dense, pruned):
+    for command in (dense, importer, pruned):
         command.add_argument("--seed", type=int, default=SEEDS[0])
     grid = _recipe_command(commands, "study", study, "run methods x sparsities x seeds on the cluster")
     grid.add_argument("--quick", action="store_true", help="the same in small: few epochs, sparsities and seeds")
     grid.add_argument("--skip-dense", action="store_true", help="only reuse dense networks that are trained already")
-    grid.add_argument("--methods", nargs="+", default=default_methods(), metavar="M", help=", ".join(METHODS))
+    grid.add_argument("--methods", nargs="+", metavar="M", help=", ".join(METHODS))
     grid.add_argument("--sparsities", nargs="+", type=float, metavar="S")
     grid.add_argument("--seeds", nargs="+", type=int, metavar="N")
     for command in (pruned, grid):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from inspect import signature
+from pathlib import Path
 
 from core.i18n import Message
 from core.runs.folder import Home
+from core.runs.imports import hash_weights, keep_weights
 from core.spec.datasets import DATASETS, SIZES
 from core.spec.errors import InputError, invalid_value
 from core.spec.method import Scalar
 from core.spec.methods import METHODS
 from core.spec.networks import NETWORKS, RESNET18
 from core.spec.presets import PRESETS, build_recipe
-from core.spec.spec import BUDGETS, DECAYS, PRECISIONS, Recipe, RunSpec
+from core.spec.spec import BUDGETS, DECAYS, PRECISIONS, Recipe
 
-_RECIPE = [name for name in signature(build_recipe).parameters if name != "preset"]
+_RECIPE = [name for name in signature(build_recipe).parameters if name not in ("preset", "weights_sha256")]
 
 
 def add_dense_options(command: argparse.ArgumentParser) -> None:
@@ -26,7 +28,9 @@ def add_dense_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--size", type=int, help=f"pixels along a side of the pictures of a folder: {', '.join(map(str, SIZES))}"
     )
-    command.add_argument("--network", metavar="N", help=f"{', '.join(NETWORKS)} (default: {RESNET18})")
+    elsewhere = "FILE.py:FUNCTION, torchvision:NAME or timm:NAME"
+    command.add_argument("--network", metavar="N", help=f"{', '.join(NETWORKS)}, {elsewhere} (default: {RESNET18})")
+    command.add_argument("--weights", type=Path, metavar="FILE", help="trained weights that the dense run takes")
     command.add_argument("--width", type=int, help="channels of the first layer; ResNet-18 as published has 64")
     command.add_argument(
         "--precision",
@@ -59,9 +63,11 @@ def _add_rates(command: argparse.ArgumentParser, prefix: str, when: str) -> None
 
 def read_recipe(options: argparse.Namespace) -> Recipe:
     """The recipe of the preset with the options that replace parts of it; InputError for a value that is not accepted."""
+    weights: Path | None = getattr(options, "weights", None)
     return build_recipe(
         options.preset or ("quick" if getattr(options, "quick", False) else "standard"),
         **{name: getattr(options, name, None) for name in _RECIPE},
+        weights_sha256=None if weights is None else hash_weights(weights),
     )
 
 
@@ -93,8 +99,16 @@ def _unknown_setting(pair: str, methods: Sequence[str]) -> InputError:
     )
 
 
-def check_data(home: Home, spec: RunSpec) -> None:
-    """Load the data set once, before any run is created: InputError if that fails; progress goes to stderr."""
+def check_inputs(home: Home, recipe: Recipe, weights: Path | None = None) -> None:
+    """Load the data set, and build a network from elsewhere or fill one with the file of ``weights``, before any run is
+    created: InputError if that fails; progress goes to stderr."""
     from core.engine.data import load_dataset  # noqa: PLC0415 - loads torch: not before the rest is checked
+    from core.engine.networks.of_recipe import fresh_network, imported_network  # noqa: PLC0415 - the same
 
-    load_dataset(spec.recipe.data, home, size=spec.recipe.size)
+    data = load_dataset(recipe.data, home, size=recipe.size)
+    if weights is not None:
+        keep_weights(home, weights)
+    if recipe.imported:
+        imported_network(home, recipe, len(data.classes))
+    elif recipe.network not in NETWORKS:
+        fresh_network(recipe, len(data.classes))

@@ -7,8 +7,9 @@ import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
-from core.cli.options import check_data, read_recipe, read_settings
+from core.cli.options import check_inputs, read_recipe, read_settings
 from core.cli.terminal import FAILED, print_error, print_status
 from core.jobs.cluster import check_scheduler
 from core.jobs.queue import Queue
@@ -22,7 +23,7 @@ from core.runs.folder import REPOSITORY, Home, RunFolder, State
 from core.runs.status import Statuses
 from core.spec.errors import InputError
 from core.spec.grid import study_runs, with_dense
-from core.spec.methods import find_method
+from core.spec.methods import METHODS, default_methods, find_method
 from core.spec.presets import PROPOSED_SPARSITIES, SEEDS, SPARSITIES
 from core.spec.spec import Recipe, RunSpec
 
@@ -34,13 +35,14 @@ def study(options: argparse.Namespace) -> int:
     """Run a whole study on the cluster, wait for it, and write its tables, figures and reports."""
     sparsities = options.sparsities or (PROPOSED_SPARSITIES if options.quick else SPARSITIES)
     seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
-    methods = [find_method(name).name for name in options.methods]
+    recipe = read_recipe(options)
+    methods = [find_method(name).name for name in options.methods or _usable_methods(recipe)]
     settings = read_settings(options.set, methods, as_published=options.published)
-    specs = study_runs(read_recipe(options), methods, sparsities, seeds, settings)
+    specs = study_runs(recipe, methods, sparsities, seeds, settings)
     home = Home(options.home)
     if options.skip_dense:
         _require_dense(home, specs)
-    folders = run_on_cluster(home.prepare(), specs)
+    folders = run_on_cluster(home.prepare(), specs, options.weights)
     states = [folder.state() for folder in folders]
     done = states.count(State.DONE)
     if folders and done == len(states) and not specs[-1].is_dense:
@@ -50,6 +52,11 @@ def study(options: argparse.Namespace) -> int:
     where = "" if options.home == REPOSITORY else f"PRUNESCOPE_HOME={shlex.quote(str(options.home))} "
     print_status(f"{done} of {len(states)} runs are done. Look at them with: {where}streamlit run app.py")
     return 0 if done == len(states) else FAILED
+
+
+def _usable_methods(recipe: Recipe) -> list[str]:
+    """The methods that a study has by default: of imported weights, those that go on from them."""
+    return [name for name in default_methods() if not (recipe.imported and METHODS[name].restarts)]
 
 
 def _require_dense(home: Home, specs: Sequence[RunSpec]) -> None:
@@ -69,10 +76,10 @@ def _write_outputs(home: Home, recipe: Recipe) -> None:
     print_status(f"Tables, figures and reports are in {out}.")
 
 
-def run_on_cluster(home: Home, specs: Sequence[RunSpec]) -> list[RunFolder]:
+def run_on_cluster(home: Home, specs: Sequence[RunSpec], weights: Path | None = None) -> list[RunFolder]:
     """Submit ``specs`` and wait until all have ended; runs that the cluster loses meanwhile are submitted again."""
     check_scheduler()
-    check_data(home, specs[0])
+    check_inputs(home, specs[0].recipe, weights)
     queue = Queue(home)
     folders = [home.create(spec) for spec in with_dense(specs)]
     printer = EventPrinter(folders, print_status)

@@ -6,16 +6,24 @@ import argparse
 import json
 import os
 
-from core.cli.options import check_data, read_recipe, read_settings
+from core.cli.options import check_inputs, read_recipe, read_settings
 from core.cli.study import run_on_cluster
 from core.cli.terminal import FAILED, print_status
 from core.jobs.cluster import SCHEDULER_VARIABLE
 from core.jobs.task import run_task
 from core.runs.events import printing_events
 from core.runs.folder import Home, RunFolder, State
+from core.spec.errors import InputError
 from core.spec.grid import with_dense
 from core.spec.methods import DENSE, find_method
 from core.spec.spec import RunSpec
+
+
+def import_network(options: argparse.Namespace) -> int:
+    """Make a network that was trained elsewhere the dense run of a study."""
+    if options.weights is None:
+        raise InputError("Give the trained weights: --weights FILE.safetensors")
+    return train_dense(options)
 
 
 def train_dense(options: argparse.Namespace) -> int:
@@ -35,7 +43,7 @@ def _train(options: argparse.Namespace, spec: RunSpec) -> int:
     """Execute ``spec`` and its dense run, in this process unless a scheduler is named; print the result record."""
     home = Home(options.home).prepare()
     if home.run(spec.run_id).state() != State.DONE:
-        folders = run_on_cluster(home, [spec]) if os.environ.get(SCHEDULER_VARIABLE) else _run_here(home, spec)
+        folders = _run(options, home, spec)
         for folder in folders:
             state, failure = folder.describe()
             if state != State.DONE:
@@ -47,8 +55,10 @@ def _train(options: argparse.Namespace, spec: RunSpec) -> int:
     return 0
 
 
-def _run_here(home: Home, spec: RunSpec) -> list[RunFolder]:
-    check_data(home, spec)
+def _run(options: argparse.Namespace, home: Home, spec: RunSpec) -> list[RunFolder]:
+    if os.environ.get(SCHEDULER_VARIABLE):
+        return run_on_cluster(home, [spec], options.weights)
+    check_inputs(home, spec.recipe, options.weights)
     folders = [home.create(needed) for needed in with_dense([spec])]
     for folder in folders:
         if folder.state() in (State.CANCELLED, State.FAILED):

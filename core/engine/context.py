@@ -12,13 +12,13 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
-from core.engine.artifact import load_model
 from core.engine.data import load_dataset
 from core.engine.data.augment import DeviceImages, sample_indices
 from core.engine.data.images import Dataset, Images, Report
 from core.engine.device import choose_device, place, resolve_precision, without_tf32
 from core.engine.evaluate import Evaluation, evaluate
 from core.engine.measurement_lock import MeasurementLock, measurement_lock
+from core.engine.networks.of_recipe import load_network
 from core.engine.pruning.base import Context, Pruned
 from core.engine.recovery.repair import PICTURES, Repaired, outputs_known, repair_best
 from core.runs.folder import Home, RunFolder
@@ -89,7 +89,10 @@ class RunContext:
     def load(self, folder: RunFolder) -> nn.Module:
         """The network of the run in ``folder`` on the device; InputError if its file is missing or altered."""
         folder.check_model()
-        return place(load_model(folder.model_path), self.device)
+        return self._load(folder.model_path)
+
+    def _load(self, path: Path) -> nn.Module:
+        return place(load_network(path, self.spec.recipe, len(self.data.classes)), self.device)
 
     def on_device(self, images: Images) -> DeviceImages:
         return DeviceImages(images, self.data.mean, self.data.std, self.device)
@@ -105,7 +108,7 @@ class RunContext:
         return Context(
             seed=self.spec.seed,
             settings=settings,
-            weights_at=lambda epoch: load_model(weights_path(self.dense_folder, epoch), self.device).state_dict(),
+            weights_at=lambda epoch: self._load(weights_path(self.dense_folder, epoch)).state_dict(),
             sample=self.sample,
         )
 

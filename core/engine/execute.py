@@ -18,9 +18,9 @@ from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints
 from core.engine.context import Attempt, CancelledError, RunContext, raise_if_cancelled
 from core.engine.counts import macs
-from core.engine.device import device_usable, environment, keep_freed_memory
+from core.engine.device import device_usable, environment, keep_freed_memory, place
 from core.engine.diagnose import diagnose
-from core.engine.networks.build import build_network
+from core.engine.networks.of_recipe import fresh_network, imported_network
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
 from core.engine.recovery.distillation import Teacher
@@ -156,10 +156,30 @@ def _run(folder: RunFolder, lease: Lease) -> RunResult:
 def _run_dense(attempt: Attempt) -> RunResult:
     context = attempt.context
     recipe = context.spec.recipe
-    model = build_network(recipe.network, recipe.width, len(context.data.classes), seed=context.spec.seed)
+    if recipe.imported:
+        return _measure(attempt, _imported(context), dense=None)
+    model = fresh_network(recipe, len(context.data.classes), seed=context.spec.seed)
     plan = make_training_plan(context.spec)
     trained = train(attempt, model, plan, phase="train", weight_epochs=REWIND_EPOCHS)
-    return _measure(attempt, trained, dense=trained.model)
+    return _measure(attempt, trained, dense=None)
+
+
+def _imported(context: RunContext) -> Trained:
+    """The dense network as it came, evaluated."""
+    model = place(imported_network(context.home, context.spec.recipe, len(context.data.classes)), context.device)
+    found = context.evaluate(model)
+    return Trained(
+        model=model,
+        schedule=None,
+        final=found,
+        before=found,
+        repaired=None,
+        repair_applied=None,
+        seconds=0.0,
+        images_per_second=0.0,
+        step_mode="imported",
+        kept={},
+    )
 
 
 def _run_pruned(attempt: Attempt) -> RunResult:
@@ -209,8 +229,8 @@ def _retraining_plan(context: RunContext, dense: nn.Module, pruned: Callable[[fl
     return affordable_plan(spec, steps, macs(dense), cache(lambda sparsity: macs(pruned(sparsity))))
 
 
-def _measure(attempt: Attempt, trained: Trained, *, dense: nn.Module) -> RunResult:
-    """Write the compressed model, then measure the network and diagnose the file."""
+def _measure(attempt: Attempt, trained: Trained, *, dense: nn.Module | None) -> RunResult:
+    """Write the compressed model, then measure the network against ``dense`` (None: it is itself) and diagnose the file."""
     context, folder = attempt.context, attempt.context.folder
     raise_if_cancelled(folder)
     folder.report_progress(phase="measure", fraction=1.0)
@@ -224,9 +244,9 @@ def _measure(attempt: Attempt, trained: Trained, *, dense: nn.Module) -> RunResu
     clear_path(folder.model_path)
     save_model(trained.model, folder.model_path, notes=notes)
     with context.measurement_lock.timing():
-        result = build_result(context.spec, trained, dense, folder.model_path)
+        result = build_result(context.spec, trained, dense or trained.model, folder.model_path)
     with context.measurement_lock.training():
-        result = result.model_copy(update=file_sizes(folder.model_path))
+        result = result.model_copy(update=file_sizes(folder.model_path, trained.model))
         diagnostics = diagnose(context, trained.kept)
     attempt.lease.check()
     write_diagnostics(folder, diagnostics)

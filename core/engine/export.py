@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from core.engine.artifact import encode, load_model, notes_of, serialise
+from core.engine.artifact import encode, notes_of, serialise
+from core.engine.networks.of_recipe import load_network
 from core.engine.onnx_file import encode_onnx
 from core.runs.atomic_io import atomic_write
 from core.runs.folder import RunFolder
@@ -22,7 +23,9 @@ def export(folder: RunFolder, form: str, path: Path, *, half: bool = False) -> N
     file is damaged or ``path`` cannot be written.
     """
     folder.check_model()
-    model, notes = load_model(folder.model_path), notes_of(folder.model_path)
+    result = folder.result()
+    classes = len(result.per_class_accuracy) if result else 0
+    model, notes = load_network(folder.model_path, folder.spec.recipe, classes), notes_of(folder.model_path)
     if form == "onnx":
         content = encode_onnx(model, notes)
     elif form == "plain":

@@ -15,15 +15,14 @@ from torch import nn
 from core.engine.device import choose_device, cores, environment, place, recognise_unusable_device, threads
 from core.engine.latency import BATCH_FIELDS, SINGLE_FIELDS, large_batch, speedups, time_deployed
 from core.engine.measurement_lock import measurement_lock
-from core.engine.networks.build import build_network
 from core.engine.networks.channels import channels_of
 from core.engine.networks.cut import cut_to
 from core.engine.networks.layers import example_of, layer_shapes
+from core.engine.networks.of_recipe import fresh_network
 from core.runs.folder import UNFINISHED, Home, RunFolder
 from core.runs.latencies import Latencies, read_latencies, write_latencies
 from core.runs.result import Environment, LayerDensity, RunResult, Speedup
 from core.spec.errors import InputError
-from core.spec.spec import Recipe
 
 PRECISION, MIN_SECONDS = 0.03, 0.4
 MAX_SECONDS = 60.0  # on one shape until its intervals are narrow
@@ -67,11 +66,12 @@ def measure(
     InputError if the study has no finished run that says which layers it has; DeviceUnusableError.
     """
     folders = _study(home, recipe)
-    shapes = _shapes(_results(folders))
+    results = _results(folders)
+    shapes = _shapes(results)
     if not shapes:
         raise InputError("There is nothing to time: the study {recipe} has no finished pruned run.", recipe=recipe)
     device = choose_device()
-    dense = place(_dense(folders[0].spec.recipe, shapes.values()), device)
+    dense = place(fresh_network(folders[0].spec.recipe, _classes(results)), device)
     ratios: dict[str, dict[str, Speedup]] = {}
     lock = measurement_lock(home.cache, device)
 
@@ -95,10 +95,11 @@ def measure(
     return latencies
 
 
-def _dense(recipe: Recipe, shapes: Iterable[tuple[LayerDensity, ...]]) -> nn.Module:
-    """The dense network of a study, whose pruned ones have the layers ``shapes``."""
-    *_, last = next(iter(shapes))
-    return build_network(recipe.network, recipe.width, last.dense_shape[0])
+def _classes(results: Iterable[RunResult]) -> int:
+    """How many there are in a study: earlier records show it only in their last layer."""
+    return next(
+        len(result.per_class_accuracy) or result.layers[-1].dense_shape[0] for result in results if result.layers
+    )
 
 
 def _time(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.engine.artifact import encode, load_model, notes_of, plain_size
+from core.engine.artifact import encode, notes_of, plain_size
 from core.engine.counts import count, dead_layers, layers
 from core.engine.evaluate import Evaluation
 from core.engine.export import encode_plain
@@ -38,15 +38,15 @@ QUICK_SECONDS, FULL_SECONDS = 0.1, 0.2  # each study is timed again, and longer,
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A network after its training by ``schedule``: its accuracy in the last epoch, right after the last cut (``before``)
-    and after the repair that was applied then, if any, and what training took.
+    """A network after its training by ``schedule`` (None: it was imported): its accuracy in the last epoch, right after the
+    last cut (``before``) and after the repair that was applied then, if any, and what training took.
 
     ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed, ``step_mode`` how steps were
     executed (:attr:`Step.mode`), ``kept`` which channels of the first network are left, where that is known.
     """
 
     model: nn.Module
-    schedule: Schedule
+    schedule: Schedule | None
     final: Evaluation
     before: Evaluation
     repaired: Evaluation | None
@@ -104,7 +104,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: nn.Module, file: Path) 
         "settings": dict(spec.settings),
         "data": spec.recipe.data,
         "preset": spec.recipe.preset,
-        "schedule": trained.schedule.to_json(),
+        "schedule": trained.schedule.to_json() if trained.schedule else None,
         "accuracy_before_finetuning": round(trained.before.accuracy, 3),
         "accuracy_after_repair": round(trained.repaired.accuracy, 3) if trained.repaired else None,
         "repair_applied": trained.repair_applied,
@@ -137,10 +137,10 @@ def build_result(spec: RunSpec, trained: Trained, dense: nn.Module, file: Path) 
     return RunResult.model_validate(record)
 
 
-def file_sizes(path: Path) -> dict[str, float | None]:
-    """The fields of RunResult that say how large (MB) the compressed model at ``path`` and its exports are, as they are and
-    deflated; None for those of an ONNX file that there cannot be."""
-    model, notes = load_model(path), notes_of(path)
+def file_sizes(path: Path, model: nn.Module) -> dict[str, float | None]:
+    """The fields of RunResult that say how large (MB) the compressed ``model`` at ``path`` and its exports are, as they are
+    and deflated; None for those of an ONNX file that there cannot be."""
+    notes = notes_of(path)
     plain = encode_plain(model, notes)
     sizes: dict[str, float | None] = {
         "plain_file_mb": len(plain) / MB,

@@ -19,8 +19,9 @@ from core.report.study import Study
 from core.results.metrics import METRICS, derived_metrics
 from core.results.paired import pairwise
 from core.results.statistics import summarise
-from core.runs.record import EXACT, Amount, AtLeastOne, Count, Sparsity
+from core.runs.record import EXACT, Amount, AtLeastOne, Count, Note, Sparsity
 from core.runs.result import RunResult, TrainingSchedule
+from core.spec.datasets import SIZE
 from core.spec.methods import DENSE
 from core.spec.networks import RESNET18
 
@@ -35,15 +36,19 @@ class _Exact(BaseModel):
 
 class StudyRecord(_Exact):
     """What all runs share, and where they were executed. ``recipe`` is the key of the recipe: runs of one key can be
-    compared. ``synthetic``: the pictures were drawn by the program. ``finished``: dates in UTC."""
+    compared. ``train``: null where the dense network was imported. ``synthetic``: the pictures were drawn by the program.
+    ``finished``: dates in UTC."""
 
     recipe: str
     label: str
     preset: str
     data: str
     network: str = RESNET18
-    width: AtLeastOne
-    train: TrainingSchedule
+    network_sha256: Note | None = None
+    weights_sha256: Note | None = None
+    size: AtLeastOne = SIZE
+    width: Count
+    train: TrainingSchedule | None
     finetune: TrainingSchedule | None
     precision: Literal["auto", "fp32", "bf16"]
     budget: Literal["epochs", "compute"] = "epochs"
@@ -150,6 +155,7 @@ def _provenance(study: Study) -> dict[str, Any]:
         "recipe": study.key,
         "label": study.label,
         **source.recipe.to_json(),
+        **({"train": None} if source.recipe.imported else {}),
         "synthetic": source.synthetic,
         "seeds": list(source.seeds),
         "hardware": list(source.hardware),

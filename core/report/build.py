@@ -47,6 +47,7 @@ from core.report.study import Study, dead_layers
 from core.report.tables import AT_CHANCE, compact_table, efficiency_table
 from core.results.speed import noise_of
 from core.results.statistics import summarise
+from core.spec.datasets import BORDER
 from core.spec.methods import DENSE, METHODS, effective_settings
 from core.spec.networks import NETWORKS
 from core.spec.spec import RunSpec
@@ -140,6 +141,8 @@ def _method(name: str, source: Provenance) -> Bullet:
 
 def _dense_schedule(source: Provenance) -> str:
     dense = next(iter(source.variants.values())).dense
+    if dense.recipe.imported:
+        return t("Imported with its weights. How it was trained is not known.")
     return schedule_name(dense, f"{dense.retrain.epochs}")
 
 
@@ -156,7 +159,10 @@ def _protocol(summary: pd.DataFrame, source: Provenance) -> Iterator[Block]:
         (t("Data"), data_name(source)),
         (
             t("Augmentation"),
-            t("in every epoch: random crops of the pictures with a black border of 4 pixels, random horizontal flips"),
+            t(
+                "in every epoch: random crops of the pictures with a black border of {n} pixels, random horizontal flips",
+                n=round(BORDER * source.recipe.size),
+            ),
         ),
         *network_rows(summary, source),
         (t("Dense training"), _dense_schedule(source)),
@@ -233,8 +239,8 @@ def _limits(study: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> I
             "The pictures come from a folder. The program does not know how they were made, nor whether that cost "
             "quality."
         )
-    network, width = NETWORKS[source.recipe.network], source.recipe.width
-    if width != network.full_width:
+    network, width = NETWORKS.get(source.recipe.network), source.recipe.width
+    if network and width != network.full_width:
         yield t(
             "The network has width {width}; the full {network} has width {full}.",
             width=width,

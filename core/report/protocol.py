@@ -10,10 +10,11 @@ import pandas as pd
 from core.i18n import N_, t
 from core.labels import training_name, variant_name
 from core.report.provenance import Provenance
+from core.spec.datasets import SIZE
 from core.spec.methods import DENSE
-from core.spec.networks import NETWORKS
+from core.spec.networks import network_label
 from core.spec.settings import TAUGHT, TEACHER, TEACHER_SHARE, TEMPERATURE
-from core.spec.spec import COMPUTE, COSINE, LINEAR, TRIANGULAR, RunSpec
+from core.spec.spec import COMPUTE, COSINE, LINEAR, TRIANGULAR, Recipe, RunSpec
 from core.spec.training_plan import MAX_EPOCHS
 
 _COURSES = {
@@ -43,6 +44,10 @@ def data_name(source: Provenance) -> str:
         data = t("{data}, drawn by the program", data=data)
     elif source.folder:
         data = t("pictures in the folder {data}", data=data)
+    if source.recipe.size != SIZE:
+        data = t("{data}, brought to {size}x{size} pixels", data=data, size=source.recipe.size)
+    if source.split_by_name:
+        data = t("{data}, of each class a fifth for testing, by a hash of the names", data=data)
     if source.train_pictures is None:
         return data
     if source.test_pictures is not None:
@@ -60,13 +65,17 @@ def network_rows(summary: pd.DataFrame, source: Provenance) -> Iterator[tuple[st
         yield (
             t("Network"),
             t(
-                "{network} of width {width}; {params:.3f} M parameters, {macs:.1f} M MACs for a picture",
-                network=NETWORKS[source.recipe.network].label,
-                width=source.recipe.width,
+                "{network}; {params:.3f} M parameters, {macs:.1f} M MACs for a picture",
+                network=network_name(source.recipe),
                 params=dense["params_millions"],
                 macs=dense["macs"] / 1e6,
             ),
         )
+
+
+def network_name(recipe: Recipe) -> str:
+    label = network_label(recipe.network)
+    return t("{network} of width {width}", network=label, width=recipe.width) if recipe.width else label
 
 
 def retraining_rows(source: Provenance) -> Iterator[tuple[str, str]]:

@@ -152,7 +152,7 @@ def training_macs(run: Finished) -> float | None:
 def _epochs(run: Finished) -> int:
     """The epochs of the run's own training, as recorded: its spec does not know them where the budget is computation."""
     schedule = run.result.schedule
-    return schedule.epochs if schedule and run.spec.recipe.budget == COMPUTE else run.spec.retrain.epochs
+    return schedule.epochs if schedule and run.spec.recipe.budget == COMPUTE else run.spec.own_epochs
 
 
 def _ranges(values: Iterable[tuple[str, N]]) -> dict[str, tuple[N, N]]:

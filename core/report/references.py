@@ -19,7 +19,8 @@ def references(specs: Iterable[RunSpec]) -> list[str]:
     found: dict[str, None] = {}
     networks: dict[str, None] = {}
     for spec in specs:
-        networks[NETWORKS[spec.recipe.network].citation] = None
+        if spec.recipe.network in NETWORKS:
+            networks[NETWORKS[spec.recipe.network].citation] = None
         if spec.is_dense:
             continue
         method = METHODS[spec.method]

@@ -159,7 +159,7 @@ def _row(folder: RunFolder) -> Row | None:
         **{half_width_of(name): _half_width(result, name) for name in LATENCY_OF},
         "device": result.environment.hardware or "unknown",
         "train_seconds": result.train_seconds,
-        "epochs": (result.schedule or spec.retrain).epochs,
+        "epochs": result.schedule.epochs if result.schedule else spec.own_epochs,
         "finished": finished.isoformat(timespec="seconds"),
         "shape": result.shape,
         "dead_layers": " ".join(result.dead_layers),

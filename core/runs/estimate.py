@@ -19,7 +19,7 @@ from core.runs.folder import Home, RunFolder, State
 from core.runs.status import RunStatus
 from core.spec.datasets import DATASETS, SIZE, folder_of, in_folder
 from core.spec.errors import InputError
-from core.spec.networks import NETWORKS
+from core.spec.networks import residual_width
 from core.spec.spec import RunSpec
 from core.spec.validate import finite
 
@@ -81,9 +81,9 @@ def read_throughputs(home: Home) -> list[Throughput]:
     for _, folder in finished[:_MAX_RESULTS]:
         with suppress(InputError):
             result, spec = folder.result(), folder.spec
-            if result and result.train_pictures and result.wall_seconds:
+            if result and result.train_pictures and result.wall_seconds and spec.own_epochs:
                 images, recipe = result.train_pictures, spec.recipe
-                rate = images * spec.retrain.epochs / result.wall_seconds
+                rate = images * spec.own_epochs / result.wall_seconds
                 throughputs.append(
                     Throughput(
                         recipe.key, recipe.data, recipe.network, recipe.width, recipe.size, spec.is_dense, images, rate
@@ -125,6 +125,8 @@ def time_left(runs: Iterable[RunStatus], throughputs: Sequence[Throughput], work
 def _estimate_run(spec: RunSpec, throughputs: Sequence[Throughput]) -> Estimate:
     """From the most similar kind of run that was measured: same recipe, then same data and network, then any, scaled."""
     recipe = spec.recipe
+    if not spec.own_epochs:
+        return Estimate(_OVERHEAD_SECONDS, False)
     same_data = [other for other in throughputs if other.data == recipe.data]
     images = (same_data[0].images if same_data else _count_images(recipe.data)) * spec.retrain.epochs
     network = (recipe.network, recipe.width, recipe.size)
@@ -141,7 +143,7 @@ def _estimate_run(spec: RunSpec, throughputs: Sequence[Throughput]) -> Estimate:
 
 def _guess(network: str, width: int, size: int) -> float:
     """Images of ``size`` pixels that ``network`` trains a second."""
-    width_there = NETWORKS[network].residual_width(width)
+    width_there = residual_width(network, width)
     widths = np.log(list(_GUESS))
     rate = np.exp(np.interp(math.log(width_there), widths, np.log(list(_GUESS.values()))))
     return float(rate) * (SIZE / size) ** 2

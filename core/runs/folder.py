@@ -90,6 +90,10 @@ class Home:
             raise invalid_value("run", run_id, Message("the id of a run"))
         return RunFolder(self.checkpoints / run_id)
 
+    def imported(self, sha256: str) -> Path:
+        """Where the imported file of weights with this hash is kept."""
+        return self.path / "imported" / sha256
+
     def runs(self) -> list[RunFolder]:
         """The folders of all runs, by name. InputError if they cannot be listed."""
         try:

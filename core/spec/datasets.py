@@ -13,6 +13,7 @@ FOLDER_PREFIX = "folder:"
 SYNTHETIC = "synthetic"
 SIZES = (32, 48, 64, 96, 128, 224)  # pixels along a side that the pictures of a folder may be resized to
 SIZE = SIZES[0]  # of all others
+BORDER = 1 / 8  # of a side, around a picture, that random crops reach into: 4 pixels of 32
 GIVEN, BY_NAME = "given", "by name"  # test pictures: those of the data set, or a fifth of them by a hash of the name
 
 

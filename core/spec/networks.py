@@ -1,12 +1,20 @@
 """The registry of networks, as data: what there is to say about each. The code of each: ``prunescope/networks/<name>.py``.
+Networks from elsewhere are named by the package or the file that makes them.
 
-How to add one: docs/networks.md.
+How to add one, and how to bring one: docs/networks.md.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.i18n import Message
+from core.spec.errors import invalid_value
 
 RESNET18 = "resnet18"
 _RESNET = "K. He, X. Zhang, S. Ren, J. Sun. Deep Residual Learning for Image Recognition. CVPR 2016."
@@ -54,3 +62,75 @@ _ENTRIES = (
 )
 
 NETWORKS: dict[str, Network] = {network.name: network for network in _ENTRIES}
+
+PACKAGES = ("torchvision", "timm")
+FILE = "file"
+NO_WIDTH = 0  # of a network from elsewhere, which has the channels that it has
+_UNKNOWN_WIDTH = 32.0  # of the ResNet-18 that a network from elsewhere is taken to cost as much as
+_PACKAGED = re.compile(rf"({'|'.join(PACKAGES)}):[A-Za-z0-9_.]+")
+_IN_FILE = re.compile(r"(file:)?(?P<path>.+\.py):(?P<function>[A-Za-z_]\w*)")
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A network from elsewhere: what ``function`` makes that the Python file ``path`` defines, or the network that a
+    ``package`` has under the name ``function``."""
+
+    package: str
+    function: str
+    path: Path | None = None
+
+    @classmethod
+    def parse(cls, network: str) -> External | None:
+        """The network that torchvision:NAME, timm:NAME or [file:]PATH.py:FUNCTION names; None for any other text."""
+        if _PACKAGED.fullmatch(network):
+            package, _, name = network.partition(":")
+            return cls(package, name)
+        if (found := _IN_FILE.fullmatch(network)) and network.isprintable():
+            return cls(FILE, found["function"], Path(found["path"]))
+        return None
+
+    @property
+    def name(self) -> str:
+        """The inverse of :meth:`parse`."""
+        return f"{self.package}:{self.function}" if self.path is None else f"{FILE}:{self.path}:{self.function}"
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether it is the same wherever it is read."""
+        return self.path is None or self.path.is_absolute()
+
+    @property
+    def label(self) -> str:
+        return self.function if self.path is None else f"{self.function} ({self.path.name})"
+
+
+def check_network(network: Any) -> str:
+    """``network`` if it names one of the registry or one from elsewhere, whose file has an absolute path; whether there is
+    such a file or package is for the engine to find out."""
+    if isinstance(network, str):
+        external = External.parse(network)
+        if network in NETWORKS or (external and external.name == network and external.is_absolute):
+            return network
+    accepted = Message("one of {names}, torchvision:NAME, timm:NAME or FILE.py:FUNCTION", names=", ".join(NETWORKS))
+    raise invalid_value("network", network, accepted)
+
+
+def resolve_network(network: str) -> str:
+    """``network`` with the path of a file made absolute, so that a spec means the same wherever it is read."""
+    external = External.parse(network)
+    if external and external.path:
+        path = Path(os.path.abspath(os.path.expanduser(external.path)))  # noqa: PTH100, PTH111 - never raises
+        network = External(FILE, external.function, path).name
+    return check_network(network)
+
+
+def network_label(network: str) -> str:
+    """What to call ``network``."""
+    external = External.parse(network)
+    return external.label if external else NETWORKS[network].label
+
+
+def residual_width(network: str, width: int) -> float:
+    """The width of the ResNet-18 that takes about as many multiply-accumulates as ``network`` of ``width``."""
+    return NETWORKS[network].residual_width(width) if network in NETWORKS else _UNKNOWN_WIDTH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,8 +12,8 @@ from typing import Any, TypeVar
 
 from core.i18n import N_, Message
 from core.spec.datasets import FOLDER_PREFIX, check_data_name, folder_of, in_folder
-from core.spec.errors import invalid_value
-from core.spec.networks import NETWORKS
+from core.spec.errors import invalid_value, os_reason
+from core.spec.networks import NETWORKS, NO_WIDTH, External, resolve_network
 from core.spec.spec import COMPUTE, TRIANGULAR, Recipe, Schedule
 from core.spec.validate import check_choice
 
@@ -74,6 +75,7 @@ def build_recipe(
     data: str | None = None,
     size: int | None = None,
     network: str | None = None,
+    weights_sha256: str | None = None,
     width: int | None = None,
     precision: str | None = None,
     budget: str | None = None,
@@ -98,8 +100,8 @@ def build_recipe(
         recipe,
         data=data if data is None else resolve_data(data),
         size=size,
-        network=network,
-        width=width if width or network is None else default_width(recipe, network),
+        **({"width": width} if network is None else _network(recipe, network, width)),
+        weights_sha256=weights_sha256,
         precision=precision,
         budget=budget,
         train=_with(recipe.train, epochs=epochs, lr=lr, decay=decay, warmup=warmup, **both),
@@ -114,10 +116,26 @@ def build_recipe(
     )
 
 
+def _network(recipe: Recipe, network: str, width: int | None) -> dict[str, Any]:
+    """The fields of ``recipe`` that change with ``network``; InputError for a file that cannot be read."""
+    name = resolve_network(network)
+    external = External.parse(name)
+    fields: dict[str, Any] = {"network": name, "width": default_width(recipe, name) if width is None else width}
+    if external and external.path:
+        try:
+            fields["network_sha256"] = hashlib.sha256(external.path.read_bytes()).hexdigest()
+        except OSError as error:
+            accepted = Message("a Python file that can be read ({reason})", reason=os_reason(error))
+            raise invalid_value("network", network, accepted) from None
+    return fields
+
+
 def default_width(recipe: Recipe, network: str) -> int:
-    """The width of ``network`` where a recipe for another is used: that of the recipe, at most the full width."""
-    full = NETWORKS[check_choice("network", network, NETWORKS)].full_width
-    return recipe.width if network == recipe.network else min(recipe.width, full)
+    """The width of ``network`` where a recipe for another is used: that of the recipe, at most the full width; none of a
+    network from elsewhere."""
+    if network == recipe.network:
+        return recipe.width
+    return min(recipe.width, NETWORKS[network].full_width) if network in NETWORKS else NO_WIDTH
 
 
 def _with(record: T, **given: Any) -> T:

@@ -12,9 +12,9 @@ from typing import Any
 from core.i18n import N_, Message
 from core.spec.datasets import SIZE, SYNTHETIC, check_data_name, check_size, folder_of, in_folder
 from core.spec.errors import invalid_value
-from core.spec.method import Scalar
+from core.spec.method import Method, Scalar
 from core.spec.methods import DENSE, METHODS, find_method, legacy_settings, variant_label
-from core.spec.networks import NETWORKS, RESNET18
+from core.spec.networks import FILE, NETWORKS, NO_WIDTH, RESNET18, check_network, network_label
 from core.spec.validate import check_choice, check_float, check_int, check_keys
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -22,7 +22,9 @@ MAX_SEED = 2**32 - 1
 COSINE, LINEAR, TRIANGULAR = DECAYS = (N_("cosine"), N_("linear"), N_("triangular"))
 EPOCHS, COMPUTE = BUDGETS = ("epochs", "compute")
 # Fields that came after the first runs: at their defaults they are not in the JSON, so that the ids of those runs stay.
-_LATER = ("decay", "warmup", "nesterov", "label_smoothing", "cutout", "budget", "network", "size")
+_LATER_OF_SCHEDULES = ("decay", "warmup", "nesterov", "label_smoothing", "cutout")
+_LATER = ("budget", "network", "size", "network_sha256", "weights_sha256")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -75,14 +77,17 @@ class Schedule:
 
     def to_json(self) -> dict[str, Any]:
         """The schedule as plain JSON data."""
-        return _without_defaults(self, _LATER)
+        return _without_defaults(self, _LATER_OF_SCHEDULES)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All that runs of one comparison share: data, network and schedules. ``data``: a data set of the registry or
     folder:PATH. ``size``: pixels along a side, which the pictures of a folder are brought to. ``network``: one of the
-    registry; ``width``: the channels of its first layer (ResNet-18 as published has 64). ``precision``: auto is bf16
+    registry, or from elsewhere, as :class:`External` names it; if that is a file, it has the SHA-256 ``network_sha256``.
+    ``width``: the channels of its first layer (ResNet-18 as published has 64; NO_WIDTH of one from elsewhere).
+    ``weights_sha256``: that of the imported file with the trained weights that the dense run takes, instead of training by
+    ``train``. ``precision``: auto is bf16
     autocast on CUDA and fp32 elsewhere. ``finetune`` is None for a dense run alone. ``budget``: a pruned run gets the epochs
     of its schedule, or as many as cost what those would cost the dense network in training compute."""
 
@@ -95,14 +100,19 @@ class Recipe:
     budget: str = EPOCHS
     network: str = RESNET18
     size: int = SIZE
+    network_sha256: str = ""
+    weights_sha256: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.preset, str) or not _LABEL.fullmatch(self.preset):
             raise invalid_value("preset", self.preset, Message("a name of lower-case letters, digits, - and _"))
         check_data_name(self.data)
         check_size(self.size, self.data)
-        check_choice("network", self.network, NETWORKS)
-        check_int("width", self.width, 4, 256)
+        external = check_network(self.network) not in NETWORKS
+        check_int("width", self.width, *((NO_WIDTH, NO_WIDTH) if external else (4, 256)))
+        in_file = self.network.startswith(f"{FILE}:")
+        _check_digest("network_sha256", self.network_sha256, needed=in_file, allowed=in_file)
+        _check_digest("weights_sha256", self.weights_sha256)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("budget", self.budget, BUDGETS)
 
@@ -110,6 +120,11 @@ class Recipe:
     def schedules(self) -> tuple[Schedule, ...]:
         """Those of dense training and, where there is one, of fine-tuning."""
         return (self.train,) if self.finetune is None else (self.train, self.finetune)
+
+    @property
+    def imported(self) -> bool:
+        """Whether the dense network was trained elsewhere."""
+        return bool(self.weights_sha256)
 
     @property
     def key(self) -> str:
@@ -128,15 +143,17 @@ class Recipe:
             data = fill_in(N_("folder {name}"), name=folder_of(data).rstrip("/").rsplit("/", 1)[-1])
         elif data == SYNTHETIC:
             data = fill_in(N_("synthetic"))
-        epochs = f"{self.train.epochs}" + (f"+{self.finetune.epochs}" if self.finetune else "")
-        network = [] if self.network == RESNET18 else [NETWORKS[self.network].label]
+        own = fill_in(N_("imported")) if self.imported else f"{self.train.epochs}"
+        epochs = own + (f"+{self.finetune.epochs}" if self.finetune else "")
+        network = [] if self.network == RESNET18 else [network_label(self.network)]
+        if self.width:
+            network.append(fill_in(N_("width {n}"), n=self.width))
         size = [] if self.size == SIZE else [f"{self.size}x{self.size}"]
         parts = [
             self.preset,
             data,
             *size,
             *network,
-            fill_in(N_("width {n}"), n=self.width),
             fill_in(N_("{n} epochs"), n=epochs),
         ]
         if batch != 128:
@@ -192,6 +209,7 @@ class RunSpec:
         object.__setattr__(self, "settings", method.complete(dict(self.settings)))
         if self.recipe.finetune is None:
             raise invalid_value("finetune", None, Message("a schedule: a pruned run needs one"))
+        self._check_imported(method)
         settings: dict[str, Any] = dict(self.settings)
         rewind, epochs = settings.get("rewind_epoch", 0), self.recipe.train.epochs
         if rewind > epochs:
@@ -200,6 +218,18 @@ class RunSpec:
         rounds, epochs = settings.get("rounds", 0), self.retrain.epochs
         if settings.get("schedule") == "iterative" and rounds > epochs:
             raise invalid_value("rounds", rounds, Message("at most {epochs}, the epochs of retraining", epochs=epochs))
+
+    def _check_imported(self, method: Method) -> None:
+        """What needs the training of the dense network cannot be done where that was elsewhere."""
+        if not self.recipe.imported:
+            return
+        if method.restarts:
+            names = ", ".join(name for name, other in METHODS.items() if not other.restarts)
+            accepted = Message("one that goes on from imported weights: {names}", names=names)
+            raise invalid_value("method", self.method, accepted)
+        if dict(self.settings).get("retraining") == "lr-rewinding":
+            accepted = Message("fine-tuning: the learning rates of imported weights are not known")
+            raise invalid_value("retraining", "lr-rewinding", accepted)
 
     @property
     def is_dense(self) -> bool:
@@ -224,9 +254,16 @@ class RunSpec:
         return schedule
 
     @property
+    def own_epochs(self) -> int:
+        """The epochs of its own training that its recipe gives it: none to an imported network."""
+        return 0 if self.is_dense and self.recipe.imported else self.retrain.epochs
+
+    @property
     def dense_epochs(self) -> int:
         """The epochs of its dense run that a pruned run rests on, for its weights or for its mask alone."""
-        return 0 if self.is_dense or not METHODS[self.method].uses_dense_training else self.recipe.train.epochs
+        if self.is_dense or self.recipe.imported or not METHODS[self.method].uses_dense_training:
+            return 0
+        return self.recipe.train.epochs
 
     @property
     def variant(self) -> str:
@@ -263,7 +300,14 @@ class RunSpec:
 
 def _schedule(field: str, data: Any) -> Schedule | None:
     names = [item.name for item in fields(Schedule)]
-    return None if data is None else Schedule(**check_keys(field, data, names, optional=_LATER))
+    return None if data is None else Schedule(**check_keys(field, data, names, optional=_LATER_OF_SCHEDULES))
+
+
+def _check_digest(field: str, value: Any, *, needed: bool = False, allowed: bool = True) -> None:
+    """``value`` is the SHA-256 of a file in hex, or empty."""
+    if isinstance(value, str) and (allowed if _SHA256.fullmatch(value) else not (value or needed)):
+        return
+    raise invalid_value(field, value, Message("a SHA-256 in hex") if needed else Message("none"))
 
 
 def _without_defaults(record: Schedule | Recipe, names: Collection[str]) -> dict[str, Any]:

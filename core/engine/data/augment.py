@@ -11,9 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.engine.data.images import Images
-from core.spec.datasets import SIZE
-
-PAD = 1 / 8  # of the pictures' side, as the border that crops reach into: 4 pixels of 32
+from core.spec.datasets import BORDER, SIZE
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def draw_epoch(
 
 def border(side: int) -> int:
     """The pixels around pictures of ``side`` pixels that crops reach into."""
-    return round(PAD * side)
+    return round(BORDER * side)
 
 
 def sample_indices(of: int, n: int, seed: int) -> Tensor:

@@ -1,0 +1,67 @@
+"""Weights that were trained elsewhere."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from core.spec.errors import InputError, first_line
+
+_MOST_NAMED = 5
+_WRAPPERS = ("state_dict", "model", "model_state_dict")  # under which training scripts keep the weights
+_PREFIX = "module."  # of names that DataParallel saved
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fill ``model`` with the tensors in the file at ``path``: safetensors, or a pickled state_dict without other objects.
+    InputError that names what is missing, left over or of another shape, or not a finite number."""
+    found, expected = _read(path), model.state_dict()
+    needed = {name for name in expected if not name.endswith("num_batches_tracked")}
+    if missing := sorted(needed - found.keys()):
+        raise InputError("The file of weights has no tensor {names}.", names=_listed(missing))
+    if unknown := sorted(found.keys() - expected.keys()):
+        raise InputError("The file of weights has tensors that the network lacks: {names}.", names=_listed(unknown))
+    if other := [name for name in sorted(found) if found[name].shape != expected[name].shape]:
+        shapes = [f"{name} {list(found[name].shape)} and not {list(expected[name].shape)}" for name in other]
+        raise InputError("The file of weights has tensors of another shape: {names}.", names=_listed(shapes))
+    if broken := [name for name in sorted(found) if not found[name].isfinite().all()]:
+        raise InputError("The file of weights has values that are no finite numbers: {names}.", names=_listed(broken))
+    model.load_state_dict({**expected, **{name: tensor.to(expected[name].dtype) for name, tensor in found.items()}})
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" (+{more})" if more > 0 else "")
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors by their names in the network's state_dict."""
+    try:
+        content = load_file(path)
+    except OSError as error:
+        raise InputError("The imported weights cannot be read ({reason}).", reason=first_line(error)) from None
+    except SafetensorError:
+        content = _unpickle(path)
+    return {name.removeprefix(_PREFIX): tensor for name, tensor in content.items()}
+
+
+def _unpickle(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)  # executes nothing of the file
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise InputError(
+            "The file of weights cannot be read ({reason}): give a safetensors file, or a .pt file of a state_dict.",
+            reason=first_line(error)[:100],
+        ) from None
+    for name in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+    if not isinstance(content, Mapping) or not all(isinstance(each, Tensor) for each in content.values()):
+        raise InputError("The file of weights has other things than tensors: give the state_dict alone.")
+    return dict(content)
