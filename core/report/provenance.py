@@ -11,7 +11,7 @@ from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.runs.latencies import Latencies
 from core.runs.result import Environment, RunResult
-from core.spec.datasets import SYNTHETIC, in_folder
+from core.spec.datasets import BY_NAME, SYNTHETIC, in_folder
 from core.spec.methods import DENSE, METHODS
 from core.spec.settings import TAUGHT, TEACHER
 from core.spec.spec import COMPUTE, Recipe, RunSpec
@@ -66,6 +66,7 @@ class Provenance:
     latency: tuple[LatencyProtocol, ...]
     train_pictures: int | None
     test_pictures: int | None
+    split_by_name: bool
     epochs: Mapping[str, tuple[int, int]]
     training_macs: Mapping[str, tuple[float, float]]
     train_minutes: float
@@ -125,6 +126,7 @@ def provenance(recipe: Recipe, runs: Iterable[Finished], latencies: Latencies | 
         latency=(_timing_in_one_go(latencies),) if latencies else _distinct(map(_timing, results)),
         train_pictures=results[0].train_pictures,
         test_pictures=next((result.test_pictures for result in results if result.test_pictures), None),
+        split_by_name=any(result.test_split == BY_NAME for result in results),
         epochs=_ranges((run.spec.variant, _epochs(run)) for run in runs),
         training_macs=_ranges((run.spec.variant, macs) for run in runs if (macs := training_macs(run)) is not None),
         train_minutes=sum(result.train_seconds for result in results) / 60,
