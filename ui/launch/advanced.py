@@ -90,7 +90,9 @@ def select_advanced(preset: str, network: str) -> dict[str, Scalar]:
     recipe = PRESETS[preset].recipe
     assert recipe.finetune is not None
     places = st.columns(4)
-    selected: dict[str, Scalar] = {"width": _width(recipe, network).select(places[0], f"{preset} {network}")}
+    selected: dict[str, Scalar] = {}
+    if network in NETWORKS:  # others have the channels that they have
+        selected["width"] = _width(recipe, network).select(places[0], f"{preset} {network}")
     for control, place in zip(_length(recipe, recipe.finetune), places[1:], strict=True):
         selected[control.name] = control.select(place, preset)
     (place, *_) = st.columns(4)

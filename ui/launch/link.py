@@ -39,7 +39,7 @@ def _recipe_query(recipe: Recipe) -> dict[str, Any]:
         "data": FOLDER_PREFIX if own else recipe.data,
         **({"folder": folder_of(recipe.data), "size": recipe.size} if own else {}),
         "network": recipe.network,
-        "width": recipe.width,
+        **({"width": recipe.width} if recipe.width else {}),
         "precision": recipe.precision,
         "epochs": recipe.train.epochs,
         "finetune": recipe.finetune.epochs,

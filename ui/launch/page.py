@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -10,6 +11,7 @@ from core.i18n import t, tn
 from core.jobs.workers import runs_at_once
 from core.runs.estimate import Estimate, estimate, record_forecast
 from core.runs.folder import UNFINISHED, State
+from core.runs.imports import keep_weights
 from core.spec.spec import RunSpec
 from ui.launch.grid import select_runs
 from ui.launch.recipe import select_recipe
@@ -35,7 +37,7 @@ def page() -> None:
     states = {spec.run_id: current_state(spec) for spec in specs}
     expected = estimate([spec for spec in specs if states[spec.run_id] != State.DONE], throughputs(), runs_at_once())
     show_summary(specs, states, expected)
-    show_launch(specs, states, expected)
+    show_launch(specs, states, expected, recipe.weights)
 
 
 def current_state(spec: RunSpec) -> State | None:
@@ -44,8 +46,10 @@ def current_state(spec: RunSpec) -> State | None:
     return folder.state() if folder.path.exists() else None
 
 
-def show_launch(specs: Sequence[RunSpec], states: Mapping[str, State | None], expected: Estimate) -> None:
-    """The button, or links to the runs where they all exist already."""
+def show_launch(
+    specs: Sequence[RunSpec], states: Mapping[str, State | None], expected: Estimate, weights: Path | None
+) -> None:
+    """The button, or links to the runs where they all exist already. ``weights``: a file that the dense runs take."""
     if all(state == State.DONE for state in states.values()):
         st.success(t("All of these runs are done."), icon=":material/check_circle:")
         link("compare", t("Compare them"), icon=":material/stacked_line_chart:")
@@ -54,16 +58,18 @@ def show_launch(specs: Sequence[RunSpec], states: Mapping[str, State | None], ex
     label = tn("Launch 1 run", "Launch {n} runs", waiting) if waiting else t("Everything is under way")
     # The key stays when the number changes: a click that was on its way then still counts.
     if st.button(label, key="launch", type="primary", icon=":material/rocket_launch:", disabled=not waiting):
-        launch(specs, expected)
+        launch(specs, expected, weights)
     if not waiting:
         link("runs", t("Watch the runs"))
 
 
-def launch(specs: Sequence[RunSpec], expected: Estimate) -> None:
+def launch(specs: Sequence[RunSpec], expected: Estimate, weights: Path | None = None) -> None:
     """Submit the runs and go where they can be watched; else say why not, and what is to become of them."""
     launched = new_launch()
     try:
         with st.spinner(t("Handing the runs to the background…")):
+            if weights is not None:
+                keep_weights(home(), weights)
             queued = queue().submit(specs, launched).queued
             statuses().invalidate()
             others = [run for run in statuses().read() if run.state in UNFINISHED and run.run_id not in queued]

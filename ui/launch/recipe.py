@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.i18n import t
+from core.runs.imports import hash_weights
 from core.spec.datasets import DATASETS, FOLDER_PREFIX, SIZE, SIZES
 from core.spec.errors import InputError
-from core.spec.networks import NETWORKS, RESNET18
+from core.spec.networks import RESNET18
 from core.spec.presets import PRESETS, build_recipe
 from core.spec.spec import Recipe
 from ui.launch.advanced import select_advanced
+from ui.launch.offered import offered_networks, offered_weights
 from ui.shared.components import select
 from ui.shared.url import read_text, write_if_chosen
 
@@ -30,13 +33,21 @@ class RecipeChoice:
     data: str
     size: int
     network: str
+    weights: Path | None
     advanced: Mapping[str, Any]
 
     def build(self) -> Recipe:
         """InputError for what is not accepted."""
         if self.data == FOLDER_PREFIX:
             raise InputError("Give the folder that holds the pictures.")
-        return build_recipe(self.preset, data=self.data, size=self.size, network=self.network, **self.advanced)
+        weights = None if self.weights is None else hash_weights(self.weights)
+        chosen: dict[str, Any] = {
+            "data": self.data,
+            "size": self.size,
+            "network": self.network,
+            "weights_sha256": weights,
+        }
+        return build_recipe(self.preset, **chosen, **self.advanced)
 
 
 def select_recipe() -> RecipeChoice:
@@ -44,10 +55,11 @@ def select_recipe() -> RecipeChoice:
     preset = select_preset(left)
     data, size = select_data(middle, preset)
     network = select_network(right)
+    weights = select_weights(right)
     with st.expander(t("Advanced settings"), icon=":material/tune:"):
         advanced = select_advanced(preset, network)
     st.session_state[LAST_PRESET] = preset
-    return RecipeChoice(preset, data, size, network, advanced)
+    return RecipeChoice(preset, data, size, network, weights, advanced)
 
 
 def select_preset(place: DeltaGenerator) -> str:
@@ -93,11 +105,29 @@ def select_network(place: DeltaGenerator) -> str:
         place.selectbox,
         t("Network"),
         "network",
-        {name: network.label for name, network in NETWORKS.items()},
+        offered_networks(),
         RESNET18,
         persist_state="session",
         help=t("Each in its form for small pictures. Its width is among the advanced settings."),
     )
+
+
+def select_weights(place: DeltaGenerator) -> Path | None:
+    """A file with the weights of the dense network; nothing to select where the server has none."""
+    files = offered_weights()
+    if not files:
+        return None
+    train = "train"
+    selected = select(
+        place.selectbox,
+        t("Dense network"),
+        "weights",
+        {train: t("train it"), **{name: name for name in files}},
+        train,
+        persist_state="session",
+        help=t("Trained weights of this network, from a folder of the server: pruning starts from them."),
+    )
+    return files.get(selected)
 
 
 def select_size(place: DeltaGenerator) -> int:

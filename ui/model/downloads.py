@@ -10,6 +10,7 @@ from core.i18n import t
 from core.jobs.command import EXPORT_FORMATS, export_path, make_export
 from core.results.sample import is_sample
 from core.runs.folder import RunFolder
+from core.spec.networks import RESNET18, External
 from ui.model import snippets
 from ui.shared.components import download_button
 from ui.shared.errors import show_errors
@@ -53,18 +54,25 @@ def show_missing_file(folder: RunFolder) -> None:
 
 
 def show_code(folder: RunFolder) -> None:
+    recipe, name = folder.spec.recipe, folder.run_id
+    external = External.parse(recipe.network)
     # In one colour: those of Streamlit's syntax highlighting are too faint for weak eyes.
     st.subheader(t("Code to load it"), anchor=False)
-    compressed, plain, onnx = st.tabs([t("PruneScope file"), t("Plain safetensors"), t("ONNX")])
-    with compressed:
-        st.caption(t("Needs the package prunescope: pip install . in PruneScope's folder."))
-        st.code(snippets.load_with_prunescope(f"{folder.run_id}.safetensors"), language=None)
-    with plain:
-        st.caption(t("Needs PyTorch and safetensors, and nothing of PruneScope."))
-        st.code(snippets.load_with_safetensors(f"{folder.run_id}.{EXPORT_FORMATS['plain'].ending}"), language=None)
-    with onnx:
-        st.caption(t("Needs ONNX Runtime, and nothing of PruneScope."))
-        st.code(snippets.load_with_onnx_runtime(f"{folder.run_id}.onnx"), language=None)
+    needs_prunescope = t("Needs the package prunescope: pip install . in PruneScope's folder.")
+    if external is None:
+        compressed = snippets.load_with_prunescope(f"{name}.safetensors", recipe.size)
+    else:
+        compressed = snippets.load_into_own_network(f"{name}.safetensors", external.function)
+    codes = [(t("PruneScope file"), needs_prunescope, compressed)]
+    if recipe.network == RESNET18:
+        plain = snippets.load_with_safetensors(f"{name}.{EXPORT_FORMATS['plain'].ending}", recipe.size)
+        codes.append((t("Plain safetensors"), t("Needs PyTorch and safetensors, and nothing of PruneScope."), plain))
+    onnx = snippets.load_with_onnx_runtime(f"{name}.onnx", recipe.size)
+    codes.append((t("ONNX"), t("Needs ONNX Runtime, and nothing of PruneScope."), onnx))
+    for tab, (_, needs, code) in zip(st.tabs([title for title, _, _ in codes]), codes, strict=True):
+        with tab:
+            st.caption(needs)
+            st.code(code, language=None)
 
 
 def _show_title(title: str, explanation: str) -> None:

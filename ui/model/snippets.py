@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 
-def load_with_prunescope(file: str) -> str:
-    """Python that classifies a picture with the compressed ``file``; it needs the package prunescope."""
+def load_with_prunescope(file: str, size: int) -> str:
+    """Python that classifies a picture of ``size`` pixels with the compressed ``file``; it needs the package prunescope."""
     return f"""import numpy as np
 import torch
 from PIL import Image
@@ -18,7 +18,7 @@ mean, std = (
     for name in ("mean", "std")
 )
 
-picture = Image.open("picture.png").convert("RGB").resize((32, 32))
+picture = Image.open("picture.png").convert("RGB").resize(({size}, {size}))
 pixels = torch.tensor(np.array(picture)) / 255
 images = ((pixels - mean) / std).permute(2, 0, 1)[None]
 with torch.no_grad():
@@ -27,8 +27,21 @@ print(notes["classes"].split(",")[best])
 """
 
 
-def load_with_safetensors(file: str) -> str:
-    """Python that classifies a picture with the plain ``file``; it needs nothing of PruneScope."""
+def load_into_own_network(file: str, function: str) -> str:
+    """Python that loads the compressed ``file`` of a network that a ``function`` of one's own makes."""
+    return f"""from prunescope import load_model, notes_of
+
+file = "{file}"
+notes = notes_of(file)
+classes = len(notes["classes"].split(","))
+network = {function}(classes)  # as it was before it was pruned
+model = load_model(file, into=network)  # and as it is now
+"""
+
+
+def load_with_safetensors(file: str, size: int) -> str:
+    """Python that classifies a picture of ``size`` pixels with the plain ``file`` of a ResNet-18; it needs nothing of
+    PruneScope."""
     return f"""import numpy as np
 import torch
 from PIL import Image
@@ -65,7 +78,7 @@ mean, std = (
     for name in ("mean", "std")
 )
 
-picture = Image.open("picture.png").convert("RGB").resize((32, 32))
+picture = Image.open("picture.png").convert("RGB").resize(({size}, {size}))
 pixels = torch.tensor(np.array(picture)) / 255
 images = ((pixels - mean) / std).permute(2, 0, 1)[None]
 best = int(model(images).argmax(1))
@@ -73,8 +86,8 @@ print(notes["classes"].split(",")[best])
 """
 
 
-def load_with_onnx_runtime(file: str) -> str:
-    """Python that classifies a picture with the ONNX ``file``; it needs nothing of PruneScope."""
+def load_with_onnx_runtime(file: str, size: int) -> str:
+    """Python that classifies a picture of ``size`` pixels with the ONNX ``file``; it needs nothing of PruneScope."""
     return f"""import numpy as np
 import onnxruntime
 from PIL import Image
@@ -87,7 +100,7 @@ mean, std = (
     for name in ("mean", "std")
 )
 
-picture = Image.open("picture.png").convert("RGB").resize((32, 32))
+picture = Image.open("picture.png").convert("RGB").resize(({size}, {size}))
 pixels = np.array(picture) / 255
 images = ((pixels - mean) / std).transpose(2, 0, 1)[None]
 (logits,) = session.run(None, {{"images": images.astype(np.float32)}})
