@@ -14,8 +14,7 @@ from benchmarks._common import PLAN, interleaved, machine, options, our_step, pi
 from benchmarks.training_cpu import cores
 from core.engine.device import choose_device, keep_freed_memory, place, resolve_precision, threads
 from core.engine.networks.build import resnet18
-from core.engine.pruning.shrink import shrink
-from core.engine.pruning.structured import choose_channels
+from core.engine.pruning.structured import structured_prune_filters
 from core.engine.recovery.distillation import Teacher
 from core.engine.step import Step
 from core.engine.train import train_epoch
@@ -34,7 +33,7 @@ def main() -> int:
     keep_freed_memory()
     device, source, used = choose_device(), pictures(batch * STEPS), 1 if chosen.quick else cores()
     precision, dense = resolve_precision("auto", device), resnet18(width, seed=0)
-    networks = {"masked": dense, f"shrunk {SPARSITY}": shrink(dense, choose_channels(dense, SPARSITY))}
+    networks = {"masked": dense, f"shrunk {SPARSITY}": structured_prune_filters(dense, SPARSITY)}
     rows = []
     with threads(used):
         print(f"{machine(device)}; width {width}, batches of {batch}\n", flush=True)

@@ -74,9 +74,12 @@ def requirements():
 @pytest.mark.parametrize(
     ("code", "needed"),
     [
-        (snippets.load_with_prunescope("net.safetensors"), {"prunescope", "torch", "safetensors", "numpy", "pillow"}),
-        (snippets.load_with_safetensors("net.plain.safetensors"), {"torch", "safetensors", "numpy", "pillow"}),
-        (snippets.load_with_onnx_runtime("net.onnx"), {"onnxruntime", "numpy", "pillow"}),
+        (
+            snippets.load_with_prunescope("net.safetensors", 32),
+            {"prunescope", "torch", "safetensors", "numpy", "pillow"},
+        ),
+        (snippets.load_with_safetensors("net.plain.safetensors", 32), {"torch", "safetensors", "numpy", "pillow"}),
+        (snippets.load_with_onnx_runtime("net.onnx", 32), {"onnxruntime", "numpy", "pillow"}),
     ],
     ids=["PruneScope", "plain", "ONNX Runtime"],
 )

@@ -186,8 +186,7 @@ def test_no_method_is_a_sentence(open_page):
 
 def test_a_folder_that_is_missing_is_a_sentence(open_page):
     app = open_page("launch")
-    (data,) = (group for group in app.segmented_control if group.key == "data")
-    app = data.set_value("folder:").run()
+    app = app.selectbox(key="data").set_value("folder:").run()
     assert "Give the folder" in said(app)
     app = app.text_input(key="folder").set_value("/does/not/exist").run()
     assert not app.exception
@@ -227,8 +226,7 @@ def test_choices_survive_a_wrong_folder_and_a_switch_to_another_page(open_page, 
     app.number_input(key="width demo").set_value(12)
     app = app.run()
     app = app.selectbox(key="lottery_ticket rewind_epoch recommended").set_value(2).run()
-    (data,) = (group for group in app.segmented_control if group.key == "data")
-    app = data.set_value("folder:").run()
+    app = app.selectbox(key="data").set_value("folder:").run()
     app = app.text_input(key="folder").set_value("/does/not/exist").run()
     assert "a folder that exists" in said(app)
     for split in ("train", "test"):
@@ -245,8 +243,7 @@ def test_choices_survive_a_wrong_folder_and_a_switch_to_another_page(open_page, 
 
 def test_the_data_follow_the_preset_until_others_are_chosen(open_page):
     def data(app):
-        (group,) = (group for group in app.segmented_control if group.key == "data")
-        return group
+        return app.selectbox(key="data")
 
     def choose_preset(app, name):
         (group,) = (group for group in app.segmented_control if group.key == "preset")
