@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 
 import numpy as np
 import onnxruntime
@@ -13,23 +14,14 @@ from safetensors.torch import save_file
 from core.cli.main import main
 from core.runs.folder import Home
 from prunescope import load_model
-
-NETWORK = """
-from torch import nn
-
-def small(classes):
-    return nn.Sequential(
-        nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
-        nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(128, classes),
-    )
-"""
+from tests.own import mine
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
     """A folder with a network, trained weights for it, and pictures of 64 pixels in three classes."""
     folder, rng = tmp_path_factory.mktemp("own"), np.random.default_rng(0)
-    (folder / "mine.py").write_text(NETWORK)
+    shutil.copy(mine.__file__, folder)
     for channel, name in enumerate(("blue", "green", "red")):
         (folder / "pictures" / name).mkdir(parents=True)
         for number in range(20):
@@ -41,10 +33,8 @@ def own(tmp_path_factory):
 
 
 def fresh():
-    namespace = {}
-    exec(NETWORK, namespace)
     torch.manual_seed(3)
-    return namespace["small"](3)
+    return mine.small(3)
 
 
 def test_from_import_to_a_pruned_network_in_onnx_runtime(own, tmp_path, capsys):

@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from core.jobs.cluster import stop_cluster
 from core.runs.folder import Home
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
+from tests.own.mine import small
 from tests.records import write_result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +36,9 @@ ARGUMENTS = [
 ]
 
 
+OWN = ROOT / "tests" / "own"  # a network that is none of PruneScope's
+
+
 class Server:
     """The app on a port of its own, over a home of its own; it can be killed and started again."""
 
@@ -44,13 +49,22 @@ class Server:
             self.port = probe.getsockname()[1]
         self.url = f"http://localhost:{self.port}"
         self.process = None
+        weights = self.home.path / "weights" / "small.safetensors"
+        weights.parent.mkdir(parents=True)
+        save_file(small(3).state_dict(), weights)
 
     def start(self):
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
         self.process = subprocess.Popen(
             [*command, "--server.port", str(self.port)],
             cwd=ROOT,
-            env={**os.environ, "PRUNESCOPE_HOME": str(self.home.path), "PRUNESCOPE_IDLE_SECONDS": "60"},
+            env={
+                **os.environ,
+                "PRUNESCOPE_HOME": str(self.home.path),
+                "PRUNESCOPE_IDLE_SECONDS": "60",
+                "PRUNESCOPE_NETWORKS": str(OWN),
+                "PRUNESCOPE_WEIGHTS": str(self.home.path / "weights"),
+            },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -16,6 +16,13 @@ def choose(page, group, *names):
         settle(page)
 
 
+def select(page, label, option):
+    """The ``option`` of the select box called ``label``."""
+    page.get_by_role("combobox", name=label, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settle(page)
+
+
 def fill(page, role, name, value):
     field = page.get_by_role(role, name=name, exact=True)
     field.fill(value)

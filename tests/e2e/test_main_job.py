@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from core.runs.folder import State
-from tests.e2e.steps import choose, fill, open_page, settle, wait_until
+from tests.e2e.steps import choose, fill, open_page, select, settle, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -21,7 +21,7 @@ def prepare_small_study(page, url, pictures, epochs="2", sparsities="0.9"):
     page.goto(f"{url}/launch")
     expect(page.get_by_role("heading", name="Launch a study")).to_be_visible()
     settle(page)
-    choose(page, "My own folder", "My own folder")
+    select(page, "Data", "My own folder")
     fill(page, "textbox", "Folder", str(pictures))
     page.get_by_text("Advanced settings").click()
     fill(page, "spinbutton", "Width", "4")
@@ -87,6 +87,7 @@ def progress_moves(page, server):
 def the_network_can_be_taken_along(server, page, folder):
     """As ONNX, which runs without PruneScope and says the same as the network did here."""
     run = next(run for run in server.home.runs() if run.spec.method == "structured" and run.spec.sparsity == 0.9)
+    size = run.spec.recipe.size
     open_page(page, f"{server.url}/model?run={run.run_id}&section=download", "Model")
     page.locator("[class*='st-key-make-onnx'] button").click()
     button = page.locator("[class*='st-key-download'][class*='onnx'] button")
@@ -97,7 +98,7 @@ def the_network_can_be_taken_along(server, page, folder):
     found.value.save_as(folder / "network.onnx")
     session = onnxruntime.InferenceSession(str(folder / "network.onnx"), providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
-    (scores,) = session.run(None, {given.name: np.zeros((2, 3, 32, 32), np.float32)})
+    (scores,) = session.run(None, {given.name: np.zeros((2, 3, size, size), np.float32)})
     assert scores.shape == (2, 3)
     assert np.isfinite(scores).all()
 
@@ -109,10 +110,20 @@ def never_loaded_torch(server):
         assert "libtorch" not in loaded.read_text()
 
 
-def test_the_same_study_again_has_nothing_to_do(server, page, pictures):
+def test_a_network_of_ones_own_is_imported_pruned_and_taken_along_and_again_there_is_nothing_to_do(
+    server, page, pictures, tmp_path
+):
     for _ in range(2):
-        prepare_small_study(page, server.url, pictures)
-        choose(page, "Magnitude", "Structured", "Lottery ticket")
+        page.goto(f"{server.url}/launch")
+        settle(page)
+        select(page, "Data", "My own folder")
+        fill(page, "textbox", "Folder", str(pictures))
+        choose(page, "48x48", "48x48")
+        select(page, "Network", "small (mine.py)")
+        select(page, "Dense network", "small.safetensors")
+        fill(page, "textbox", "Sparsities", "0.9")
+        expect(page.get_by_text("goes on from imported weights")).to_be_visible()
+        choose(page, "Magnitude", "Magnitude", "Lottery ticket")
         launch = page.get_by_role("button", name=re.compile("Launch 2 runs"))
         done = page.get_by_text("All of these runs are done.")
         expect(launch.or_(done)).to_be_visible()
@@ -122,6 +133,7 @@ def test_the_same_study_again_has_nothing_to_do(server, page, pictures):
     expect(page.get_by_text("All of these runs are done.")).to_be_visible()
     for folder in server.home.runs():
         assert [event["type"] for event in folder.events()].count("started") == 1
+    the_network_can_be_taken_along(server, page, tmp_path)
 
 
 def test_a_run_goes_on_when_the_app_is_killed_and_stops_when_cancelled(server, page, pictures):
@@ -156,8 +168,8 @@ def wait_for_dense(page, server):
 def test_a_failed_run_says_why_and_bad_input_is_a_sentence(server, page, tmp_path):
     page.goto(f"{server.url}/launch")
     settle(page)
-    choose(page, "My own folder", "My own folder")
-    expect(page.get_by_text("Give the folder that holds train/ and test/.")).to_be_visible()
+    select(page, "Data", "My own folder")
+    expect(page.get_by_text("Give the folder that holds the pictures.")).to_be_visible()
     fill(page, "textbox", "Folder", "/does/not/exist")
     expect(page.get_by_text("a folder that exists")).to_be_visible()
     for split in ("train", "test"):
