@@ -51,7 +51,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", *, into: nn
     try:
         with torch.device("meta"):  # shapes without memory, for the tensors of the file
             model = _empty(metadata) if into is None else deepcopy(into).to("meta")
-        resize(model, {name: torch.empty(shape, device="meta") for name, shape in _shapes(tensors, metadata).items()})
+            resize(model, {name: torch.empty(shape) for name, shape in _shapes(tensors, metadata).items()})
         state = {name: _unpack(name, like, tensors) for name, like in model.state_dict().items()}
         model.load_state_dict(state, assign=True)
     except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, zlib.error) as error:
@@ -74,9 +74,9 @@ def _empty(metadata: Mapping[str, str]) -> nn.Module:
 
 
 def _shapes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor of the network, but for those of a residual network, which follow from its own."""
+    """The shape of each tensor of the network."""
     if "shape" in metadata:
-        return {}
+        return {name: tuple(tensor.shape) for name, tensor in _empty(metadata).state_dict().items()}
     sparse = {name: tuple(shape) for name, shape in json.loads(metadata.get("shapes", "{}")).items()}
     for name, shape in sparse.items():
         if not all(type(size) is int and size > 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
