@@ -51,7 +51,9 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", *, into: nn
     try:
         with torch.device("meta"):  # shapes without memory, for the tensors of the file
             model = _empty(metadata) if into is None else deepcopy(into).to("meta")
-            resize(model, {name: torch.empty(shape) for name, shape in _shapes(tensors, metadata).items()})
+            before = model.state_dict()
+            shapes = _shapes(tensors, metadata)
+            resize(model, {name: before[name].new_empty(shape) for name, shape in shapes.items()})
         state = {name: _unpack(name, like, tensors) for name, like in model.state_dict().items()}
         model.load_state_dict(state, assign=True)
     except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, zlib.error) as error:

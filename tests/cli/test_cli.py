@@ -35,7 +35,7 @@ PRUNED = ["train-pruned", "--preset", "demo", "--method", "magnitude", "--sparsi
         (["train-dense", "--preset", "demo", "--decay", "step"], "cosine, linear, triangular"),
         ([*PRUNED, "--finetune-decay", "triangular", "--finetune-warmup", "1"], "warmup"),
         ([*PRUNED, "--budget", "time"], "epochs, compute"),
-        (["train-dense", "--preset", "demo", "--data", "mnist"], "cifar10, synthetic or folder:PATH"),
+        (["train-dense", "--preset", "demo", "--data", "mnist"], "synthetic or folder:PATH"),
         (["train-dense", "--preset", "demo", "--data", "folder:/does/not/exist"], "a folder that exists"),
         (["train-dense", "--preset", "demo", "--seed", "-1"], "seed"),
         (["train-dense", "--preset", "demo", "--seed", "many"], "--seed"),
@@ -226,13 +226,13 @@ def test_a_run_that_fails_is_one_line_with_the_reason_and_status_1(tmp_path, cap
         RunFolder(path).append("failed", reason="The disk is full.")
 
     monkeypatch.setattr("core.engine.execute.execute", fail)
-    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home, size: None)
     assert main([*PRUNED, "--home", str(tmp_path)]) == 1
     assert capsys.readouterr().err.splitlines()[-1].endswith("failed: The disk is full.")
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line_and_nothing_is_queued(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home, size: None)
     for address, says in (("nonsense", "tcp://host:8786"), ("tcp://127.0.0.1:9", "No scheduler answers")):
         monkeypatch.setenv("PRUNESCOPE_SCHEDULER", address)
         for command in (PRUNED, ["study", "--preset", "demo"]):
@@ -242,7 +242,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line_and_nothing_is_queued(tmp_
 
 
 def test_a_file_where_a_folder_should_be_is_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home, size: None)
     spec = RunSpec(PRESETS["demo"].recipe, "dense", 42)
     (Home(tmp_path).prepare().checkpoints / spec.run_id).write_text("")
     assert main(["train-dense", "--preset", "demo", "--home", str(tmp_path)]) == 2
@@ -262,7 +262,7 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
                 write_result(self.home, spec)
 
     monkeypatch.setattr("core.cli.study.Queue", FakeQueue)
-    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home, size: None)
     home = Home(tmp_path).prepare()
     write_result(home, RunSpec(PRESETS["demo"].recipe, "dense", 42))
     arguments = ["study", "--preset", "demo", "--quick", "--skip-dense", "--home", str(tmp_path)]
@@ -281,7 +281,7 @@ def test_skip_dense_takes_dense_runs_that_are_there(tmp_path, capsys, monkeypatc
 def launched(tmp_path, monkeypatch):
     """The settings of each method that a study with some arguments would run."""
     submitted = []
-    monkeypatch.setattr("core.cli.study.run_on_cluster", lambda home, specs: submitted.extend(specs) or [])
+    monkeypatch.setattr("core.cli.study.run_on_cluster", lambda home, specs, weights: submitted.extend(specs) or [])
 
     def launch(*given):
         main(["study", "--preset", "demo", "--sparsities", "0.5", "--seeds", "1", *given, "--home", str(tmp_path)])
@@ -346,7 +346,7 @@ def test_a_study_outlives_a_scheduler_that_is_started_again(tmp_path, capsys, mo
             write_result(home, spec)
             raise InputError("No scheduler answers.")
 
-    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home: None)
+    monkeypatch.setattr("core.engine.data.load_dataset", lambda name, home, size: None)
     monkeypatch.setattr("core.cli.study.POLL_SECONDS", 0.01)
     monkeypatch.setattr("core.cli.study.RECONCILE_SECONDS", 0)
     monkeypatch.setattr("core.jobs.queue.Queue", AwayQueue)

@@ -25,6 +25,7 @@ from core.report.tables import efficiency_table
 from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.spec.methods import METHODS
+from core.spec.networks import network_label
 from core.spec.presets import build_recipe
 from core.spec.settings import TEACHER_SHARE, TEMPERATURE
 from core.spec.spec import DECAYS, RunSpec
@@ -310,6 +311,7 @@ def known_texts(study):
         *references(study.source.variants.values()),
         *(m.source for m in METHODS.values()),
         study.source.recipe.label,
+        network_label(study.source.recipe.network),
     ]
     options = [f"{key}={value}" for spec in study.source.variants.values() for key, value in spec.settings]
     texts = [*names, *options, *study.source.hardware, *study.source.dates, *(s for s in fixed if NUMBER.search(s))]

@@ -5,8 +5,9 @@ import pytest
 from core.engine.data import synthetic
 from core.results.frame import Results, study_frame
 from core.results.statistics import interpolate, summarise
-from core.runs.chance import _BUILT_IN, is_at_chance
+from core.runs.chance import is_at_chance
 from core.runs.folder import Home
+from core.spec.datasets import DATASETS
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
 from tests.records import plausible_result, write_result
@@ -38,8 +39,9 @@ def test_a_network_is_at_chance_level_if_guessing_would_do_as_well(data, accurac
 
 
 def test_what_is_taken_for_granted_of_the_drawn_pictures_is_so():
-    classes = len(synthetic.SHAPES)
-    assert _BUILT_IN["synthetic"] == (classes, classes * synthetic.BATCH)
+    classes, entry = len(synthetic.SHAPES), DATASETS["synthetic"]
+    assert (entry.classes, entry.test) == (classes, classes * synthetic.BATCH)
+    assert entry.train == synthetic.TRAIN_BATCHES * entry.test
 
 
 def test_means_count_their_runs_at_chance_level(tmp_path):

@@ -151,16 +151,15 @@ def test_what_rests_on_the_dense_network_can_learn_from_it_and_is_as_before_with
 
 @pytest.mark.parametrize("data", ["mnist", "folder:", "folder:  ", "folder:a\nb", "", None, 3])
 def test_an_unknown_data_set_is_refused_with_those_there_are(data):
-    with pytest.raises(InputError, match="cifar10, synthetic or folder:PATH"):
+    with pytest.raises(InputError, match=r"cifar10, .*, synthetic or folder:PATH"):
         replace(RECIPE, data=data)
 
 
 def test_a_folder_is_made_absolute_and_has_to_exist(tmp_path, monkeypatch):
-    for split in ("train", "test"):
-        (tmp_path / "pictures" / split).mkdir(parents=True)
+    (tmp_path / "pictures").mkdir()
     monkeypatch.chdir(tmp_path)
     assert resolve_data("folder:pictures") == f"folder:{tmp_path}/pictures"
-    for missing in ("folder:missing", "folder:~nosuchuser/x", "folder:" + "x" * 5000, "folder:pictures/train"):
+    for missing in ("folder:missing", "folder:~nosuchuser/x", "folder:" + "x" * 5000):
         with pytest.raises(InputError, match="folder that exists"):
             resolve_data(missing)
 

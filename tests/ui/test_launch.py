@@ -223,7 +223,7 @@ def test_choices_survive_a_wrong_folder_and_a_switch_to_another_page(open_page, 
     app.pills(key="methods to launch").set_value(["lottery_ticket"])
     app.text_input(key="sparsities").set_value("0.85")
     app.text_input(key="seeds").set_value("7")
-    app.number_input(key="width demo").set_value(12)
+    app.number_input(key="width demo resnet18").set_value(12)
     app = app.run()
     app = app.selectbox(key="lottery_ticket rewind_epoch recommended").set_value(2).run()
     app = app.selectbox(key="data").set_value("folder:").run()
@@ -332,7 +332,7 @@ def test_the_link_at_a_place_that_was_not_measured_launches_just_that(open_page,
     app.pills(key="methods to launch").set_value(["structured"])
     app.number_input(key="epochs demo").set_value(6)
     app = app.run().segmented_control(key="preset").set_value("quick").run()
-    app = app.number_input(key="width quick").set_value(20).run()
+    app = app.number_input(key="width quick resnet18").set_value(20).run()
     app = app.selectbox(key="structured criterion recommended").set_value("l2").run().switch_page("pages/runs.py").run()
     query = launch_query(study_frame(Results(home).frame(), recipe.key), measured[0].variant, 0.5)
     for name, value in query.items():
