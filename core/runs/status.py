@@ -32,8 +32,9 @@ _CURVES = ("loss", "train_accuracy", "test_accuracy", "images_per_second", "seco
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """The status of one run. ``fraction`` of its training that is done; ``seconds_left`` None where it is unknown;
-    ``test_accuracy`` of the newest epoch, in percent; ``size_mb`` of the compressed file and ``relative_latency`` at batch 1
-    (the dense network's, timed in turns with it, is 1), first as measured right after pruning, then as in the result;
+    ``test_accuracy`` in percent, of the newest epoch, then as in the result; ``size_mb`` of the compressed file and
+    ``relative_latency`` at batch 1 (the dense network's, timed in turns with it, is 1), first as measured right after
+    pruning, then as in the result;
     ``created`` in seconds since 1970; ``launches``: ids of those that queued it;
     ``at_chance``: whether the finished network does no better than guessing."""
 
@@ -180,7 +181,7 @@ def _status(folder: RunFolder) -> RunStatus:
         phase=phase_message(progress),
         fraction=done if fraction is None else min(1.0, max(0.0, fraction)),
         seconds_left=finite(training.get("seconds_left")),
-        test_accuracy=finite(last.get("test_accuracy")),
+        test_accuracy=result.test_accuracy if result else finite(last.get("test_accuracy")),
         size_mb=size,
         relative_latency=latency,
         at_chance=bool(result and spec and is_at_chance(result, spec.recipe.data)),

@@ -59,7 +59,9 @@ def select(
 ) -> str:
     """One of the keys of ``labels``, by a ``control`` such as st.selectbox, which is in the address under ``name``."""
     read_choice(name, labels, default)
-    options = {"format_func": labels.__getitem__, "required": True, "key": name, **options}
+    # A select box starts with an option and cannot be emptied; required, it would only say so, in English.
+    required = getattr(control, "__name__", "") != "selectbox"
+    options = {"format_func": labels.__getitem__, "required": required, "key": name, **options}
     selected: str = control(label, list(labels), **options) or default
     write_if_chosen(**{name: (selected, default)})
     return selected

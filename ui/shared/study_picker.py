@@ -65,7 +65,6 @@ def select_study(studies: Studies, place: DeltaGenerator) -> str:
             recipes,
             format_func=studies.labels.__getitem__,
             key="study",
-            required=True,
             label_visibility="collapsed",
             width=420,
         )
