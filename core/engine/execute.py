@@ -20,7 +20,7 @@ from core.engine.context import Attempt, CancelledError, RunContext, raise_if_ca
 from core.engine.counts import macs
 from core.engine.device import device_usable, environment, keep_freed_memory, place
 from core.engine.diagnose import diagnose
-from core.engine.networks.of_recipe import fresh_network, imported_network
+from core.engine.networks.of_recipe import fresh_network, imported_network, load_network
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
 from core.engine.recovery.distillation import Teacher
@@ -232,6 +232,7 @@ def _retraining_plan(context: RunContext, dense: nn.Module, pruned: Callable[[fl
 def _measure(attempt: Attempt, trained: Trained, *, dense: nn.Module | None) -> RunResult:
     """Write the compressed model, then measure the network against ``dense`` (None: it is itself) and diagnose the file."""
     context, folder = attempt.context, attempt.context.folder
+    recipe = context.spec.recipe
     raise_if_cancelled(folder)
     folder.report_progress(phase="measure", fraction=1.0)
     attempt.lease.check()
@@ -246,7 +247,9 @@ def _measure(attempt: Attempt, trained: Trained, *, dense: nn.Module | None) -> 
     with context.measurement_lock.timing():
         result = build_result(context.spec, trained, dense or trained.model, folder.model_path)
     with context.measurement_lock.training():
-        result = result.model_copy(update=file_sizes(folder.model_path, trained.model))
+        result = result.model_copy(
+            update=file_sizes(folder.model_path, load_network(folder.model_path, recipe, len(context.data.classes)))
+        )
         diagnostics = diagnose(context, trained.kept)
     attempt.lease.check()
     write_diagnostics(folder, diagnostics)

@@ -138,8 +138,8 @@ def build_result(spec: RunSpec, trained: Trained, dense: nn.Module, file: Path) 
 
 
 def file_sizes(path: Path, model: nn.Module) -> dict[str, float | None]:
-    """The fields of RunResult that say how large (MB) the compressed ``model`` at ``path`` and its exports are, as they are
-    and deflated; None for those of an ONNX file that there cannot be."""
+    """The fields of RunResult that say how large (MB) the file at ``path`` and the exports of the ``model`` in it are, as
+    they are and deflated; None for those of an ONNX file that there cannot be."""
     notes = notes_of(path)
     plain = encode_plain(model, notes)
     sizes: dict[str, float | None] = {

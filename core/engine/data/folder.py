@@ -135,7 +135,8 @@ def _class_names(split: Path) -> list[str]:
         names.append(entry.name)
     if not 2 <= len(names) <= MAX_CLASSES:
         raise InputError(
-            "{path} has {n} class folders: give from 2 to {most:,}.",
+            "{path} has {n} class folders: {layout}, with from 2 to {most:,} classes.",
+            layout=LAYOUT,
             path=_printable(split),
             n=len(names),
             most=MAX_CLASSES,
