@@ -26,7 +26,7 @@ from core.engine import build_network, load_model, save_model
 from core.engine.device import choose_device
 from core.engine.networks.channels import channels_of
 from core.engine.networks.cut import cut_channels, zero_channels
-from core.engine.networks.layers import prunable_count, with_picture_size
+from core.engine.networks.layers import prunable_count, with_picture_shape
 from core.engine.onnx_file import INPUT, encode_onnx
 from core.engine.pruning.shrink import mask_of
 from core.engine.pruning.structured import choose_channels
@@ -102,7 +102,7 @@ def packaged(name: str, size: int = PACKAGED_SIZE) -> nn.Module:
     from torchvision import models  # noqa: PLC0415 - takes a second
 
     auxiliary = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
-    return with_picture_size(models.get_model(name, weights=None, num_classes=CLASSES, **auxiliary), size)
+    return with_picture_shape(models.get_model(name, weights=None, num_classes=CLASSES, **auxiliary), (3, size, size))
 
 
 def registered(name: str, share: float = 1.0) -> nn.Module:

@@ -16,7 +16,7 @@ from benchmarks.any_network import CLASSES, check_pruned, packaged, randomise, r
 from core.engine import resnet18, structured_prune_filters
 from core.engine.networks.channels import STAYS, find_channels
 from core.engine.networks.cut import check_cut, cut_channels, zero_channels
-from core.engine.networks.layers import prunable_count, with_picture_size
+from core.engine.networks.layers import prunable_count, with_picture_shape
 from core.spec.errors import InputError
 from core.spec.methods import METHODS
 from core.spec.networks import NETWORKS
@@ -37,7 +37,7 @@ def choose(channels, share, seed=2):
 
 def convnext():
     blocks = [CNBlockConfig(32, 64, 3), CNBlockConfig(64, None, 3)]
-    return with_picture_size(ConvNeXt(blocks, num_classes=CLASSES), EXAMPLE.shape[-1])
+    return with_picture_shape(ConvNeXt(blocks, num_classes=CLASSES), EXAMPLE.shape[1:])
 
 
 BUILDERS = {

@@ -14,17 +14,15 @@ from prunescope.residual import INPUT_SHAPE
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def with_picture_size(model: Network, size: int) -> Network:
-    """``model``, which from now on, as its copies, is known to take pictures of ``size`` pixels along a side."""
-    model.picture_size = size  # type: ignore[assignment] # a plain attribute
+def with_picture_shape(model: Network, shape: tuple[int, ...]) -> Network:
+    """``model``, which from now on, as its copies, is known to take pictures of ``shape`` (channels, height, width)."""
+    model.picture_shape = shape  # type: ignore[assignment] # a plain attribute
     return model
 
 
 def example_of(model: nn.Module) -> Tensor:
-    """A black picture [1, 3, H, W] of the size that ``model`` takes, 32 where nobody said so, on its device."""
-    channels, height, width = INPUT_SHAPE
-    size = getattr(model, "picture_size", None)
-    shape = (channels, height, width) if size is None else (channels, size, size)
+    """A black picture [1, C, H, W] of the shape that ``model`` takes, on its device; [1, 3, 32, 32] where nobody said so."""
+    shape: tuple[int, ...] = getattr(model, "picture_shape", INPUT_SHAPE)
     return torch.zeros(1, *shape, device=next(model.parameters()).device)
 
 

@@ -11,7 +11,7 @@ from core.engine.artifact import load_model
 from core.engine.networks.build import build_network
 from core.engine.networks.external import build_external
 from core.engine.networks.imported import load_weights
-from core.engine.networks.layers import with_picture_size
+from core.engine.networks.layers import with_picture_shape
 from core.runs.folder import Home
 from core.spec.networks import External
 from core.spec.spec import Recipe
@@ -20,14 +20,14 @@ from core.spec.spec import Recipe
 def fresh_network(recipe: Recipe, classes: int, *, seed: int | None = None) -> nn.Module:
     """The network of ``recipe`` before any training; ``seed`` fixes its weights without touching the global generator.
     InputError for a network from elsewhere that cannot be made."""
-    external = External.parse(recipe.network)
+    external, shape = External.parse(recipe.network), (3, recipe.size, recipe.size)
     if external is None:
-        return with_picture_size(build_network(recipe.network, recipe.width, classes, seed=seed), recipe.size)
+        return with_picture_shape(build_network(recipe.network, recipe.width, classes, seed=seed), shape)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        example = torch.zeros(1, 3, recipe.size, recipe.size)
-        return with_picture_size(build_external(external, recipe.network_sha256, classes, example), recipe.size)
+        model = build_external(external, recipe.network_sha256, classes, torch.zeros(1, *shape))
+    return with_picture_shape(model, shape)
 
 
 def load_network(path: Path, recipe: Recipe, classes: int, device: str | torch.device = "cpu") -> nn.Module:
@@ -36,7 +36,7 @@ def load_network(path: Path, recipe: Recipe, classes: int, device: str | torch.d
         model = load_model(path, device)
     else:
         model = load_model(path, device, into=fresh_network(recipe, classes))
-    return with_picture_size(model, recipe.size)
+    return with_picture_shape(model, (3, recipe.size, recipe.size))
 
 
 def imported_network(home: Home, recipe: Recipe, classes: int) -> nn.Module:
