@@ -7,7 +7,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from torch import nn
 from core.engine.deploy import folded
 from core.engine.networks.layers import example_of
 from core.spec.errors import InputError, first_line
-from prunescope.residual import INPUT_SHAPE, ResNet
+from prunescope.residual import ResNet
 
 INPUT, OUTPUT = "images", "logits"
 _INPUT_FORMAT = "float32 [batch, 3, {height}, {width}], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
@@ -36,7 +36,7 @@ def encode_onnx(model: nn.Module, notes: Mapping[str, Any]) -> bytes:
         raise InputError("An ONNX file holds at most 2 GB, less than this network: choose another format.")
     example = example_of(model)
     network = folded(model, example).cpu()
-    file = _write(network) if isinstance(network, ResNet) else _export(network, example.cpu())
+    file = _write(network, example.shape[1:]) if isinstance(network, ResNet) else _export(network, example.cpu())
     _, _, height, width = example.shape
     about = {INPUT: _INPUT_FORMAT.format(height=height, width=width)}
     helper.set_model_props(file, {name: str(value) for name, value in notes.items()} | about)
@@ -70,13 +70,16 @@ def _export(network: nn.Module, example: torch.Tensor) -> ModelProto:
     return file
 
 
-def _write(network: ResNet) -> ModelProto:
+def _write(network: ResNet, picture: Sequence[int]) -> ModelProto:
     opset = helper.make_opsetid("", OPSET)
-    return helper.make_model(_graph(network), producer_name="PruneScope", ir_version=IR_VERSION, opset_imports=[opset])
+    return helper.make_model(
+        _graph(network, picture), producer_name="PruneScope", ir_version=IR_VERSION, opset_imports=[opset]
+    )
 
 
-def _graph(network: ResNet) -> GraphProto:
-    """The operations of a network whose BatchNorm is folded; each value is named after the layer that computes it."""
+def _graph(network: ResNet, picture: Sequence[int]) -> GraphProto:
+    """The operations of a network whose BatchNorm is folded, for pictures of that shape; each value is named after the layer
+    that computes it."""
     nodes: list[NodeProto] = []
 
     def add(operation: str, name: str, *inputs: str, **attributes: Any) -> str:
@@ -98,7 +101,7 @@ def _graph(network: ResNet) -> GraphProto:
         x = add("Relu", f"{name}.relu2", x)
     x = add("Flatten", "flatten", add("GlobalAveragePool", "pool", x))
     add("Gemm", OUTPUT, x, "fc.weight", "fc.bias", transB=1)
-    images = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", *INPUT_SHAPE])
+    images = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", *picture])
     logits = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", network.shape.classes])
     weights = [numpy_helper.from_array(w.contiguous().numpy(), name) for name, w in network.state_dict().items()]
     return helper.make_graph(nodes, "ResNet", [images], [logits], weights)

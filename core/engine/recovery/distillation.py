@@ -7,17 +7,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.engine.deploy import fuse
+from core.engine.networks.layers import example_of
 from core.spec.settings import TEACHER_SHARE, TEMPERATURE
 
-PROBES = (8, 3, 32, 32)  # images on which its faster form must compute the same
+PROBES = 8  # images on which its faster form must compute the same
 
 
 class Teacher:
     """The logits [b, classes] of ``dense``, in evaluation mode and without gradients. Nothing in it waits for the host."""
 
     def __init__(self, dense: nn.Module) -> None:
-        probes = torch.randn(PROBES, generator=torch.Generator().manual_seed(0))
-        self._run = fuse(dense, probes.to(next(dense.parameters()).device)).run
+        one = example_of(dense)
+        probes = torch.randn(PROBES, *one.shape[1:], generator=torch.Generator().manual_seed(0))
+        self._run = fuse(dense, probes.to(one.device)).run
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
