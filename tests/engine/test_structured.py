@@ -86,7 +86,7 @@ def silence(model, kept):
     return silenced
 
 
-@pytest.mark.parametrize("width", [8, 12, 16])
+@pytest.mark.parametrize("width", [8, 12])
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
 @pytest.mark.parametrize("criterion", CRITERIA)
 @pytest.mark.parametrize("sparsity", [0.3, 0.9])
@@ -102,9 +102,9 @@ def test_the_smaller_network_computes_what_the_one_with_silenced_channels_does(
     assert difference < 1e-4
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
-    width=st.sampled_from([8, 10, 16, 24, 32, 64]),
+    width=st.sampled_from([8, 10, 16, 24, 32]),
     sparsity=st.floats(0.3, 0.95),
     allocation=st.sampled_from(ALLOCATIONS),
     criterion=st.sampled_from(["l1", "l2", "bn_scale"]),
