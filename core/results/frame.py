@@ -18,6 +18,7 @@ from core.runs.folder import Home, RunFolder
 from core.runs.latencies import Latencies, read_all_latencies
 from core.runs.polling import MANY, Signature, ThrottledReader, signature
 from core.runs.result import RunResult
+from core.spec.datasets import GIVEN
 from core.spec.errors import InputError
 from core.spec.methods import DENSE
 from core.spec.spec import Recipe
@@ -45,10 +46,11 @@ NOTES = (
     "dead_layers",  # names of the layers that lost all their weights, a space between
     "at_chance",  # whether the network does no better than guessing
 )
-# From which names in the reader's language are made; not for files.
+# What pages make sentences from; not for files.
 OBJECTS = (
     "settings",  # of the method, as in RunSpec
     "recipe_spec",  # the Recipe
+    "test_split",  # GIVEN or BY_NAME
 )
 
 
@@ -158,6 +160,7 @@ def _row(folder: RunFolder) -> Row | None:
         **{name: getattr(result, name, None) for name in measured_metrics()},
         **{half_width_of(name): _half_width(result, name) for name in LATENCY_OF},
         "device": result.environment.hardware or "unknown",
+        "test_split": result.test_split or GIVEN,
         "train_seconds": result.train_seconds,
         "epochs": result.schedule.epochs if result.schedule else spec.own_epochs,
         "finished": finished.isoformat(timespec="seconds"),

@@ -6,9 +6,17 @@ import onnxruntime
 import pytest
 import torch
 
-from core.engine import load_model, magnitude_prune_global, onnx_file, save_model, structured_prune_filters
+from core.engine import (
+    build_network,
+    load_model,
+    magnitude_prune_global,
+    onnx_file,
+    save_model,
+    structured_prune_filters,
+)
 from core.engine.artifact import notes_of
 from core.engine.export import export
+from core.engine.networks.layers import with_picture_shape
 from core.engine.onnx_file import encode_onnx
 from core.runs.folder import Home
 from core.spec.errors import InputError
@@ -24,6 +32,16 @@ def folder(tmp_path, model):
     run = write_result(Home(tmp_path).prepare(), RunSpec(build_recipe("demo"), "magnitude", 1, 0.9))
     save_model(magnitude_prune_global(model, 0.9), run.model_path, notes=NOTES)
     return run
+
+
+@pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2"])
+def test_onnxruntime_takes_pictures_of_the_networks_size(name):
+    network = with_picture_shape(build_network(name, 4, 2, seed=0), (3, 48, 48)).eval()
+    session = onnxruntime.InferenceSession(encode_onnx(network, {}), providers=["CPUExecutionProvider"])
+    images = torch.randn(3, 3, 48, 48)
+    (logits,) = session.run(None, {onnx_file.INPUT: images.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(logits), network(images), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("prune", [magnitude_prune_global, structured_prune_filters])

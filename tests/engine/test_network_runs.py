@@ -2,14 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
-import onnxruntime
 import pytest
 from safetensors.torch import save_file
 
 from core.engine import build_network
 from core.engine.execute import execute
-from core.engine.export import export
 from core.runs.diagnostics import read_diagnostics
 from core.runs.folder import Home, State
 from core.runs.imports import hash_weights, keep_weights
@@ -34,7 +31,4 @@ def test_a_network_is_imported_pruned_taught_diagnosed_and_exported(recipe, netw
     assert found.reached_sparsity == pytest.approx(0.5, abs=0.03)  # in so thin a network a channel is much
     assert found.dense_macs == dense.macs > found.macs
     assert len(read_diagnostics(home.run(pruned.run_id)).layers) == len(found.layers) == len(dense.layers)
-    export(home.run(pruned.run_id), "onnx", tmp_path / "net.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
-    (logits,) = session.run(None, {"images": np.zeros((3, 3, SIZE, SIZE), np.float32)})
-    assert logits.shape == (3, 2)
+    assert found.onnx_file_mb < dense.onnx_file_mb

@@ -157,7 +157,7 @@ def test_any_arguments_on_the_command_line(tmp_path_factory, command, words):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("here"))
         patch.setattr(train, "_train", lambda options, spec: asked.append(spec) or 0)
-        patch.setattr(study, "run_on_cluster", lambda home, specs: asked.extend(specs) or [])
+        patch.setattr(study, "run_on_cluster", lambda home, specs, weights: asked.extend(specs) or [])
         patch.setattr(Home, "prepare", lambda home: home)
         try:
             status = cli.main([command, *words])

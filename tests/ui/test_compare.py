@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -90,6 +91,15 @@ def test_a_study_is_shown_with_cards_charts_table_and_origin(home):
     assert len(app.dataframe[0].value) == 1 + 2 * len(METHODS)
     assert app.slider(key="sparsity").value == 0.9
     assert [box.key for box in app.selectbox] == ["file"]
+
+
+def test_who_chose_the_test_pictures_of_a_folder_is_said(home):
+    recipe = replace(RECIPE, data="folder:/pictures", size=64)
+    write_study(home, recipe, ["magnitude"], (0.0, 0.9), (1,), test_split="by name")
+    shown = text(open_page())
+    assert "/pictures" in shown
+    assert "64x64" in shown
+    assert "a fifth for testing, by a hash of the names" in shown
 
 
 def test_moving_the_slider_changes_the_cards_and_marks_what_is_interpolated(home):

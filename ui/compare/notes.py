@@ -11,7 +11,7 @@ from core.i18n import t, tn
 from core.labels import recipe_name, variant_name
 from core.report.markdown import escape_markdown
 from core.results.speed import noise_of
-from core.spec.datasets import DATASETS, SYNTHETIC, folder_of, in_folder
+from core.spec.datasets import BY_NAME, DATASETS, SYNTHETIC, folder_of, in_folder
 from core.spec.methods import DENSE
 from ui.shared.services import queue
 
@@ -29,6 +29,8 @@ def show_provenance(study: pd.DataFrame) -> None:
     elif in_folder(data):
         folder = escape_markdown(folder_of(data))
         source = f":gray[{t('pictures in the folder {folder}', folder=folder)}]"
+        if (study["test_split"] == BY_NAME).any():
+            source += f" :gray[({t('a fifth for testing, by a hash of the names')})]"
     else:
         source = f":gray[{DATASETS[data].label}]"
     hardware = ", ".join(map(escape_markdown, devices))
