@@ -1,11 +1,9 @@
-"""A network as an ONNX file. Residual networks are written operation by operation: torch.onnx.export takes seconds to trace
-the same graph, and the size of this file is measured in every run. Other networks are exported by it."""
+"""A network as an ONNX file. Residual networks are written operation by operation, others by PyTorch's exporter."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +20,6 @@ from prunescope.residual import ResNet
 INPUT, OUTPUT = "images", "logits"
 _INPUT_FORMAT = "float32 [batch, 3, {height}, {width}], RGB; of each channel from 0 to 1, less `mean`, divided by `std`"
 OPSET, IR_VERSION = 17, 8  # of 2022: all that is needed has been there since
-EXPORTED_OPSET = 18  # the lowest that torch.onnx.export writes
 MAX_BYTES = 2 << 30  # of a protobuf message
 
 
@@ -45,29 +42,29 @@ def encode_onnx(model: nn.Module, notes: Mapping[str, Any]) -> bytes:
 
 
 def _export(network: nn.Module, example: torch.Tensor) -> ModelProto:
-    """What PyTorch's exporter makes of any network, without the stack traces that it adds to each operation."""
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    """What PyTorch's exporter makes of any network: the one by tracing, which writes in 0.2 seconds what the one by
+    torch.export takes 5 for."""
+    content, fast_attention = io.BytesIO(), torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # an operation that ONNX lacks
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(
+            torch.onnx.export(
                 network.to(memory_format=torch.contiguous_format),
                 (example,),
+                content,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
-                dynamic_shapes=({0: "batch"},),
-                opset_version=EXPORTED_OPSET,
-                dynamo=True,
-                verbose=False,
+                dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+                opset_version=OPSET,
+                dynamo=False,
             )
-    # Whatever a foreign module raises while its code is executed with stand-ins for tensors.
+    # Whatever a foreign module raises while its code is traced.
     except Exception as error:
         raise InputError("The network cannot be written as ONNX: {reason}.", reason=first_line(error)) from None
-    assert program is not None
-    file: ModelProto = program.model_proto
-    for described in (*file.graph.node, *file.graph.value_info, *file.graph.input, *file.graph.output, file.graph):
-        del described.metadata_props[:]
-    return file
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_attention)
+    return ModelProto.FromString(content.getvalue())
 
 
 def _write(network: ResNet, picture: Sequence[int]) -> ModelProto:
