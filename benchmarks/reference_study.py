@@ -106,7 +106,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         specs, home = study(read_recipe(options), options), Home(options.home).prepare()
-        check_inputs(home, specs[0].recipe, options.weights)
+        check_inputs(home, specs, options.weights)
         complete = run(home, specs, options.at_once, 60 * options.minutes - (time.monotonic() - began))
         done = [folder for folder in map(home.run, (spec.run_id for spec in specs)) if folder.state() == State.DONE]
         if options.records:

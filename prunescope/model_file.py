@@ -23,7 +23,6 @@ from prunescope.resize import resize
 
 FORMAT = "prunescope-1"
 VALUES, GAPS = ".nonzero", ".gaps"  # endings of the names of a tensor's two parts
-MAX_ELEMENTS = 1 << 28  # of a tensor: more can only come from a malicious file
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -49,13 +48,10 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", *, into: nn
     path = Path(path)
     tensors, metadata = _read(path)
     try:
-        with torch.device("meta"):  # shapes without memory, for the tensors of the file
-            model = _empty(metadata) if into is None else deepcopy(into).to("meta")
-            before = model.state_dict()
-            shapes = _shapes(tensors, metadata)
-            resize(model, {name: before[name].new_empty(shape) for name, shape in shapes.items()})
-        state = {name: _unpack(name, like, tensors) for name, like in model.state_dict().items()}
-        model.load_state_dict(state, assign=True)
+        model = _empty(metadata) if into is None else deepcopy(into)
+        before = {name: tensor.detach() for name, tensor in state_of(model).items()}
+        shapes = {name: tuple(tensor.shape) for name, tensor in before.items()} | _shapes(tensors, metadata, before)
+        resize(model, {name: _unpack(name, before[name], shape, tensors) for name, shape in shapes.items()})
     except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, zlib.error) as error:
         raise ModelFileError(
             "{file} does not hold a network that PruneScope knows ({reason}).",
@@ -66,25 +62,44 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", *, into: nn
 
 
 def _empty(metadata: Mapping[str, str]) -> nn.Module:
-    """The network of the file with ``metadata``, if it is one of PruneScope's own."""
-    if "shape" in metadata:
-        shape = json.loads(metadata["shape"])
-        return ResNet(Shape(tuple(shape["stages"]), tuple(map(tuple, shape["inner"])), shape["classes"]))
-    if "network" in metadata:
-        return build(**json.loads(metadata["network"]))
+    """The network of the file with ``metadata``, if it is one of PruneScope's own: shapes without memory."""
+    with torch.device("meta"):
+        if "shape" in metadata:
+            shape = json.loads(metadata["shape"])
+            return ResNet(Shape(tuple(shape["stages"]), tuple(map(tuple, shape["inner"])), shape["classes"]))
+        if "network" in metadata:
+            return build(**json.loads(metadata["network"]))
     raise LookupError("give a network of its class, load_model(path, into=network)")
 
 
-def _shapes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor of the network."""
+def state_of(model: nn.Module) -> dict[str, Tensor]:
+    """All parameters and buffers of ``model`` by name, also what it leaves out of its state_dict; what two names share is
+    under both."""
+    return {
+        **dict(model.named_parameters(remove_duplicate=False)),
+        **dict(model.named_buffers(remove_duplicate=False)),
+    }
+
+
+def _shapes(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], before: Mapping[str, Tensor]
+) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor in the file, which is no larger than in the network ``before`` pruning; ValueError if one
+    cannot be of that network."""
     if "shape" in metadata:
-        return {name: tuple(tensor.shape) for name, tensor in _empty(metadata).state_dict().items()}
-    sparse = {name: tuple(shape) for name, shape in json.loads(metadata.get("shapes", "{}")).items()}
-    for name, shape in sparse.items():
-        if not all(type(size) is int and size > 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
-            raise ValueError(f"{name} has no shape")
-    whole = {name: tuple(tensor.shape) for name, tensor in tensors.items() if not name.endswith((VALUES, GAPS))}
-    return whole | sparse
+        return {name: tuple(tensor.shape) for name, tensor in state_of(_empty(metadata)).items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if not name.endswith((VALUES, GAPS))}
+    shapes |= {name: tuple(shape) for name, shape in json.loads(metadata.get("shapes", "{}")).items()}
+    for name, shape in shapes.items():
+        if name not in before:
+            raise ValueError(f"it has a tensor {name}")
+        largest = before[name].shape
+        fits = len(shape) == len(largest) and all(
+            type(size) is int and 0 <= size <= most for size, most in zip(shape, largest, strict=True)
+        )
+        if not fits:
+            raise ValueError(f"{name} of the shape {list(shape)} cannot be of this network")
+    return shapes
 
 
 def notes_of(path: str | Path) -> dict[str, Any]:
@@ -125,13 +140,18 @@ def decode_positions(coded: NDArray[np.uint8], count: int, size: int) -> NDArray
     return found
 
 
-def _unpack(name: str, like: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
+def _unpack(name: str, before: Tensor, shape: tuple[int, ...], tensors: Mapping[str, Tensor]) -> Tensor:
+    """The tensor ``name`` of ``shape``, of the type that it has ``before``."""
     if name in tensors:
-        return tensors[name].to(like.dtype)
+        if tuple(tensors[name].shape) != shape:
+            raise ValueError(f"{name} has another shape")
+        return tensors[name].to(before.dtype)
+    if name + VALUES not in tensors:
+        raise LookupError(f"it has no tensor {name}")
     values, coded = tensors[name + VALUES], tensors[name + GAPS]
-    flat = torch.zeros(like.numel(), dtype=like.dtype)
-    flat[torch.from_numpy(decode_positions(coded.numpy(), len(values), len(flat)))] = values.to(like.dtype)
-    return flat.view_as(like)
+    flat = torch.zeros(math.prod(shape), dtype=before.dtype)
+    flat[torch.from_numpy(decode_positions(coded.numpy(), len(values), len(flat)))] = values.to(before.dtype)
+    return flat.view(shape)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -16,7 +16,7 @@ from core.spec.method import Scalar
 from core.spec.methods import METHODS
 from core.spec.networks import NETWORKS, RESNET18
 from core.spec.presets import PRESETS, build_recipe
-from core.spec.spec import BUDGETS, DECAYS, PRECISIONS, Recipe
+from core.spec.spec import BUDGETS, DECAYS, PRECISIONS, Recipe, RunSpec
 
 _RECIPE = [name for name in signature(build_recipe).parameters if name not in ("preset", "weights_sha256")]
 
@@ -99,16 +99,21 @@ def _unknown_setting(pair: str, methods: Sequence[str]) -> InputError:
     )
 
 
-def check_inputs(home: Home, recipe: Recipe, weights: Path | None = None) -> None:
-    """Load the data set, and build a network from elsewhere or fill one with the file of ``weights``, before any run is
+def check_inputs(home: Home, specs: Sequence[RunSpec], weights: Path | None = None) -> None:
+    """Load the data set of ``specs``, and try the network from elsewhere and the file of ``weights``, before any run is
     created: InputError if that fails; progress goes to stderr."""
     from core.engine.data import load_dataset  # noqa: PLC0415 - loads torch: not before the rest is checked
-    from core.engine.networks.of_recipe import fresh_network, imported_network  # noqa: PLC0415 - the same
+    from core.engine.networks.imported import load_weights  # noqa: PLC0415 - the same
+    from core.engine.networks.of_recipe import check_network, fresh_network, imported_network  # noqa: PLC0415 - the same
 
-    data = load_dataset(recipe.data, home, size=recipe.size)
-    if weights is not None:
-        keep_weights(home, weights)
-    if recipe.imported:
-        imported_network(home, recipe, len(data.classes))
-    elif recipe.network not in NETWORKS:
-        fresh_network(recipe, len(data.classes))
+    recipe = specs[0].recipe
+    classes = len(load_dataset(recipe.data, home, size=recipe.size).classes)
+    if recipe.imported and weights is not None:
+        load_weights(fresh_network(recipe, classes), weights)
+        keep_weights(home, weights, recipe.weights_sha256)
+    elif recipe.imported:
+        imported_network(home, recipe, classes)
+    if recipe.network not in NETWORKS:
+        check_network(
+            recipe, classes, cut=any(not spec.is_dense and METHODS[spec.method].kind == "structured" for spec in specs)
+        )

@@ -79,7 +79,7 @@ def _write_outputs(home: Home, recipe: Recipe) -> None:
 def run_on_cluster(home: Home, specs: Sequence[RunSpec], weights: Path | None = None) -> list[RunFolder]:
     """Submit ``specs`` and wait until all have ended; runs that the cluster loses meanwhile are submitted again."""
     check_scheduler()
-    check_inputs(home, specs[0].recipe, weights)
+    check_inputs(home, specs, weights)
     queue = Queue(home)
     folders = [home.create(spec) for spec in with_dense(specs)]
     printer = EventPrinter(folders, print_status)

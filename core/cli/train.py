@@ -58,7 +58,7 @@ def _train(options: argparse.Namespace, spec: RunSpec) -> int:
 def _run(options: argparse.Namespace, home: Home, spec: RunSpec) -> list[RunFolder]:
     if os.environ.get(SCHEDULER_VARIABLE):
         return run_on_cluster(home, [spec], options.weights)
-    check_inputs(home, spec.recipe, options.weights)
+    check_inputs(home, [spec], options.weights)
     folders = [home.create(needed) for needed in with_dense([spec])]
     for folder in folders:
         if folder.state() in (State.CANCELLED, State.FAILED):

@@ -27,7 +27,7 @@ from core.runs.atomic_io import atomic_write
 from core.spec.errors import InputError
 from core.spec.validate import check_choice
 from prunescope import model_file
-from prunescope.model_file import FORMAT, GAPS, VALUES, ModelFileError, digest
+from prunescope.model_file import FORMAT, GAPS, VALUES, ModelFileError, digest, state_of
 from prunescope.networks import blueprint_of
 from prunescope.residual import ResNet
 
@@ -51,8 +51,8 @@ def encode(model: nn.Module, *, dtype: str = "float32", notes: Mapping[str, str]
     stored_dtype = _DTYPES[check_choice("dtype", dtype, tuple(_DTYPES))]
     tensors: dict[str, Tensor] = {}
     sparse: dict[str, tuple[int, ...]] = {}
-    for name, tensor in model.state_dict().items():
-        value = tensor.detach().cpu().contiguous()
+    for name, tensor in state_of(model).items():
+        value = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)  # no two share memory in the format
         packed = _pack(name, value.to(stored_dtype) if value.is_floating_point() else value)
         tensors.update(packed)
         if name not in packed:

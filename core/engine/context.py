@@ -18,7 +18,7 @@ from core.engine.data.images import Dataset, Images, Report
 from core.engine.device import choose_device, place, resolve_precision, without_tf32
 from core.engine.evaluate import Evaluation, evaluate
 from core.engine.measurement_lock import MeasurementLock, measurement_lock
-from core.engine.networks.of_recipe import load_network
+from core.engine.networks.of_recipe import fresh_network, load_network
 from core.engine.pruning.base import Context, Pruned
 from core.engine.recovery.repair import PICTURES, Repaired, outputs_known, repair_best
 from core.runs.folder import Home, RunFolder
@@ -94,6 +94,9 @@ class RunContext:
     def _load(self, path: Path) -> nn.Module:
         return place(load_network(path, self.spec.recipe, len(self.data.classes)), self.device)
 
+    def _fresh(self, seed: int) -> nn.Module:
+        return place(fresh_network(self.spec.recipe, len(self.data.classes), seed=seed), self.device)
+
     def on_device(self, images: Images) -> DeviceImages:
         return DeviceImages(images, self.data.mean, self.data.std, self.device)
 
@@ -110,6 +113,7 @@ class RunContext:
             settings=settings,
             weights_at=lambda epoch: self._load(weights_path(self.dense_folder, epoch)).state_dict(),
             sample=self.sample,
+            fresh=self._fresh,
         )
 
     @cached_property

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.engine.networks.layers import example_of, filter_count, layer_shapes, prunable, prunable_count
+from core.engine.networks.layers import evaluating, example_of, filter_count, layer_shapes, prunable, prunable_count
 from core.runs.result import LayerDensity
 
 
@@ -53,11 +53,9 @@ def macs_per_layer(model: nn.Module, image: Tensor | None = None) -> dict[str, i
     """MACs of each convolution and linear layer for one ``image`` [1, ...], half of the FLOPs that PyTorch's FlopCounterMode
     counts; 0 for a layer that is used in training only."""
     root = type(model).__name__
-    was_training = model.training
     counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        model.eval()(example_of(model) if image is None else image)
-    model.train(was_training)
+    with evaluating(model), counter, torch.no_grad():
+        model(example_of(model) if image is None else image)
     flops = {name.removeprefix(f"{root}."): sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     names = [name.removesuffix(".weight") for name in prunable(model)]
     return {name: flops.get(name, 0) // 2 for name in names}

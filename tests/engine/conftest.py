@@ -42,7 +42,13 @@ def context(model):
 
     def make(method, seed=42, **settings):
         earlier = resnet18(8, seed=99).state_dict()
-        return Context(seed, dict(METHODS[method].complete(settings)), lambda epoch: earlier, sample)
+        return Context(
+            seed,
+            dict(METHODS[method].complete(settings)),
+            lambda epoch: earlier,
+            sample,
+            lambda seed: resnet18(8, seed=seed),
+        )
 
     return make
 

@@ -122,6 +122,18 @@ class Net(nn.Module):
         return self.fc(self.body(self, F.relu(self.norm(self.stem(x)))))
 
 
+class Shift(nn.Module):
+    """A constant for each of 8 channels, as a parameter and as a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.learned = nn.Parameter(torch.randn(1, 8, 1, 1))
+        self.register_buffer("fixed", torch.randn(8, 1, 1), persistent=False)
+
+    def forward(self, x):
+        return x + self.learned + self.fixed
+
+
 def pooled(x):
     return x.mean((2, 3))
 
@@ -148,6 +160,8 @@ BODIES = {
     "normalised over channels": (Net(lambda net, x: net.a(pooled(x)), 8, a=nn.LayerNorm(8)), 0),
     "channels by number": (Net(lambda net, x: pooled(x[:, :5]), 5), 0),
     "a constant in the place of a zero": (Net(lambda net, x: pooled(net.a(torch.sigmoid(x))), 8, a=conv()), 0),
+    "a slope for each channel": (Net(lambda net, x: pooled(net.a(x)), 8, a=nn.PReLU(8)), 8),
+    "shifted by constants": (Net(lambda net, x: pooled(net.b(net.a(x))), 8, a=Shift(), b=conv()), 8),
     "one for each picture": (Net(lambda net, x: pooled(x * net.a(x)), 8, a=conv(8, 1)), 8),
 }  # fmt: skip
 
@@ -178,6 +192,13 @@ def test_what_cannot_be_traced_or_cut_is_one_sentence():
         def forward(self, x):
             return super().forward(x).reshape(len(x), 5) * len(self.stem.weight)
 
+    class Precise(Net):
+        def forward(self, x):
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x)
+
+    with pytest.raises(InputError, match="wrap_with_autocast keeps those of"):
+        find_channels(Precise(lambda net, x: pooled(x), 8), SMALL)
     with pytest.raises(InputError, match="cannot be traced"):
         find_channels(Undecided(lambda net, x: pooled(x), 8), SMALL)
     rigid = randomise(Rigid(lambda net, x: pooled(x), 8))

@@ -86,6 +86,12 @@ def test_pictures_of_any_size_are_cropped_in_the_middle_and_smoothed(root: Path,
     assert decoded.train_images.shape == (4, size, size, 3)
 
 
+def test_a_class_may_be_called_train(root: Path) -> None:
+    class_folders(root)
+    (root / "cat").rename(root / "train")
+    assert decode(root).classes == ("dog", "train")
+
+
 def test_a_photograph_is_turned_as_exif_says(root: Path) -> None:
     picture = Image.new("RGB", (64, 64), "black")
     picture.paste("white", (0, 0, 64, 32))  # bright above

@@ -21,7 +21,7 @@ SIZE = 48
 def test_a_network_is_imported_pruned_taught_diagnosed_and_exported(recipe, network, tmp_path):
     home, weights = Home(tmp_path / "home").prepare(), tmp_path / "weights.safetensors"
     save_file(build_network(network, 4, 2, seed=1).state_dict(), weights)
-    keep_weights(home, weights)
+    keep_weights(home, weights, hash_weights(weights))
     chosen = replace(recipe, network=network, size=SIZE, weights_sha256=hash_weights(weights))
     pruned = RunSpec(chosen, "structured", 1, 0.5, (("teacher", "dense"),))
     for spec in (pruned.dense, pruned):

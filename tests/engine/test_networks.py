@@ -1,12 +1,16 @@
 """Fresh networks: the registry says what they are, and a seed fixes their weights."""
 
+import onnxruntime
 import pytest
 import torch
+from torch import nn
 
 from core.engine import build_network, resnet18
 from core.engine.counts import macs
+from core.engine.deploy import folded
 from core.engine.networks.build import reinitialised
-from core.engine.networks.layers import conv_norm_pairs, example_of
+from core.engine.networks.layers import conv_norm_pairs, example_of, with_picture_shape
+from core.engine.onnx_file import encode_onnx
 from core.spec.errors import InputError
 from core.spec.networks import NETWORKS, RESNET18
 from prunescope.networks import NAMES
@@ -62,6 +66,36 @@ def test_the_norm_after_each_convolution_is_found():
     found = conv_norm_pairs(model, example_of(model))
     assert sorted(found) == sorted((edge.conv, edge.norm) for edge in conv_graph())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+class Unusual(nn.Module):
+    """Blocks in which a BatchNorm reads what looks like the output of a convolution and is more or less than that."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Conv2d(3 if place == 0 else 4, 4, 1) for place in range(4))
+        self.after_relu, self.beside, self.plain = (nn.BatchNorm2d(4) for _ in range(3))
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        x = self.after_relu(self.relu(self.a(x)))
+        y = self.b(x)  # read by BatchNorm and by the sum
+        return self.plain(self.c(y + self.d(self.beside(y)))).mean((2, 3))
+
+
+def test_a_norm_that_does_not_read_a_convolution_alone_is_not_folded_into_it():
+    torch.manual_seed(0)
+    model, images = Unusual(), torch.randn(16, 3, 8, 8)
+    for _ in range(20):
+        model(images)
+    model.eval().relu.train()
+    assert conv_norm_pairs(model, images) == [("c", "plain")]
+    assert model.relu.training
+    with torch.no_grad():
+        torch.testing.assert_close(folded(model, images)(images), model(images), rtol=1e-4, atol=1e-5)
+    session = onnxruntime.InferenceSession(encode_onnx(with_picture_shape(model, (3, 8, 8)), {}))
+    (logits,) = session.run(None, {"images": images.numpy()})
+    torch.testing.assert_close(torch.from_numpy(logits), model(images).detach(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("width", [0, -8, 2.5, True, 10_000])

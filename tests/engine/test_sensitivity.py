@@ -81,7 +81,9 @@ def test_each_point_is_the_accuracy_right_after_pruning(folder, data, tmp_path):
     test = DeviceImages(pictures.test, pictures.mean, pictures.std, "cpu")
     dense = resnet18(4, 2, seed=1)
     for curve in found.curves:
-        context = Context(1, dict(METHODS[curve.method].complete({})), dict, lambda n: None)
+        context = Context(
+            1, dict(METHODS[curve.method].complete({})), dict, lambda n: None, lambda seed: resnet18(4, 2, seed=seed)
+        )
         assert curve.sparsity == SPARSITIES
         for sparsity, accuracy in zip(SPARSITIES, curve.accuracy, strict=True):
             pruned = prune(curve.method, dense, sparsity, context).model

@@ -180,8 +180,10 @@ def chance_badge(row: pd.Series[Any]) -> Iterator[str]:
 def show_not_measured(view: StudyView, style: Style, variant: str, sparsity: float) -> None:
     st.markdown(f"{swatch(style)} **{style.name}** :gray-badge[{t('not measured here')}]")
     st.markdown(describe_nearest(view.summary, variant, sparsity))
-    label = t("Launch it at {sparsity:g}", sparsity=sparsity)
-    link("launch", label, icon=":material/rocket_launch:", **launch_query(view.runs, variant, sparsity))
+    query = launch_query(view.runs, variant, sparsity)
+    if query is not None:
+        label = t("Launch it at {sparsity:g}", sparsity=sparsity)
+        link("launch", label, icon=":material/rocket_launch:", **query)
 
 
 def describe_nearest(summary: pd.DataFrame, variant: str, sparsity: float) -> str:

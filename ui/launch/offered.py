@@ -49,10 +49,13 @@ def _functions(path: Path) -> list[str]:
     """The functions in a file whose first parameter is ``classes``. The file is read and not executed."""
     try:
         tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # also of a file that no parser can take
         return []
     return [
         node.name
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.args.args and node.args.args[0].arg == "classes"
+        if isinstance(node, ast.FunctionDef)
+        and node.args.args
+        and node.args.args[0].arg == "classes"
+        and External.parse(f"{path}:{node.name}")
     ]

@@ -69,7 +69,7 @@ def launch(specs: Sequence[RunSpec], expected: Estimate, weights: Path | None = 
     try:
         with st.spinner(t("Handing the runs to the background…")):
             if weights is not None:
-                keep_weights(home(), weights)
+                keep_weights(home(), weights, specs[0].recipe.weights_sha256)
             queued = queue().submit(specs, launched).queued
             statuses().invalidate()
             others = [run for run in statuses().read() if run.state in UNFINISHED and run.run_id not in queued]

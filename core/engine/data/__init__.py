@@ -19,7 +19,7 @@ from core.runs.folder import Home
 from core.spec.datasets import SIZE, SYNTHETIC, check_data_name, check_size, folder_of, in_folder
 from core.spec.errors import InputError
 
-CACHE_VERSION = 1  # raise it when a decoder comes to give other images for the same files
+CACHE_VERSION = 2  # raise it when a decoder comes to give other images for the same files
 REPORT_STEP = 0.05
 
 

@@ -80,7 +80,7 @@ def scan(root: Path) -> Listing:
     """What there is under ``root``."""
     if not root.is_dir():
         raise InputError("{path} is not a folder: {layout} and give folder:PATH.", path=_printable(root), layout=LAYOUT)
-    if not any((root / split).is_dir() for split in SPLITS):
+    if not any(_is_split(root / split) for split in SPLITS):
         classes = _class_names(root)
         return _split_by_name(classes, _image_files_of(root, classes, MAX_IMAGES))
     classes = _class_names(root / "train")
@@ -119,6 +119,14 @@ def _image_files_of(split: Path, classes: list[str], limit: int) -> list[ImageFi
     for label, name in enumerate(classes):
         files += _image_files(split / name, label, limit - len(files))
     return files
+
+
+def _is_split(path: Path) -> bool:
+    """Whether there may be classes in ``path``: a class, too, may be called train."""
+    if not path.is_dir():
+        return False
+    entries = _list_entries(path)
+    return not entries or any(entry.is_dir() for entry in entries)
 
 
 def _class_names(split: Path) -> list[str]:
@@ -228,10 +236,10 @@ def _decode_image(path: str, size: int) -> NDArray[np.uint8]:
             _check_header(path, image)
             image.draft(None, (4 * size, 4 * size))  # a JPEG is decoded at a fraction of its size, if that is enough
             image.info.pop("transparency", None)  # transparent pixels keep their colour
-            upright = ImageOps.exif_transpose(image.convert("RGB"))
-            if upright.size != (size, size):
-                upright = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
-            return np.asarray(upright)
+            pixels: Image.Image = image if image.mode == "RGB" else image.convert("RGB")
+            if pixels.size != (size, size):  # before it is turned: of a large picture that is a copy
+                pixels = ImageOps.fit(pixels, (size, size), Image.Resampling.BICUBIC)
+            return np.asarray(ImageOps.exif_transpose(pixels))
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -12,6 +12,7 @@ from core.spec.networks import NETWORKS, RESNET18
 from core.spec.validate import check_choice, check_int
 from prunescope import networks
 from prunescope.networks import MAX_CLASSES, MAX_WIDTH
+from prunescope.residual import ResNet
 
 
 def build_network(network: str, width: int, classes: int = 10, *, seed: int | None = None) -> nn.Module:
@@ -33,8 +34,14 @@ def resnet18(width: int = 64, classes: int = 10, *, seed: int | None = None) -> 
     return build_network(RESNET18, width, classes, seed=seed)
 
 
+def in_registry(model: nn.Module) -> bool:
+    """Whether ``model`` is of a class of the registry, pruned or not."""
+    return isinstance(model, ResNet) or networks.blueprint_of(model) is not None
+
+
 def reinitialised(model: Network, seed: int) -> Network:
-    """A copy of ``model`` with the initial weights that a fresh network of its shape gets from ``seed``."""
+    """A copy of ``model``, which is of the registry, with the initial weights that a fresh network of its shape gets from
+    ``seed``."""
     # The generator of the CPU gives the same numbers on every machine, to a weight by its place in memory.
     copy = deepcopy(model).cpu().to(memory_format=torch.contiguous_format)
     with torch.random.fork_rng(devices=[]):

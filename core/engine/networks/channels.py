@@ -12,15 +12,18 @@ from collections.abc import Hashable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.engine.networks.build import in_registry
 from core.engine.networks.follow import Tracer
 from core.engine.networks.labels import FIXED
 from core.spec.errors import InputError, first_line
+from prunescope.networks import blueprint_of
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -95,39 +98,48 @@ class Channels:
         raise ValueError(f"no layer shows how many channels of {group} there are")
 
 
-_MOST_KNOWN = 100
-_known: dict[Hashable, Channels] = {}
+_known: WeakKeyDictionary[nn.Module, tuple[Hashable, Channels]] = WeakKeyDictionary()
+_known_by_blueprint: dict[Hashable, Channels] = {}
 
 
 def channels_of(model: nn.Module, example: Tensor) -> Channels:
-    """As :func:`find_channels`, which takes half a second, once for all networks of the same modules and sizes."""
-    modules = tuple((name, type(module)) for name, module in model.named_modules())
-    sizes = tuple(tensor.shape for tensor in model.parameters())
-    key = (modules, sizes, example.shape[1:])
-    if key not in _known:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known[key] = find_channels(model, example)
-    return _known[key]
+    """As :func:`find_channels`, which takes half a second, once for a network as it is, and for all of the registry that are
+    alike."""
+    sizes: Hashable = (tuple(tensor.shape for tensor in model.parameters()), example.shape[1:])
+    if in_registry(model):
+        key = (type(model), blueprint_of(model), sizes)
+        if key not in _known_by_blueprint:
+            _known_by_blueprint[key] = find_channels(model, example)
+        return _known_by_blueprint[key]
+    if model not in _known or _known[model][0] != sizes:
+        _known[model] = sizes, find_channels(model, example)
+    return _known[model][1]
 
 
 def find_channels(model: nn.Module, example: Tensor) -> Channels:
     """The removable channels of ``model``, whose input is like ``example`` (one picture is looked at). InputError if it
     cannot be traced or nothing of it can be removed, with the layer and the operation that prevents it."""
-    tracer = Tracer()
-    tracer.run(_export(model, example[:1], training=False))
+    tracer, names = Tracer(), _first_names(model)
+    tracer.run(_export(model, example[:1], training=False), names)
     if not tracer.knows(name for name, _ in model.named_parameters()):
         # What is used in training only, as auxiliary classifiers, reads channels, too. BatchNorm wants several pictures.
-        tracer.run(_export(model, example[:1].repeat(2, 1, 1, 1), training=True))
+        tracer.run(_export(model, example[:1].repeat(2, 1, 1, 1), training=True), names)
     channels = _collect(tracer, {name: parameter.dim() for name, parameter in model.named_parameters()})
     if not channels.groups:
-        layer, operation = next(iter(channels.kept_whole.items()), ("it", "no layer"))
+        layer, operation = next(iter(channels.kept_whole.items()), ("it", (*tracer.unknown, "its class")[0]))
         raise InputError(
             "No channel of the network can be removed: {operation} keeps those of {layer}.",
             operation=operation,
             layer=layer,
         )
     return channels
+
+
+def _first_names(model: nn.Module) -> dict[str, str]:
+    """For each name of a parameter or buffer the first one of the same tensor."""
+    first: dict[Tensor, str] = {}
+    every = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
+    return {name: first.setdefault(tensor, name) for name, tensor in every}
 
 
 def _export(model: nn.Module, example: Tensor, *, training: bool) -> ExportedProgram:
@@ -175,7 +187,8 @@ def _groups(
     }
     groups: dict[str, Tensor] = {}
     for key in sorted(alike, key=first.__getitem__):
-        name = names[first[key]].rpartition(".")[0]
+        tensor = names[first[key]]
+        name = tensor.rpartition(".")[0] or tensor
         same = sum(other.partition("#")[0] == name for other in groups)
         groups[f"{name}#{same + 1}" if same else name] = torch.tensor(alike[key])
     return groups

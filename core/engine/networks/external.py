@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -28,7 +29,7 @@ def build_external(external: External, sha256: str, classes: int, example: Tenso
     try:
         model = make(classes)
     # Whatever code from elsewhere raises.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = first_line(error).rstrip(".")
         raise InputError("{network} cannot be made: {reason}.", network=external.label, reason=reason) from None
     if not isinstance(model, nn.Module):
@@ -52,6 +53,8 @@ def _maker(external: External, sha256: str) -> Callable[[int], Any]:
         ) from None
     if external.package == "timm":
         return lambda classes: package.create_model(name, pretrained=False, num_classes=classes)
+    if name not in package.models.list_models(package.models):  # others, as for segmentation, give no logits
+        raise InputError("torchvision has no classifier {name}.", name=name)
     options = _PLAIN.get(name, {})
     return lambda classes: package.models.get_model(name, weights=None, num_classes=classes, **options)
 
@@ -73,7 +76,8 @@ def _module(external: External, sha256: str) -> ModuleType:
     sys.modules[module.__name__] = module  # as dataclasses, for example, expect it
     try:
         exec(compile(content, str(path), "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise InputError("{path} cannot be executed: {reason}.", path=path, reason=reason.rstrip(".")) from None
     return module
@@ -82,8 +86,8 @@ def _module(external: External, sha256: str) -> ModuleType:
 @torch.no_grad()
 def _check_logits(external: External, model: nn.Module, classes: int, example: Tensor) -> None:
     for training in (True, False):
-        try:  # BatchNorm wants more than one picture
-            logits = model.train(training)(example.repeat(2, 1, 1, 1))
+        try:  # BatchNorm wants more than one picture, and would remember them
+            logits = deepcopy(model).train(training)(example.repeat(2, 1, 1, 1))
         except Exception as error:
             raise InputError(
                 "{network} does not take pictures of {size} pixels: {reason}.",
@@ -99,6 +103,3 @@ def _check_logits(external: External, model: nn.Module, classes: int, example: T
                 found=found,
                 classes=classes,
             )
-    for module in model.modules():  # what it learned of empty pictures
-        if isinstance(module, nn.modules.batchnorm._NormBase):
-            module.reset_running_stats()

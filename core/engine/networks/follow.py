@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from core.engine.networks.labels import FIXED, NO_CHANNEL, Labels, Ties, Value, differ, repeats
+from core.spec.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -25,25 +26,39 @@ class Tracer:
         self.ties = Ties()
         self._values: dict[Node, Any] = {}
         self.axes: dict[tuple[str, int], Tensor] = {}
+        self.unknown: list[str] = []  # operations that have no rule
 
-    def run(self, program: ExportedProgram) -> None:
+    def run(self, program: ExportedProgram, names: Mapping[str, str]) -> None:
+        """``names``: those that the network has for the tensors of the program, where a module has several."""
         signature = program.graph_signature
-        self.tensors = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        tensors = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        self.tensors = {inner: names.get(name, name) for inner, name in tensors.items()}
         for node in program.graph.nodes:
-            if node.op == "call_function":
-                self._values[node] = self._call(node)
-            elif node.op == "output":
-                self.ties.fix(self._activations(node), "the output")
-            else:
-                self._values[node] = self._input(node)
+            try:
+                self._values[node] = self._follow(node)
+            # A rule expects of its operation what PyTorch's layers do; a forward method may use it in any other way.
+            except (AttributeError, LookupError, TypeError, ValueError, RuntimeError, AssertionError) as error:
+                raise InputError(
+                    "The network cannot be followed through its operation {operation} ({reason}).",
+                    operation=_name(node.target),
+                    reason=f"{type(error).__name__}: {first_line(error)}"[:100],
+                ) from None
 
     def knows(self, names: Iterable[str]) -> bool:
         """Whether all tensors ``names`` have been met."""
         met = {name for name, _ in self.axes}
         return all(name in met for name in names)
 
-    def _input(self, node: Node) -> Value:
-        return Value(torch.zeros(node.meta["val"].shape, dtype=torch.int64))
+    def _follow(self, node: Node) -> Any:
+        if node.op == "call_function":
+            return self._call(node)
+        if node.op == "output":
+            return self.ties.fix(self._activations(node), "the output")
+        return self._input(node)
+
+    def _input(self, node: Node) -> Value | None:
+        val = node.meta.get("val")  # None of a part of the network that is called as a whole, as under autocast
+        return None if val is None else Value(torch.zeros(val.shape, dtype=torch.int64))
 
     def _call(self, node: Node) -> Any:
         if node.target is operator.getitem:
@@ -104,6 +119,7 @@ class Tracer:
     # -- rules, by operation
 
     def _unknown(self, node: Node) -> Any:
+        self.unknown.append(_name(node.target))
         self.ties.fix(self._activations(node), _name(node.target))
         return _map_tensors(node.meta.get("val"), lambda val: Value(torch.full(val.shape, FIXED, dtype=torch.int64)))
 
@@ -239,6 +255,13 @@ class Tracer:
             self.add_axis(tensor, 0, channels)
         return Value(self.spread(node, channels))
 
+    def _prelu(self, node: Node) -> Value:
+        """ReLU with a slope for each channel, or one for all."""
+        source, slope = node.args[:2]
+        if self.labels(slope).numel() > 1:
+            self.add_axis(slope, 0, self.along(self.labels(source), 1, "PReLU"))
+        return self.value(source)
+
     def _pool(self, node: Node) -> Any:
         source = self.value(node.args[0])
         if source.labels.dim() != 4:
@@ -277,9 +300,7 @@ def _map_tensors(found: Any, make: Callable[[Any], Value]) -> Any:
 
 _MOVES = "permute transpose t flatten squeeze unsqueeze expand cat concat"
 _MOVES += " stack clone contiguous alias detach movedim expand_as view_as repeat channel_shuffle"
-_ZERO_AT_ZERO = (
-    "relu relu6 hardtanh silu gelu hardswish leaky_relu elu tanh mish selu prelu dropout feature_dropout abs neg"
-)
+_ZERO_AT_ZERO = "relu relu6 hardtanh silu gelu hardswish leaky_relu elu tanh mish selu dropout feature_dropout abs neg"
 _ZERO_AT_ZERO += " native_dropout to _to_copy alpha_dropout softsign sqrt"
 _ELSEWHERE = "sigmoid hardsigmoid softplus exp log_sigmoid clamp pow"
 _POOLS = "max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d upsample_nearest2d upsample_bilinear2d"
@@ -300,6 +321,7 @@ _RULES: Mapping[str, Rule] = {
     "conv2d": Tracer._conv,
     "conv3d": Tracer._conv,
     "linear": Tracer._linear,
+    "prelu": Tracer._prelu,
     "batch_norm": Tracer._batch_norm,
     "mean": Tracer._mean,
     "pad": Tracer._pad,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from core.engine.artifact import load_model
+from core.engine.artifact import load_model, save_model
 from core.engine.networks.build import build_network
 from core.engine.networks.external import build_external
 from core.engine.networks.imported import load_weights
-from core.engine.networks.layers import with_picture_shape
+from core.engine.networks.layers import example_of, noise_like, with_picture_shape
+from core.engine.pruning.structured import structured_prune_filters
 from core.runs.folder import Home
-from core.spec.networks import External
+from core.runs.imports import hash_weights
+from core.spec.errors import InputError
+from core.spec.networks import External, network_label
 from core.spec.spec import Recipe
 
 
@@ -41,6 +45,28 @@ def load_network(path: Path, recipe: Recipe, classes: int, device: str | torch.d
 
 def imported_network(home: Home, recipe: Recipe, classes: int) -> nn.Module:
     """The network of ``recipe`` with its imported weights; InputError that names tensors that do not fit."""
-    model = fresh_network(recipe, classes)
-    load_weights(model, home.imported(recipe.weights_sha256))
+    model, kept = fresh_network(recipe, classes), home.imported(recipe.weights_sha256)
+    if kept.is_file() and hash_weights(kept) != recipe.weights_sha256:
+        raise InputError("{file} was altered after it was imported: import it again.", file=kept)
+    load_weights(model, kept)
     return model
+
+
+@torch.no_grad()
+def check_network(recipe: Recipe, classes: int, *, cut: bool) -> None:
+    """InputError unless the network from elsewhere that ``recipe`` names computes the same after it was saved and loaded,
+    and, with ``cut``, can lose channels."""
+    model = fresh_network(recipe, classes, seed=0)
+    picture = noise_like(example_of(model))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        save_model(model, path)
+        loaded = load_network(path, recipe, classes)
+    if not torch.equal(loaded(picture), model.eval()(picture)):
+        raise InputError(
+            "{network} does not compute the same after it was saved and loaded: all that it learns or draws has to be a "
+            "parameter or a buffer of it.",
+            network=network_label(recipe.network),
+        )
+    if cut:
+        structured_prune_filters(model, 0.5)

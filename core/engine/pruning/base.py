@@ -21,13 +21,15 @@ Masks = dict[str, Tensor]
 class Context:
     """What a method may use besides the network: the run's seed and settings; ``weights_at(epoch)``, the dense run's
     state_dict after ``epoch`` epochs; ``sample(n)``, n training images drawn by the seed, normalised and not augmented
-    (float32 [n, 3, H, W]), with their labels; ``masks`` of earlier cuts of the same run, whose zeros must stay; and
-    ``dense``, the network that sparsity refers to, where earlier cuts have made it smaller."""
+    (float32 [n, 3, H, W]), with their labels; ``fresh(seed)``, an untrained network of the same kind; ``masks`` of earlier
+    cuts of the same run, whose zeros must stay; and ``dense``, the network that sparsity refers to, where earlier cuts have
+    made it smaller."""
 
     seed: int
     settings: Mapping[str, Scalar]
     weights_at: Callable[[int], dict[str, Tensor]]
     sample: Callable[[int], tuple[Tensor, Tensor]]
+    fresh: Callable[[int], nn.Module]
     masks: Masks = field(default_factory=dict)
     dense: nn.Module | None = None
 

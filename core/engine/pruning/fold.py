@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from core.engine.networks.channels import channels_of
 from core.engine.networks.layers import Network, conv_norm_pairs
+from core.engine.pruning.shrink import shrink
 from core.spec.errors import InputError
 from prunescope.resize import resize
 
@@ -47,6 +48,7 @@ def fold(model: Network, kept: Mapping[str, Tensor], seed: int, example: Tensor)
     convolutions, each with a BatchNorm, and linear ones that end it.
     """
     edges = _edges(model, example)
+    shrink(model, kept, example)  # raises for a network that does not work with fewer channels
     averages = {
         group: _averages(_filters(model, edges, group), len(index), np.random.default_rng((seed, place)))
         for place, (group, index) in enumerate(kept.items())

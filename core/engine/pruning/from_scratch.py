@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
-from core.engine.networks.build import reinitialised
+from core.engine.networks.build import in_registry, reinitialised
 from core.engine.networks.layers import example_of
 from core.engine.pruning import structured
 from core.engine.pruning.base import Context, Pruned
@@ -22,4 +22,8 @@ def prune(model: nn.Module, sparsity: float, context: Context) -> Pruned:
     published = METHODS["structured"].initial_settings(as_published=True)
     kept = structured.choose(model, sparsity, replace(context, settings=published))
     seed = int(np.random.default_rng((context.seed, _STREAM)).integers(2**63))
-    return Pruned(reinitialised(shrink(model, kept, example_of(model)), seed))
+    smaller = shrink(model, kept, example_of(model))
+    if in_registry(model):
+        return Pruned(reinitialised(smaller, seed))
+    # Only the code that makes it knows how weights of another class are drawn, and knows the whole network alone.
+    return Pruned(shrink(context.fresh(seed), kept, example_of(model)))

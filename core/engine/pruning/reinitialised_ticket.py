@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from core.engine.networks.build import reinitialised
 from core.engine.pruning.base import Context, Pruned, masked
 from core.engine.pruning.magnitude import magnitude_masks
 
@@ -17,4 +16,4 @@ def prune(model: nn.Module, sparsity: float, context: Context) -> Pruned:
     """The method as a run executes it; the new weights follow from the run's seed."""
     masks = magnitude_masks(model, sparsity)
     seed = int(np.random.default_rng((context.seed, _STREAM)).integers(2**63))
-    return Pruned(masked(reinitialised(model, seed), masks), masks)
+    return Pruned(masked(context.fresh(seed), masks), masks)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.engine.networks.channels import Channels, channels_of
-from core.engine.networks.cut import cut_channels
+from core.engine.networks.cut import check_cut, cut_channels, zero_channels
 from core.engine.networks.layers import Network
 
 # Group name to the sorted indices of the channels that stay (int64); a group that is missing is whole.
@@ -32,6 +32,10 @@ def mask_of(channels: Channels, kept: Mapping[str, Tensor]) -> Tensor:
 
 
 def shrink(model: Network, kept: Mapping[str, Tensor], example: Tensor) -> Network:
-    """The smaller network with only the channels ``kept`` of each group of ``model``, for pictures like ``example``."""
+    """The smaller network with only the channels ``kept`` of each group of ``model``, for pictures like ``example``.
+    InputError, with the reason, if it does not compute what ``model`` does without the other channels."""
     channels = channels_of(model, example)
-    return cut_channels(model, channels, mask_of(channels, kept))
+    keep = mask_of(channels, kept)
+    smaller = cut_channels(model, channels, keep)
+    check_cut(smaller, zero_channels(model, channels, keep), example)
+    return smaller

@@ -28,7 +28,7 @@ def sensitivity(model: nn.Module, initial: Mapping[str, Tensor], images: Tensor,
     network = rewound(model, initial).train()
     weights = prunable(network)
     loss = F.cross_entropy(network(images), labels)
-    gradients = torch.autograd.grad(loss, list(weights.values()))
+    gradients = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
     return {
         name: (gradient * weight).detach().abs()
         for (name, weight), gradient in zip(weights.items(), gradients, strict=True)

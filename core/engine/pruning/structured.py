@@ -11,13 +11,12 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from core.engine.networks.channels import channels_of
-from core.engine.networks.cut import check_cut, cut_channels, zero_channels
 from core.engine.networks.layers import Network, example_of
 from core.engine.pruning.base import Context, Pruned
 from core.engine.pruning.channel_allocation import Costs, Target, allocate
 from core.engine.pruning.channel_importance import Criterion, Sample
 from core.engine.pruning.fold import fold
-from core.engine.pruning.shrink import Kept, mask_of, shrink
+from core.engine.pruning.shrink import Kept, shrink
 from core.spec.errors import InputError
 from core.spec.methods import setting_function
 
@@ -52,11 +51,7 @@ def structured_prune_filters(
         floor=floor,
         sample=(lambda n: sample) if sample and len(sample[1]) else None,
     )
-    channels = channels_of(model, example)
-    keep = mask_of(channels, kept)
-    smaller = cut_channels(model, channels, keep)
-    check_cut(smaller, zero_channels(model, channels, keep), example)
-    return smaller
+    return shrink(model, kept, example)
 
 
 def choose_channels(

@@ -38,10 +38,10 @@ def linearised(model: Network) -> Network:
     for parameter in network.parameters():
         parameter.abs_()
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.modules.batchnorm._NormBase):
             module.reset_running_stats()
-            assert isinstance(module.bias, Tensor)
-            module.bias.zero_()
+            if module.bias is not None:
+                module.bias.zero_()
     return network
 
 
@@ -49,7 +49,7 @@ def flow(network: nn.Module) -> dict[str, Tensor]:
     """The flow through each weight of a linearised network for an image of ones."""
     weights = prunable(network)
     ones = torch.ones_like(example_of(network), dtype=torch.float64)
-    gradients = torch.autograd.grad(network(ones).sum(), list(weights.values()))
+    gradients = torch.autograd.grad(network(ones).sum(), list(weights.values()), materialize_grads=True)
     return {
         name: (gradient * weight).detach() for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
     }
