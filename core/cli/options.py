@@ -107,7 +107,10 @@ def check_inputs(home: Home, specs: Sequence[RunSpec], weights: Path | None = No
     from core.engine.networks.of_recipe import check_network, fresh_network, imported_network  # noqa: PLC0415 - the same
 
     recipe = specs[0].recipe
-    classes = len(load_dataset(recipe.data, home, size=recipe.size).classes)
+    data = load_dataset(recipe.data, home, size=recipe.size)
+    if not recipe.imported and recipe.network in NETWORKS:
+        return
+    classes = len(data.classes)
     if recipe.imported and weights is not None:
         load_weights(fresh_network(recipe, classes), weights)
         keep_weights(home, weights, recipe.weights_sha256)
