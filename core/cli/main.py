@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from core.cli.options import add_dense_options, add_retraining_options
 from core.cli.outputs import evaluate, plot, report
-from core.cli.runs import examine, export, measure, sensitivity
+from core.cli.runs import FORMATS, examine, export, measure, sensitivity
 from core.cli.study import study
 from core.cli.terminal import BAD_INPUT, FAILED, INTERRUPTED, print_error, print_status
 from core.cli.train import import_network, train_dense, train_pruned
@@ -96,15 +96,15 @@ def _add_training(commands: Any) -> None:
 def _add_run_commands(commands: Any) -> None:
     exporter = _command(commands, "export", export, "write the network of a finished run to a file")
     exporter.add_argument("run", metavar="RUN", help="the id of a run, or its beginning")
-    formats = "safetensors: compressed; plain: safetensors that any program reads"
-    exporter.add_argument("--format", choices=("safetensors", "plain", "onnx"), required=True, help=formats)
+    formats = "safetensors: compressed; plain: safetensors that any program reads; onnx-int8: as it was measured"
+    exporter.add_argument("--format", choices=FORMATS, required=True, help=formats)
     exporter.add_argument("--output", type=Path, metavar="FILE", help="default: RUN.safetensors or RUN.onnx, here")
     exporter.add_argument("--half", action="store_true", help="float16 instead of float32; safetensors only")
     exporter.add_argument("--force", action="store_true", help="overwrite the file if it is there")
     summary = "measure the accuracy without fine-tuning at many sparsities"
     curves = _command(commands, "sensitivity", sensitivity, summary)
     curves.add_argument("run", metavar="RUN", nargs="?", default="all", help="a dense run's id; default: all of them")
-    summary = "find out what pruning did to each layer, and which pictures are wrong now"
+    summary = "find out what pruning did to each layer, which pictures are wrong now, and what int8 makes of it"
     diagnosis = _command(commands, "examine", examine, summary)
     diagnosis.add_argument(
         "run", metavar="RUN", nargs="?", default="all", help="a run's id; default: all finished ones"

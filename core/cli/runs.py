@@ -12,12 +12,13 @@ from core.runs.latencies import latencies_path
 from core.spec.errors import InputError, invalid_value
 
 ALL = "all"
+FORMATS = ("safetensors", "plain", "onnx", "onnx-int8")
 
 
 def export(options: argparse.Namespace) -> int:
     """Write the network of a finished run to a file that other programs read."""
     folder = _find_finished(Home(options.home), options.run)
-    ending = "onnx" if options.format == "onnx" else "safetensors"
+    ending = {"onnx": "onnx", "onnx-int8": "int8.onnx"}.get(options.format, "safetensors")
     path: Path = options.output or Path(f"{folder.run_id}.{ending}")
     if options.half and options.format != "safetensors":
         raise InputError("--half goes with --format safetensors only: the other files are written in float32.")
@@ -54,18 +55,21 @@ def sensitivity(options: argparse.Namespace) -> int:
 
 
 def examine(options: argparse.Namespace) -> int:
-    """Diagnose the networks of one finished run or of all, in this process; those with diagnostics are passed over."""
+    """Diagnose the networks of one finished run or of all, and measure them in int8, in this process; what was done before
+    is passed over."""
     home = Home(options.home)
     folders = _select_finished(home, options.run)
     if not folders:
         raise invalid_value("run", options.run, Message("a finished run in {path}", path=home.path))
     home.prepare()
     from core.engine.diagnose import diagnose_run  # noqa: PLC0415 - as above
+    from core.engine.int8 import measure_int8_of  # noqa: PLC0415 - as above
 
     status = 0
     for folder in folders:
         try:
             diagnose_run(folder.path)
+            measure_int8_of(folder.path)
             print(folder.diagnostics_path, flush=True)
         except InputError as error:  # of one run: the others are diagnosed all the same
             status = FAILED

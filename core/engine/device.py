@@ -105,7 +105,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
     """Hardware, versions, precision, threads and commit, to stand beside every number measured here."""
     on_gpu = device.type == "cuda"
-    hardware = torch.cuda.get_device_name(device) if on_gpu else f"{_cpu_name()}, {cores()} cores"
+    hardware = torch.cuda.get_device_name(device) if on_gpu else f"{cpu_name()}, {cores()} cores"
     return {
         "hardware": hardware,
         "device": device.type,
@@ -126,7 +126,7 @@ def cores() -> int:
 
 
 @cache
-def _cpu_name() -> str:
+def cpu_name() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -138,11 +138,11 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 
 def _kept_channels(context: RunContext, model: nn.Module, dense: nn.Module) -> Mapping[str, Tensor] | None:
     """Which of the dense network's channels the network of an earlier run has, by group; None if its filters are none of
-    them, or cuts came between trainings. Pruning the dense network in one go with the same settings gives the same again.
-    """
+    them, or cuts came during or after training. Pruning the dense network in one go with the same settings gives the same
+    again."""
     spec = context.spec
     if spec.is_dense or METHODS[spec.method].kind == "unstructured":
-        return {}
+        return {} if layer_shapes(model) == layer_shapes(dense) else None
     settings = dict(spec.settings)
     folded = settings.get("removal") == "fold"
     if METHODS[spec.method].restarts or folded or settings.get("schedule", "one-shot") != "one-shot":

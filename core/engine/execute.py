@@ -18,8 +18,10 @@ from core.engine.artifact import save_model
 from core.engine.checkpoint import drop_checkpoints
 from core.engine.context import Attempt, CancelledError, RunContext, raise_if_cancelled
 from core.engine.counts import macs
+from core.engine.dead_channels import remove_dead_channels
 from core.engine.device import device_usable, environment, keep_freed_memory, place
 from core.engine.diagnose import diagnose
+from core.engine.int8 import measure_int8
 from core.engine.networks.of_recipe import fresh_network, imported_network, load_network
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
@@ -216,7 +218,19 @@ def _run_pruned(attempt: Attempt) -> RunResult:
         repair=None if how == NO_REPAIR else repair,
         teacher=teacher,
     )
+    if method.kind == "unstructured":
+        trained = _without_dead_channels(trained)
     return _measure(attempt, trained, dense=dense)
+
+
+def _without_dead_channels(trained: Trained) -> Trained:
+    """The network that is delivered: what zeros have cut off is no part of it."""
+    try:
+        found = remove_dead_channels(trained.model)
+    except InputError:  # a network whose channels cannot be told apart is delivered as it is
+        return trained
+    model = place(found.model, next(trained.model.parameters()).device)
+    return replace(trained, model=model, kept=found.kept, removed_channels=found.removed)
 
 
 def _retraining_plan(context: RunContext, dense: nn.Module, pruned: Callable[[float], nn.Module]) -> TrainingPlan:
@@ -253,4 +267,6 @@ def _measure(attempt: Attempt, trained: Trained, *, dense: nn.Module | None) -> 
         diagnostics = diagnose(context, trained.kept)
     attempt.lease.check()
     write_diagnostics(folder, diagnostics)
+    raise_if_cancelled(folder)
+    measure_int8(context, trained.model, dense or trained.model)
     return result

@@ -69,10 +69,10 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
     synchronised; about ``seconds`` are spent on each network after warming up. CUDA times the replay of a captured graph:
     at batch 1 an eager call would time the launching of kernels.
     """
-    with threads(_threads_for(batch)):
-        calls = {name: _timed_call(model.eval(), _random_images(model, batch)) for name, model in models.items()}
-        times = time_interleaved(calls, _spent(seconds))
-        return {name: _timing(batch, spent) for name, spent in times.items()}
+    with threads(threads_for(batch)):
+        calls = {name: _timed_call(model.eval(), random_images(model, batch)) for name, model in models.items()}
+        times = time_interleaved(calls, enough_seconds(seconds))
+        return {name: timing(batch, spent) for name, spent in times.items()}
 
 
 @torch.no_grad()
@@ -89,23 +89,23 @@ def time_deployed(
     With a ``precision``, timing goes on until the 95 % interval of each one's speed-up over the first of ``models`` is no
     wider than that either way, relative to it, and at most until ``max_seconds`` were spent on all together.
     """
-    with threads(_threads_for(batch)):
-        calls, notes = _deployed_calls(models, batch)
+    with threads(threads_for(batch)):
+        calls, notes = deployed_calls(models, batch)
         first, *others = models
 
         def precise(times: Mapping[str, Times]) -> bool:
-            if not _spent(seconds)(times):
+            if not enough_seconds(seconds)(times):
                 return False
             pairs = [(suffix, name) for suffix in FORMS.values() for name in others if name + suffix in times]
             ratios = (speedup(times[first + suffix], times[name + suffix]) for suffix, name in pairs)
             spent = sum(float(one.sum()) for one in times.values())
             return spent >= max_seconds or all(one.half_width <= precision * one.ratio for one in ratios)
 
-        times = time_interleaved(calls, _spent(seconds) if math.isinf(precision) else precise)
+        times = time_interleaved(calls, enough_seconds(seconds) if math.isinf(precision) else precise)
         found: dict[str, DeployedLatency] = {}
         for name in models:
             own = {form: times[name + suffix] for form, suffix in FORMS.items() if name + suffix in times}
-            timings = {form: _timing(batch, spent) for form, spent in own.items()}
+            timings = {form: timing(batch, spent) for form, spent in own.items()}
             found[name] = DeployedLatency(timings, own, notes[name])
     return found
 
@@ -151,11 +151,11 @@ def large_batch(device: torch.device) -> int:
     return 256 if device.type == "cuda" else 64
 
 
-def _threads_for(batch: int) -> int:
+def threads_for(batch: int) -> int:
     return 1 if batch == 1 else torch.get_num_threads()
 
 
-def _random_images(model: nn.Module, batch: int) -> Tensor:
+def random_images(model: nn.Module, batch: int) -> Tensor:
     one = example_of(model)
     return torch.randn(batch, *one.shape[1:], device=one.device).contiguous(memory_format=torch.channels_last)
 
@@ -176,12 +176,12 @@ def _timed_call(run: Callable[[Tensor], Tensor], images: Tensor) -> Call:
     return call
 
 
-def _deployed_calls(models: Mapping[str, nn.Module], batch: int) -> tuple[dict[str, Call], dict[str, str]]:
+def deployed_calls(models: Mapping[str, nn.Module], batch: int) -> tuple[dict[str, Call], dict[str, str]]:
     """What to time of each of ``models``: it as it is and, where that works, optimised; and how, or why not."""
     calls: dict[str, Call] = {}
     notes: dict[str, str] = {}
     for name, model in models.items():
-        images = _random_images(model, batch)
+        images = random_images(model, batch)
         calls[name] = _timed_call(model.eval(), images)
         try:
             deployed = optimise(model, images)
@@ -198,12 +198,12 @@ def _seconds(call: Call) -> float:
     return time.perf_counter() - began
 
 
-def _spent(seconds: float) -> Callable[[Mapping[str, Times]], bool]:
+def enough_seconds(seconds: float) -> Callable[[Mapping[str, Times]], bool]:
     """Enough is when each was called for ``seconds`` and at least 10 times."""
     return lambda times: all(spent.sum() >= seconds and spent.size >= 10 for spent in times.values())
 
 
-def _timing(batch: int, spent: Times) -> Timing:
+def timing(batch: int, spent: Times) -> Timing:
     q1, median, q3 = (1e3 * float(value) / batch for value in np.percentile(spent, (25, 50, 75)))
     rounded = {"median_ms": round(median, 5), "q1_ms": round(q1, 5), "q3_ms": round(q3, 5)}
     return Timing(batch=batch, threads=torch.get_num_threads(), **rounded, calls=spent.size)

@@ -42,7 +42,8 @@ class Trained:
     last cut (``before``) and after the repair that was applied then, if any, and what training took.
 
     ``seconds`` is the time spent in training epochs, ``images_per_second`` their mean speed, ``step_mode`` how steps were
-    executed (:attr:`Step.mode`), ``kept`` which channels of the first network are left, where that is known.
+    executed (:attr:`Step.mode`), ``kept`` which channels of the first network are left, where that is known, and
+    ``removed_channels`` how many of them did nothing any more and were removed at the end.
     """
 
     model: nn.Module
@@ -55,6 +56,7 @@ class Trained:
     images_per_second: float
     step_mode: str
     kept: Kept | None
+    removed_channels: int | None = None
 
 
 def prune_summary(model: nn.Module, dense: nn.Module) -> dict[str, Any]:
@@ -130,6 +132,7 @@ def build_result(spec: RunSpec, trained: Trained, dense: nn.Module, file: Path) 
         },
         "layers": rows,
         "dead_layers": dead_layers(rows),
+        "removed_channels": trained.removed_channels,
         "train_seconds": round(trained.seconds, 2),
         "images_per_second": round(trained.images_per_second, 1),
         "train_steps": trained.step_mode,

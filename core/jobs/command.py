@@ -32,6 +32,7 @@ EXPORT_FORMATS = {
     "half": ExportFormat("half.safetensors", ("--format", "safetensors", "--half")),
     "plain": ExportFormat("plain.safetensors", ("--format", "plain")),
     "onnx": ExportFormat("onnx", ("--format", "onnx")),
+    "onnx-int8": ExportFormat("int8.onnx", ("--format", "onnx-int8")),
 }
 
 

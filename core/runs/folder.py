@@ -132,6 +132,8 @@ class RunFolder:
     log_path = _Child("log.txt")
     diagnostics_path = _Child("examination.json")
     sensitivity_path = _Child("sensitivity.json")
+    int8_path = _Child("int8.json")
+    int8_network_path = _Child("int8.onnx")
     _progress_path = _Child("progress.json")
     _cancel_path = _Child("cancel")
 

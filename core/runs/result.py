@@ -181,6 +181,7 @@ class RunResult(Record):
     speedups: Mapping[str, Speedup] = {}  # with their intervals, by the name of the field above
     layers: tuple[LayerDensity, ...] = ()
     dead_layers: tuple[Name, ...] = ()
+    removed_channels: Count | None = None  # that did nothing any more after the training of an unstructured method
     train_seconds: Amount
     images_per_second: Amount | None = None
     train_steps: str | None = None

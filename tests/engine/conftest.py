@@ -92,6 +92,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr("core.engine.train.CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr("core.engine.result.FULL_SECONDS", 0.01)
     monkeypatch.setattr("core.engine.result.QUICK_SECONDS", 0.01)
+    monkeypatch.setattr("core.engine.int8.SECONDS", 0.01)
     monkeypatch.setattr("core.engine.latency.FIRST_CHECK", 1)
     monkeypatch.setattr("core.engine.latency.WARM_UP", 1)
     monkeypatch.setattr("core.engine.deploy.PROBES", 1)

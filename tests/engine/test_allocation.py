@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.engine import resnet18
-from core.engine.networks.layers import prunable
+from core.engine.networks.layers import prunable, prunable_count
 from core.engine.pruning.allocation import apportion, erk_densities, lamp_scores
 from core.engine.pruning.magnitude import magnitude_masks
 from core.spec.errors import InputError
@@ -70,6 +70,22 @@ def test_erk_counts_are_its_densities_to_one_weight(model):
         assert abs(count - (1 - densities[name]) * weights[name].numel()) < 1.001
     assert densities["conv1.weight"] == 1  # few weights: all of them are kept
     assert min(densities, key=densities.get).startswith("layer4")
+
+
+@pytest.mark.parametrize(("allocation", "left", "of"), [("nm-2:4", 2, 4), ("nm-4:8", 4, 8)])
+def test_no_group_of_weights_along_the_inputs_keeps_more_than_the_pattern_allows(model, allocation, left, of):
+    weights, masks = prunable(model), {}
+    for sparsity in (0.3, 0.5, 0.9):
+        masks = magnitude_masks(model, sparsity, allocation, masks)
+        assert sum(int((~mask).sum()) for mask in masks.values()) == round(sparsity * prunable_count(model))
+        for name, mask in masks.items():
+            groups = mask.movedim(1, -1)[..., : mask.shape[1] // of * of].unflatten(-1, (-1, of))
+            if sparsity < 0.5:
+                ranks = weights[name].abs().movedim(1, -1)[..., : groups[..., 0].shape[-1] * of].unflatten(-1, (-1, of))
+                smallest = ranks.argsort(-1).argsort(-1) < of - left
+                assert (smallest | groups).all()
+            else:
+                assert (groups.sum(-1) <= left).all()
 
 
 def test_lamp_scores_are_those_of_the_definition():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -35,6 +36,38 @@ def erk_masks(magnitudes: Mapping[str, Tensor], sparsity: float, earlier: Masks)
     """Layers have the densities of Erdos-Renyi-Kernel (Evci et al., ICML 2020)."""
     shapes = {name: tuple(magnitude.shape) for name, magnitude in magnitudes.items()}
     return _layer_masks(magnitudes, sparsity, erk_densities(shapes, sparsity), earlier)
+
+
+def nm_masks(magnitudes: Mapping[str, Tensor], sparsity: float, earlier: Masks, *, left: int, of: int) -> Masks:
+    """N:M sparsity (Mishra et al., arXiv 2104.08378): of every ``of`` weights in a row along the input channels at most
+    ``left`` stay, once the sparsity is at least that of the pattern. Below that some of these groups are whole; above it
+    all weights that are left compete. Channels that fill no group are outside the pattern."""
+    check_float("sparsity", sparsity, 0, 1, below_high=True)
+    removable = {
+        name: _smallest_of_groups(magnitude, earlier.get(name), of - left, of) for name, magnitude in magnitudes.items()
+    }
+    gone = {name: removable[name] | ~earlier[name] if name in earlier else removable[name] for name in magnitudes}
+    count = round(sparsity * sum(magnitude.numel() for magnitude in magnitudes.values()))
+    outside = {name: magnitude.masked_fill(~gone[name], math.inf) for name, magnitude in magnitudes.items()}
+    pattern = remove_lowest(outside, min(count, sum(int(one.sum()) for one in gone.values())), earlier)
+    return remove_lowest(magnitudes, count, pattern)
+
+
+nm_2_4_masks: Allocation = partial(nm_masks, left=2, of=4)
+nm_4_8_masks: Allocation = partial(nm_masks, left=4, of=8)
+
+
+def _smallest_of_groups(magnitude: Tensor, earlier: Tensor | None, count: int, of: int) -> Tensor:
+    """Of each ``of`` weights along dimension 1 the ``count`` smallest, those that ``earlier`` has removed first: bool."""
+    ranked = magnitude.detach() if earlier is None else magnitude.detach().masked_fill(~earlier, -1.0)
+    found = torch.zeros_like(ranked, dtype=torch.bool)
+    whole = ranked.shape[1] // of * of
+    groups = ranked.movedim(1, -1)[..., :whole].unflatten(-1, (-1, of))
+    places = torch.sort(groups, stable=True).indices[..., :count]
+    found.movedim(1, -1)[..., :whole] = (
+        torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, places, True).flatten(-2)
+    )
+    return found
 
 
 def lamp_scores(magnitude: Tensor) -> Tensor:
