@@ -45,10 +45,9 @@ class _Range(NamedTuple):
 
 def remove_dead_channels(model: nn.Module) -> Compacted:
     """The smaller network that computes the same as ``model``; a copy of it where no channel is dead."""
-    example = example_of(model)
+    channels = channels_of(model, example_of(model))
     current, removed, kept = deepcopy(model).eval(), 0, Kept()
     while True:
-        channels = channels_of(current, example)
         keep = _keep(current, channels)
         if bool(keep.all()):
             return Compacted(current, removed, kept)
@@ -59,7 +58,7 @@ def remove_dead_channels(model: nn.Module) -> Compacted:
             name: keep[group].nonzero().flatten() for name, group in channels.groups.items() if not keep[group].all()
         }
         kept = kept_of_both(kept, gone) or kept
-        current, removed = smaller, removed + int((~keep).sum())
+        current, channels, removed = smaller, channels.after_cut(keep), removed + int((~keep).sum())
 
 
 def _keep(model: nn.Module, channels: Channels) -> Tensor:
@@ -117,7 +116,7 @@ def _used(layer: nn.Module) -> Tensor:
 def _takes_constants(layer: nn.Module, normalised: bool) -> bool:
     """Whether a constant input adds the same to each output of ``layer``, and there is a place for it."""
     padded = isinstance(layer, nn.Conv2d) and layer.padding not in ((0, 0), "valid")
-    return not padded and (layer.bias is not None or normalised)
+    return not padded and (isinstance(layer.bias, Tensor) or normalised)
 
 
 @torch.no_grad()

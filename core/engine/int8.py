@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
@@ -47,9 +47,6 @@ from core.runs.folder import RunFolder
 from core.runs.int8 import Int8Result, read_int8, write_int8
 from core.runs.result import Speedup, Timing
 from core.spec.errors import InputError, first_line
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 CALIBRATION, CALIBRATION_BATCH = 256, 32  # training pictures that the ranges of activations are taken from
 SECONDS = 0.2  # that each network is timed for
@@ -106,9 +103,7 @@ class OnnxNetwork:
         options.add_session_config_entry("session.force_spinning_stop", "1")  # between calls, as others compute then
         options.log_severity_level = 3
         try:
-            self._session: InferenceSession = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of several classes, none of them ONNX Runtime's interface
             raise InputError("ONNX Runtime cannot load the network: {reason}.", reason=first_line(error)) from None
 

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from operator import attrgetter
 
 import pandas as pd
 
-from core.results.metrics import METRICS, measured_metrics
+from core.results.metrics import INT8_METRICS, METRICS, measured_metrics
 from core.results.row_cache import CachedRows, Row, load_rows, save_rows
-from core.results.speed import HALF_WIDTHS, LATENCY_OF, half_width_of, with_latencies, with_speed
+from core.results.speed import (
+    FLOAT32,
+    HALF_WIDTHS,
+    INT8,
+    SPEEDUPS,
+    as_int8,
+    half_width_of,
+    with_latencies,
+    with_speed,
+)
 from core.runs.atomic_io import modified
 from core.runs.chance import is_at_chance
 from core.runs.folder import Home, RunFolder
+from core.runs.int8 import Int8Result, read_int8
 from core.runs.latencies import Latencies, read_all_latencies
 from core.runs.polling import MANY, Signature, ThrottledReader, signature
-from core.runs.result import RunResult
+from core.runs.result import RunResult, Speedup
 from core.spec.datasets import GIVEN
 from core.spec.errors import InputError
 from core.spec.methods import DENSE
@@ -83,8 +94,8 @@ class Results:
         first = self._known is None
         known = load_rows(self.home.cache, {*columns(), *OBJECTS, *HALF_WIDTHS}) if self._known is None else self._known
         for folder in folders:
-            files = signature(folder.path, ("result.json", "spec.json"))
-            if -1 in files:  # one is missing
+            files = signature(folder.path, ("result.json", "spec.json", "int8.json"))
+            if -1 in files[:2]:  # one is missing
                 continue
             entry = known.get(folder.run_id)
             if entry is None or entry[0] != files:
@@ -113,11 +124,15 @@ def studies(frame: pd.DataFrame, name: Callable[[Recipe], str] = lambda recipe: 
     return {key: label if uses[label] == 1 else f"{label} · {key[:4]}" for key, label in labels.items()}
 
 
-def study_frame(frame: pd.DataFrame, recipe: str) -> pd.DataFrame:
-    """The rows of one recipe together with the dense runs that they start from, and the metrics against dense."""
+def study_frame(frame: pd.DataFrame, recipe: str, precision: str = FLOAT32) -> pd.DataFrame:
+    """The rows of one recipe together with the dense runs that they start from, and the metrics against dense, which is in
+    float32. ``precision``, one of PRECISIONS: of the networks that are compared."""
     own = frame[frame["recipe"] == recipe]
     study = frame[frame["run_id"].isin({*own["run_id"], *own["dense_id"]})].reset_index(drop=True)
-    dense = study[study["method"] == DENSE].set_index("run_id").reindex(study["dense_id"]).reset_index(drop=True)
+    whole = study[study["method"] == DENSE].set_index("run_id")
+    if precision == INT8:
+        study = as_int8(study).reset_index(drop=True)
+    dense = whole.reindex(study["dense_id"]).reset_index(drop=True)
     study = with_latencies(study, dense)
     for name, metric in METRICS.items():
         if metric.against_dense is not None:
@@ -135,15 +150,24 @@ def _frame(rows: list[Row], latencies: Mapping[str, Latencies]) -> pd.DataFrame:
     records = {row["recipe"]: row["recipe_spec"] for row in rows}
     recipes = {key: Recipe.from_json(record) for key, record in records.items()}
     frame = pd.DataFrame(rows, columns=[*columns(), *OBJECTS, *HALF_WIDTHS])
+    frame["precision"] = FLOAT32
     frame["settings"] = pd.Series([tuple(map(tuple, row["settings"])) for row in rows], dtype=object)
     frame["recipe_spec"] = frame["recipe"].map(recipes)
     numbers = dict.fromkeys((*measured_metrics(), "sparsity", *HALF_WIDTHS), float)
     return with_speed(frame.astype({**numbers, "at_chance": bool}), latencies)
 
 
-def _half_width(result: RunResult, name: str) -> float | None:
-    speedup = result.speedups.get(name)
+def _half_width(speedups: Mapping[str, Speedup], name: str) -> float | None:
+    speedup = speedups.get(name)
     return None if speedup is None else speedup.half_width
+
+
+def _read_int8(folder: RunFolder, result: RunResult) -> Int8Result | None:
+    """That of the network that ``result`` is of; a damaged record is none."""
+    with suppress(InputError):
+        found = read_int8(folder)
+        return found if found and found.is_of(result.model_sha256) else None
+    return None
 
 
 def _row(folder: RunFolder) -> Row | None:
@@ -155,10 +179,12 @@ def _row(folder: RunFolder) -> Row | None:
         return None
     if result is None:
         return None
+    int8 = _read_int8(folder, result)
+    speedups = {**result.speedups, **(int8.speedups if int8 else {})}
     return {
         **{name: attrgetter(attribute)(spec) for name, attribute in IDENTITY.items()},
-        **{name: getattr(result, name, None) for name in measured_metrics()},
-        **{half_width_of(name): _half_width(result, name) for name in LATENCY_OF},
+        **{name: getattr(int8 if name in INT8_METRICS else result, name, None) for name in measured_metrics()},
+        **{half_width_of(name): _half_width(speedups, name) for name in SPEEDUPS},
         "device": result.environment.hardware or "unknown",
         "test_split": result.test_split or GIVEN,
         "train_seconds": result.train_seconds,

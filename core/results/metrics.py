@@ -223,6 +223,41 @@ _ENTRIES = (
         column="optimised_speedup_large_batch",
         interval=Interval("optimised_speedup_large_batch_ci95", "± 95 %", _SPEED_INTERVAL),
     ),
+    _percent(
+        "int8_accuracy",
+        N_("int8: accuracy (%)"),
+        N_("Test accuracy of the network in whole numbers of 8 bits, quantised after training."),
+        column="int8_accuracy_percent",
+    ),
+    _cost("int8_file_mb", N_("int8: ONNX (MB)"), N_("The ONNX file of the network in int8."), column="int8_size_mb"),
+    Metric(
+        "int8_latency_ms",
+        N_("int8: batch 1 (ms)"),
+        N_("Latency per image in ONNX Runtime on the CPU, one at a time."),
+        column="int8_latency_batch1_ms",
+    ),
+    Metric(
+        "int8_batch_latency_ms",
+        N_("int8: large batch (ms)"),
+        N_("The same per image in a large batch."),
+        column="int8_latency_large_batch_ms",
+    ),
+    _ratio(
+        "int8_speedup",
+        N_("int8: speed-up, batch 1"),
+        N_("Measured, against the dense network in float32."),
+        column="int8_speedup_batch1",
+    ),
+    _ratio(
+        "int8_batch_speedup",
+        N_("int8: speed-up, large batch"),
+        N_("The same in a large batch."),
+        column="int8_speedup_large_batch",
+    ),
+    _ratio("int8_optimised_speedup", N_("int8: speed-up over optimised, batch 1"), rank=0),
+    _ratio("int8_optimised_batch_speedup", N_("int8: speed-up over optimised, large batch"), rank=0),
+    _ratio("int8_gain", N_("int8: gain, batch 1"), N_("Over this network in float32 as it is delivered."), rank=0),
+    _ratio("int8_batch_gain", N_("int8: gain, large batch"), rank=0),
     Metric(
         "accuracy_change",
         N_("Change"),
@@ -260,6 +295,7 @@ _ENTRIES = (
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ENTRIES}
+INT8_METRICS = tuple(name for name in METRICS if name.startswith("int8_"))  # fields of Int8Result
 
 
 def measured_metrics() -> list[str]:

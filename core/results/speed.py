@@ -39,7 +39,34 @@ def dense_of(latency: str) -> str:
     return f"{latency}_dense"
 
 
-HALF_WIDTHS = [half_width_of(name) for name in LATENCY_OF]
+# The measurements of the network in int8, by those of the network in float32 whose place they take.
+INT8_OF = {
+    "test_accuracy": "int8_accuracy",
+    "model_size_mb": "int8_file_mb",
+    "onnx_file_mb": "int8_file_mb",
+    "inference_latency_ms": "int8_latency_ms",
+    "batch_latency_ms": "int8_batch_latency_ms",
+    "speedup": "int8_speedup",
+    "batch_speedup": "int8_batch_speedup",
+    "optimised_speedup": "int8_optimised_speedup",
+    "optimised_batch_speedup": "int8_optimised_batch_speedup",
+}
+# What is not known of the network in int8.
+_FLOAT32_ONLY = ("plain_file_mb", "plain_zip_mb", "onnx_zip_mb", "model_zip_mb", "plain_size_mb")
+FLOAT32, INT8 = "float32", "int8"
+PRECISIONS = (FLOAT32, INT8)
+
+SPEEDUPS = (*LATENCY_OF, *(INT8_OF[name] for name in LATENCY_OF))
+HALF_WIDTHS = [half_width_of(name) for name in SPEEDUPS]
+
+
+def as_int8(runs: pd.DataFrame) -> pd.DataFrame:
+    """Those of ``runs`` that were measured in int8, with these measurements in the place of those in float32."""
+    measured = runs[runs["int8_accuracy"].notna()]
+    places = INT8_OF | {half_width_of(name): half_width_of(INT8_OF[name]) for name in LATENCY_OF}
+    columns = {name: measured[int8] for name, int8 in places.items()}
+    columns["int8_loss"] = measured["test_accuracy"] - measured["int8_accuracy"]
+    return measured.assign(**columns, **dict.fromkeys(_FLOAT32_ONLY, np.nan), precision=INT8)
 
 
 def with_speed(frame: pd.DataFrame, latencies: Mapping[str, Latencies]) -> pd.DataFrame:
@@ -66,9 +93,10 @@ def with_speed(frame: pd.DataFrame, latencies: Mapping[str, Latencies]) -> pd.Da
 
 
 def same_operations(rows: Any) -> Any:
-    """Whether a row, or which rows of a frame, of runs or of their means, compute just what the dense network does: removing
-    a channel always removes MACs."""
-    return (rows["method"] == DENSE) | (abs(rows["mac_ratio"] - 1) < 1e-9)
+    """Whether a row, or which rows of a frame, of runs or of their means, compute just what the dense network in float32
+    does: removing a channel always removes MACs."""
+    precise = rows.get("precision", FLOAT32) == FLOAT32
+    return precise & ((rows["method"] == DENSE) | (abs(rows["mac_ratio"] - 1) < 1e-9))
 
 
 def with_latencies(study: pd.DataFrame, dense: pd.DataFrame) -> pd.DataFrame:

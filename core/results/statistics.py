@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from core.results.metrics import METRICS
-from core.results.speed import LATENCY_OF, half_width_of
+from core.results.speed import FLOAT32, LATENCY_OF, half_width_of
 from core.spec.methods import DENSE, METHODS
 
 MAX_GAP, MAX_GAP_TO_DENSE = 0.25, 0.3  # in sparsity
@@ -37,6 +37,7 @@ def summarise(study: pd.DataFrame) -> pd.DataFrame:
     summary = summary.reset_index()
     settings = study.drop_duplicates("variant").set_index("variant")["settings"]
     summary.insert(2, "settings", summary["variant"].map(settings))
+    summary.insert(3, "precision", study["precision"].iloc[0] if "precision" in study and len(study) else FLOAT32)
     order = {name: rank for rank, name in enumerate((DENSE, *METHODS))}
     return summary.sort_values(
         ["method", "variant", "sparsity"],
@@ -62,7 +63,9 @@ def interpolate(summary: pd.DataFrame, sparsity: float) -> pd.DataFrame:
     measured = low == high
     share = np.where(measured, 0.0, (sparsity - x[low]) / np.where(measured, 1.0, x[high] - x[low]))
     n = summary["n"].to_numpy()[low]
-    columns: dict[str, Any] = {name: summary[name].to_numpy()[first] for name in ("method", "variant", "settings")}
+    columns: dict[str, Any] = {
+        name: summary[name].to_numpy()[first] for name in ("method", "variant", "settings", "precision")
+    }
     columns |= {"sparsity": sparsity, "n": np.where(measured, n, 0), "measured": measured}
     at_chance = summary["at_chance"].to_numpy()
     columns["at_chance"] = np.where(measured, at_chance[low], at_chance[low] + at_chance[high])

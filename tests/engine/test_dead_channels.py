@@ -19,7 +19,7 @@ def logits(model):
         return model.eval()(IMAGES)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(network=st.sampled_from(list(NETWORKS)), sparsity=st.floats(0.9, 0.99), seed=st.integers(0, 99))
 def test_a_sparse_network_computes_the_same_without_its_dead_channels(network, sparsity, seed):
     sparse = magnitude_prune_global(randomise(build_network(network, 8, seed=seed)), sparsity)

@@ -8,9 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from core.i18n import t, tn
-from core.labels import recipe_name, variant_name
+from core.labels import measured_name, recipe_name, variant_name
 from core.report.markdown import escape_markdown
 from core.results.speed import noise_of
+from core.runs.int8 import LOSS
 from core.spec.datasets import BY_NAME, DATASETS, SYNTHETIC, folder_of, in_folder
 from core.spec.methods import DENSE
 from ui.shared.services import queue
@@ -112,3 +113,21 @@ def _describe_layer(layer: str) -> str:
         if module.startswith("conv") and number.isdecimal():
             return t("convolution {number} in stage {stage}, block {block}", number=number, stage=stage, block=n)
     return {"conv1": t("the first convolution"), "fc": t("the last, linear layer")}.get(layer, escape_markdown(layer))
+
+
+def show_int8_losses(runs: pd.DataFrame) -> None:
+    """The ``runs`` in int8 that int8 breaks, or that it makes no faster, by name."""
+    broken = runs[runs["int8_loss"] > LOSS]
+    slower = runs[runs["int8_batch_gain"] < 1]
+    for rows, sentence in (
+        (broken, t("int8 costs more than {points:g} point of accuracy: {runs}", points=LOSS, runs=_named(broken))),
+        (slower, t("int8 is not faster in a large batch than float32 as delivered: {runs}", runs=_named(slower))),
+    ):
+        if len(rows):
+            st.warning(sentence, icon=":material/warning:")
+
+
+def _named(runs: pd.DataFrame) -> str:
+    names = [measured_name({str(name): value for name, value in run.items()}) for run in runs.to_dict("records")]
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" (+{more})" if more > 0 else "")

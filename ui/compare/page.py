@@ -10,17 +10,18 @@ import streamlit as st
 from core.charts.styles import Style
 from core.i18n import t, tn
 from core.labels import state_name
+from core.results.speed import FLOAT32, INT8
 from core.results.statistics import interpolate
 from core.runs.folder import State
 from ui.compare.cards import show_cards
-from ui.compare.notes import show_dead_layers, show_provenance, show_timing
+from ui.compare.notes import show_dead_layers, show_int8_losses, show_provenance, show_timing
 from ui.compare.pairwise import show_pairwise
 from ui.compare.recommendation import show_recommendation
 from ui.compare.recovery import show_recovery
 from ui.compare.study_view import MANY_VARIANTS, StudyView, load_study_view
 from ui.compare.table import show_table
 from ui.compare.tradeoff import open_clicked_run, show_charts
-from ui.shared.components import page_head, pills, toggle
+from ui.shared.components import page_head, pills, select, toggle
 from ui.shared.errors import show_errors
 from ui.shared.services import reconcile_in_background, results, statuses
 from ui.shared.study_picker import find_studies, select_study, show_sample_banner
@@ -41,22 +42,27 @@ def page() -> None:
         return
     recipe = select_study(studies, head)
     reset_accuracy_target(recipe)
-    view = load_study_view(studies.home(recipe), studies.frame(recipe), recipe)
+    place, frame = studies.home(recipe), studies.frame(recipe)
+    views = {FLOAT32: load_study_view(place, frame, recipe)}
+    if views[FLOAT32].runs["int8_accuracy"].notna().any():
+        views[INT8] = load_study_view(place, frame, recipe, INT8)
     if studies.is_sample(recipe):
         show_sample_banner(recipe, alone=studies.own.empty)
     else:
-        show_provenance(view.runs)
-    show_comparison(view, own=not studies.is_sample(recipe))
+        show_provenance(views[FLOAT32].runs)
+    show_comparison(views, own=not studies.is_sample(recipe))
 
 
 @st.fragment
 @show_errors
-def show_comparison(view: StudyView, *, own: bool) -> None:
-    """All that follows the choice of methods. What is in a fragment of its own is redrawn without the rest."""
+def show_comparison(views: Mapping[str, StudyView], *, own: bool) -> None:
+    """All that follows the choice of methods and of the precision of the networks in view. What is in a fragment of its own
+    is redrawn without the rest."""
+    view = views[select_precision(views)]
     shown = select_methods(view)
     show_dead_layers(view.dead[view.dead["variant"].isin(list(shown))])
     show_at_sparsity(view, shown)
-    show_recommendation(view, shown)
+    show_recommendation(views, shown)
     show_timing(view.runs, can_measure=own)
     st.fragment(show_errors(show_table))(view.table(list(shown)), view.runs)
 
@@ -124,6 +130,26 @@ def reset_accuracy_target(recipe: str) -> None:
     if st.session_state.setdefault(LAST_STUDY, recipe) != recipe:
         st.session_state[LAST_STUDY] = recipe
         write(accuracy=None)
+
+
+def select_precision(views: Mapping[str, StudyView]) -> str:
+    """The networks in view; nothing to select where none was measured in int8."""
+    if len(views) == 1:
+        return FLOAT32
+    selected = select(
+        st.segmented_control,
+        t("Networks in"),
+        "precision",
+        {precision: precision for precision in views},
+        FLOAT32,
+        help=t(
+            "float32: as they were trained. int8: quantised after training to whole numbers of 8 bits; accuracy, file "
+            "(ONNX) and latency are theirs, and speed-ups are over the dense network in float32."
+        ),
+    )
+    if selected == INT8:
+        show_int8_losses(views[INT8].runs)
+    return selected
 
 
 def select_methods(view: StudyView) -> dict[str, Style]:

@@ -15,7 +15,7 @@ from core.i18n import t
 from core.labels import measured_name, variant_name
 from core.report import tables
 from core.results.pareto import Candidate, Recommendation
-from core.results.speed import SPEED_OF, half_width_of, same_operations
+from core.results.speed import FLOAT32, INT8, SPEED_OF, half_width_of, same_operations
 from core.spec.methods import DENSE
 from ui.compare.cards import describe_chance, seeds, swatch, times_smaller
 from ui.compare.study_view import StudyView
@@ -37,20 +37,43 @@ FILES = {
 
 @st.fragment
 @show_errors
-def show_recommendation(view: StudyView, shown: Mapping[str, Style]) -> None:
-    """The goal and the accuracy target, and the network for them, among the variants shown and dense."""
+def show_recommendation(views: Mapping[str, StudyView], shown: Mapping[str, Style]) -> None:
+    """The goal and the accuracy target, and the network for them, among the variants shown and dense in each precision."""
     open_clicked_run()
     st.subheader(t("Which network to take?"), anchor=False)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        panel, target = select_target(view)
-        recommendation = view.recommend(panel.metric, target, shown)
-        if recommendation is None:
+        panel, target = select_target(views[FLOAT32])
+        found = recommend_of(views, panel, target, shown)
+        if found is None:
             st.info(t("No run has been measured for this."))
             return
+        view, recommendation = found
         show_choice(recommendation, panel, target, with_dense(shown))
     with right:
         show_pareto(view, shown, panel, target, recommendation)
+
+
+def recommend_of(
+    views: Mapping[str, StudyView], panel: charts.Panel, target: float, shown: Mapping[str, Style]
+) -> tuple[StudyView, Recommendation] | None:
+    """The best recommendation of all ``views``, and the one that it is of."""
+    found = []
+    for precision, view in views.items():
+        if precision == INT8 and panel == charts.SIZE:  # a network in int8 is no PruneScope file
+            continue
+        recommendation = view.recommend(panel.metric, target, shown)
+        if recommendation is not None:
+            found.append((view, recommendation))
+    return min(found, key=lambda each: _rank(each[1], panel.metric), default=None)
+
+
+def _rank(recommendation: Recommendation, cost: str) -> tuple[bool, bool, float]:
+    choice = recommendation.choice
+    if not recommendation.met:
+        return True, True, -float(choice.run["test_accuracy"])
+    row = choice.mean if recommendation.mean_met else choice.run
+    return False, not recommendation.mean_met, float(row[cost])
 
 
 def show_pareto(
@@ -143,7 +166,9 @@ def show_choice(
                 )
             )
         several = recommendation.mean_met and mean["n"] > 1
-        st.markdown(f"{swatch(styles[run['variant']])} **{setting_name(mean) if several else measured_name(run)}**")
+        badge = " :gray-badge[int8]" if run["precision"] == INT8 else ""
+        name = setting_name(mean) if several else measured_name(run)
+        st.markdown(f"{swatch(styles[run['variant']])} **{name}**{badge}")
         st.markdown("  \n".join(facts(mean if several else run)))
         st.markdown(describe_certainty(recommendation, target))
         show_chance(mean)
@@ -165,11 +190,12 @@ def facts(row: Mapping[str, Any]) -> list[str]:
     value = tables.with_interval(row["test_accuracy"], row.get("test_accuracy_ci", math.nan))
     return [
         t("accuracy {accuracy} %", accuracy=value) + (f" ({seeds(row['n'])})" if "n" in row else ""),
-        f"{t('PruneScope file')} {row['model_size_mb']:.3g} MB" + ratio_of(row["size_ratio"]),
+        f"{t('PruneScope file') if row['precision'] == FLOAT32 else t('ONNX, int8')} {row['model_size_mb']:.3g} MB"
+        + ratio_of(row["size_ratio"]),
         *(
             f"{name} {row[metric]:.3g} MB"
             for metric, name in (("plain_file_mb", t("Plain safetensors")), ("onnx_file_mb", "ONNX"))
-            if not math.isnan(row[metric])
+            if not math.isnan(row[metric]) and row["precision"] == FLOAT32
         ),
         t(
             "speed-up {batch} in a large batch, {one} for one image",

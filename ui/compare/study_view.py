@@ -20,6 +20,7 @@ from core.results.frame import content_key, study_frame
 from core.results.paired import Pair, pairwise
 from core.results.pareto import Recommendation, recommend
 from core.results.sensitivity import mean_curves, sensitivity_frame
+from core.results.speed import FLOAT32
 from core.results.statistics import summarise
 from core.runs.folder import Home
 from core.runs.polling import signature
@@ -103,22 +104,26 @@ class StudyView:
         return _cached((*self.key, "table", *shown), lambda: tables.efficiency_table(rows))
 
 
-def load_study_view(home: Home, frame: pd.DataFrame, recipe: str) -> StudyView:
-    """The study of ``recipe`` among the results ``frame`` of ``home``, made anew only if something is new in it."""
+def load_study_view(home: Home, frame: pd.DataFrame, recipe: str, precision: str = FLOAT32) -> StudyView:
+    """The study of ``recipe`` among the results ``frame`` of ``home``, its networks in ``precision``, made anew only if
+    something is new in it."""
     own = frame[frame["recipe"] == recipe]
     dense = sorted(set(own["dense_id"]))
     part = frame[frame["run_id"].isin({*own["run_id"], *dense})]
     curves = tuple(signature(home.checkpoints / run_id, ("sensitivity.json",)) for run_id in dense)
     # The language is a part of the key, as the charts have words in them.
-    return _study_view((home.path, recipe, current_language(), content_key(part), curves), part)
+    return _study_view((home.path, recipe, precision, current_language(), content_key(part), curves), part)
 
 
 @st.cache_resource(show_spinner=False, max_entries=12)
 def _study_view(key: tuple[Any, ...], _frame: pd.DataFrame) -> StudyView:
-    path, recipe, *_ = key
+    path, recipe, precision, *_ = key
     runs = study_frame(_frame, recipe)
     summary = summarise(runs)
-    styles = assign_styles(summary)
+    styles = assign_styles(summary)  # the same in each precision
+    if precision != FLOAT32:
+        runs = study_frame(_frame, recipe, precision)
+        summary = summarise(runs)
     before = mean_curves(sensitivity_frame(Home(path), runs["dense_id"].unique()))
     dead = runs[runs["dead_layers"] != ""]
     return StudyView(key, runs, summary, styles, before[before["variant"].isin(list(styles))], dead)

@@ -88,6 +88,16 @@ class Channels:
         (name,) = counts
         return name if torch.equal(axis.channels, self.groups[name]) else None
 
+    def after_cut(self, keep: Tensor) -> Channels:
+        """The channels of the network that has only those for which ``keep`` (bool) is true; each group has one at least."""
+        numbers = torch.where(keep, keep.cumsum(0) - 1, STAYS)
+        groups = {name: numbers[group[keep[group]]] for name, group in self.groups.items()}
+        axes = []
+        for axis in self.axes:
+            left = axis.channels[axis.positions(keep)]
+            axes.append(Axis(axis.tensor, axis.dim, torch.where(left == STAYS, STAYS, numbers[left])))
+        return Channels(groups, tuple(axes), self.kept_whole)
+
     def left_of(self, group: str, shapes: Mapping[str, tuple[int, ...]]) -> int:
         """How many channels of ``group`` a smaller network has whose layers have weights of ``shapes``: what a layer shows
         that writes this group and no other. ValueError where none does."""
