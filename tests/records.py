@@ -8,6 +8,7 @@ from typing import Any
 
 from core.runs.atomic_io import with_checksum, write_json
 from core.runs.folder import Home, RunFolder
+from core.runs.int8 import Int8Result, write_int8
 from core.runs.result import RunResult
 from core.spec.methods import METHODS
 from core.spec.spec import RunSpec
@@ -26,6 +27,31 @@ def write_result(home: Home, spec: RunSpec, **overrides: Any) -> RunFolder:
     folder.events_path.write_text(lines)
     write_json(folder.result_path, with_checksum(record))
     return folder
+
+
+def write_int8_result(folder: RunFolder, **overrides: Any) -> Int8Result:
+    """What the finished run in ``folder`` might have measured in int8; it follows from its result in float32."""
+    result = folder.result()
+    assert result is not None
+    latency = {"int8_latency_ms": result.inference_latency_ms / 3, "int8_batch_latency_ms": 0.4}
+    speedups = {"int8_speedup": 3 * (result.speedup or 1.0), "int8_batch_speedup": 2.5 * (result.batch_speedup or 1.0)}
+    record = {
+        "run_id": folder.run_id,
+        "model": result.model_sha256 or "0" * 64,
+        "sha256": "1" * 64,
+        "int8_accuracy": result.test_accuracy - 0.25,
+        "int8_file_mb": result.params_total / 1e6,
+        **latency,
+        **speedups,
+        "int8_optimised_speedup": 2.0,
+        "int8_optimised_batch_speedup": 2.0,
+        "int8_gain": 2.0,
+        "int8_batch_gain": 2.0,
+        **overrides,
+    }
+    found = Int8Result.model_validate(record)
+    write_int8(folder, found)
+    return found
 
 
 def plausible_result(spec: RunSpec) -> RunResult:

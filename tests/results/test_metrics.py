@@ -12,9 +12,10 @@ from core.report.all_results import all_results
 from core.report.study import find_study
 from core.report.tables import efficiency_table, to_csv
 from core.results.frame import Results, columns, study_frame
-from core.results.metrics import METRICS, Metric, costs, measured_metrics, table_metrics
+from core.results.metrics import INT8_METRICS, METRICS, Metric, costs, measured_metrics, table_metrics
 from core.results.statistics import interpolate, summarise
 from core.runs.folder import Home
+from core.runs.int8 import Int8Result
 from core.runs.result import RunResult
 from core.spec.grid import study_runs
 from core.spec.presets import build_recipe
@@ -32,7 +33,8 @@ def home(tmp_path):
 
 
 def test_what_is_measured_is_a_field_of_the_result():
-    assert set(measured_metrics()) <= set(RunResult.model_fields)
+    assert set(measured_metrics()) - set(INT8_METRICS) <= set(RunResult.model_fields)
+    assert set(INT8_METRICS) <= set(Int8Result.model_fields)
 
 
 def test_columns_of_the_table_are_distinct_and_ratios_are_marked():
@@ -41,6 +43,7 @@ def test_columns_of_the_table_are_distinct_and_ratios_are_marked():
     assert {metric.name for metric in METRICS.values() if metric.is_ratio} == {
         *("mac_ratio", "speedup", "batch_speedup", "optimised_speedup", "optimised_batch_speedup", "size_ratio"),
         *("plain_file_ratio", "onnx_file_ratio", "model_zip_ratio", "plain_zip_ratio", "onnx_zip_ratio"),
+        *(name for name in INT8_METRICS if name.endswith(("speedup", "gain"))),
     }
     assert "inference_latency_ms" not in costs()  # two runs are not measured at the same time
 

@@ -24,7 +24,7 @@ from core.spec.grid import study_runs
 from core.spec.methods import METHODS as REGISTRY
 from core.spec.presets import build_recipe
 from core.spec.spec import RunSpec
-from tests.records import write_result
+from tests.records import write_int8_result, write_result
 from ui.compare import page, recommendation
 from ui.compare.table import VIEWS, metric_columns, show_table
 
@@ -190,6 +190,8 @@ def test_downloads_hold_what_the_page_shows_and_every_run(home, monkeypatch):
 
 def test_each_number_of_the_files_is_in_some_view_of_the_table(home):
     write_study(home)
+    for folder in home.runs():
+        write_int8_result(folder)
     first = ["method", "sparsity", "seeds"]
     views = {**{view: [METRICS[name] for name in names] for view, names in VIEWS.items()}, "all": table_metrics()}
     for view, metrics in views.items():
@@ -533,3 +535,30 @@ def test_only_what_depends_on_a_control_is_drawn_again(home, monkeypatch, contro
         patch.setattr(local_script_runner, "RerunData", partial(RerunData, fragment_id_queue=[fragment]))
         run(control(app))
     assert calls == redrawn
+
+
+def test_the_switch_shows_networks_in_int8_and_the_fastest_is_one(home):
+    write_study(home, seeds=(1, 2, 3))
+    assert not any(control.key == "precision" for control in open_page().button_group)  # none was measured
+    broken = RunSpec(RECIPE, "structured", 1, 0.9)
+    for folder in home.runs():
+        loss = 4.0 if folder.run_id == broken.run_id else 0.25
+        write_int8_result(folder, int8_accuracy=folder.result().test_accuracy - loss)
+    whole, small = open_page(), open_page(precision="int8")
+    assert "int8 costs more than 1 point of accuracy: Structured 0.9, seed 1" in text(small)
+    before, after = (float(accuracies(app)[0].split()[0]) for app in (whole, small))
+    assert after == pytest.approx(before - 0.25, abs=0.02)
+    fastest = text(open_page(goal="batch", accuracy="50"))
+    assert ":gray-badge[int8]" in fastest
+    assert "ONNX, int8" in fastest
+    assert ":gray-badge[int8]" not in text(open_page(goal="small", accuracy="50"))  # that is about another file
+
+
+def test_an_int8_record_of_another_network_or_a_damaged_one_does_not_count(home):
+    write_study(home, methods=["magnitude"], model_sha256="a" * 64)
+    first, second, *_ = home.runs()
+    write_int8_result(first, model="f" * 64)
+    second.int8_path.write_text("{")
+    frame = Results(home).frame()
+    assert frame["int8_accuracy"].isna().all()
+    assert frame.set_index("run_id").loc[second.run_id, "test_accuracy"] > 0

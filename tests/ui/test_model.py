@@ -194,10 +194,10 @@ def test_other_forms_are_made_on_request_and_then_offered(folders, monkeypatch):
     monkeypatch.setattr(command, "_run", make)
     app = open_page(run=PRUNED.run_id, section="download")
     assert len(app.get("download_button")) == 1
-    for form in ("half", "plain", "onnx"):
+    for form in ("half", "plain", "onnx", "onnx-int8"):
         run(app.button(key=f"make {form}").click())
-    assert len(app.get("download_button")) == 4
-    assert len(made) == 3
+    assert len(app.get("download_button")) == 5
+    assert len(made) == 4
     assert not any(button.key and button.key.startswith("make") for button in app.button)
     for code, ending in zip(app.code, ("safetensors", "plain.safetensors", "onnx"), strict=True):
         assert f'"{PRUNED.run_id}.{ending}"' in code.value

@@ -20,6 +20,14 @@ VIEWS: Mapping[str, Sequence[str]] = {
     "results": ("test_accuracy", "accuracy_change", "model_size_mb", "size_ratio", "speedup", "batch_speedup"),
     "latency": ("macs", "inference_latency_ms", "speedup", "batch_latency_ms", "batch_speedup"),
     "files": ("model_size_mb", "plain_file_mb", "onnx_file_mb", "model_zip_mb", "plain_zip_mb", "onnx_zip_mb"),
+    "int8": (
+        "int8_accuracy",
+        "int8_file_mb",
+        "int8_latency_ms",
+        "int8_speedup",
+        "int8_batch_latency_ms",
+        "int8_batch_speedup",
+    ),
     "optimised": ("optimised_latency_ms", "optimised_speedup", "optimised_batch_latency_ms", "optimised_batch_speedup"),
 }
 
@@ -33,6 +41,7 @@ def show_table(table: pd.DataFrame, runs: pd.DataFrame) -> None:
         "results": t("Results"),
         "latency": t("Latency"),
         "files": t("Files"),
+        "int8": "int8",
         "optimised": t("Optimised"),
         "all": t("All columns"),
     }
