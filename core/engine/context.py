@@ -114,6 +114,7 @@ class RunContext:
             weights_at=lambda epoch: self._load(weights_path(self.dense_folder, epoch)).state_dict(),
             sample=self.sample,
             fresh=self._fresh,
+            cache=self.home.cache,
         )
 
     @cached_property

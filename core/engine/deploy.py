@@ -113,13 +113,13 @@ class _OneDNN:
     """A folded residual network on a CPU. Weights are packed at the first call, for the input shape of that call."""
 
     def __init__(self, network: ResNet) -> None:
-        self._stem, self._head = _Conv(network.conv1), network.fc
-        self._blocks: list[tuple[_Conv, _Conv, _Conv | None]] = []
+        self._stem, self._head = FusedConv(network.conv1), network.fc
+        self._blocks: list[tuple[FusedConv, FusedConv, FusedConv | None]] = []
         for _, block in network.blocks():
             # The network slices every second pixel before the projection; without a backward pass a stride does, too.
             down = block.downsample
-            projection = None if down is None else _Conv(down.get_submodule("0"), block.step)
-            self._blocks.append((_Conv(block.conv1), _Conv(block.conv2), projection))
+            projection = None if down is None else FusedConv(down.get_submodule("0"), block.step)
+            self._blocks.append((FusedConv(block.conv1), FusedConv(block.conv2), projection))
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class _OneDNN:
         return F.linear(x.mean((2, 3)), self._head.weight, self._head.bias)
 
 
-class _Conv:
+class FusedConv:
     """A convolution fused with the operation after it."""
 
     def __init__(self, conv: nn.Module, stride: int | None = None) -> None:

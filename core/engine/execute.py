@@ -25,6 +25,7 @@ from core.engine.int8 import measure_int8
 from core.engine.networks.of_recipe import fresh_network, imported_network, load_network
 from core.engine.pruning import prune
 from core.engine.pruning.base import Masks, Pruned
+from core.engine.pruning.structured import predicted_share
 from core.engine.recovery.distillation import Teacher
 from core.engine.recovery.repair import Repaired
 from core.engine.result import Trained, build_result, file_sizes
@@ -37,10 +38,10 @@ from core.runs.events import PREPARE
 from core.runs.failure import DeviceUnusableError, FailureCode, RunFailure
 from core.runs.folder import RunFolder, State
 from core.runs.lease import Lease, LeaseLostError
-from core.runs.result import Environment, Origin, RunResult
+from core.runs.result import Environment, LatencyBudget, Origin, RunResult
 from core.spec.errors import InputError, first_line
 from core.spec.methods import METHODS, REWIND_EPOCHS
-from core.spec.settings import NO_REPAIR, REPAIR, TAUGHT, TEACHER
+from core.spec.settings import LATENCY_1, NO_REPAIR, REPAIR, SPARSITY, TARGET, TAUGHT, TEACHER
 from core.spec.spec import COMPUTE
 from core.spec.training_plan import TrainingPlan, affordable_plan, make_training_plan
 
@@ -220,7 +221,23 @@ def _run_pruned(attempt: Attempt) -> RunResult:
     )
     if method.kind == "unstructured":
         trained = _without_dead_channels(trained)
-    return _measure(attempt, trained, dense=dense)
+    result = _measure(attempt, trained, dense=dense)
+    target = str(pruning.settings.get(TARGET.name, SPARSITY))
+    return result if target == SPARSITY else _with_budget(context, result, target, dense, trained.model)
+
+
+def _with_budget(context: RunContext, result: RunResult, target: str, dense: nn.Module, model: nn.Module) -> RunResult:
+    """``result`` with what was asked for, predicted and measured of the network's time."""
+    with context.measurement_lock.timing():  # of layers, should the table lack some
+        predicted = predicted_share(dense, model, target, context.home.cache)
+    speedup = result.optimised_speedup if target == LATENCY_1 else result.optimised_batch_speedup
+    budget = LatencyBudget(
+        target=target,
+        budget=round(1 - result.sparsity, 6),
+        predicted=round(predicted, 4),
+        measured=round(1 / speedup, 4) if speedup else None,
+    )
+    return result.model_copy(update={"latency_budget": budget})
 
 
 def _without_dead_channels(trained: Trained) -> Trained:

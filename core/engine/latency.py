@@ -70,7 +70,7 @@ def time_latency(models: Mapping[str, nn.Module], batch: int, *, seconds: float 
     at batch 1 an eager call would time the launching of kernels.
     """
     with threads(threads_for(batch)):
-        calls = {name: _timed_call(model.eval(), random_images(model, batch)) for name, model in models.items()}
+        calls = {name: timed_call(model.eval(), random_images(model, batch)) for name, model in models.items()}
         times = time_interleaved(calls, enough_seconds(seconds))
         return {name: timing(batch, spent) for name, spent in times.items()}
 
@@ -160,7 +160,7 @@ def random_images(model: nn.Module, batch: int) -> Tensor:
     return torch.randn(batch, *one.shape[1:], device=one.device).contiguous(memory_format=torch.channels_last)
 
 
-def _timed_call(run: Callable[[Tensor], Tensor], images: Tensor) -> Call:
+def timed_call(run: Callable[[Tensor], Tensor], images: Tensor) -> Call:
     """A call of ``run`` on ``images`` that returns when it is done; on CUDA the replay of its graph."""
     work = partial(run, images)
     if images.device.type != "cuda":
@@ -182,10 +182,10 @@ def deployed_calls(models: Mapping[str, nn.Module], batch: int) -> tuple[dict[st
     notes: dict[str, str] = {}
     for name, model in models.items():
         images = random_images(model, batch)
-        calls[name] = _timed_call(model.eval(), images)
+        calls[name] = timed_call(model.eval(), images)
         try:
             deployed = optimise(model, images)
-            calls[name + OPTIMISED] = _timed_call(deployed.run, images)
+            calls[name + OPTIMISED] = timed_call(deployed.run, images)
             notes[name] = deployed.note
         except RuntimeError as error:
             notes[name] = f"not optimised: {first_line(error)}"

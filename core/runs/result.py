@@ -124,6 +124,16 @@ class LayerDensity(Record):
     density: Share
 
 
+class LatencyBudget(Record):
+    """Shares of the dense network's time, as both are delivered: what the network was to take at most, what it was predicted
+    to take, and what it was measured to. ``target``: for one picture (latency-1) or a large batch (latency-batch)."""
+
+    target: Note
+    budget: Share
+    predicted: Positive
+    measured: Positive | None = None
+
+
 class Origin(Record):
     """What a run started from: the fingerprint of the data set and, of a pruned run, the SHA-256 of the dense network."""
 
@@ -181,6 +191,7 @@ class RunResult(Record):
     speedups: Mapping[str, Speedup] = {}  # with their intervals, by the name of the field above
     layers: tuple[LayerDensity, ...] = ()
     dead_layers: tuple[Name, ...] = ()
+    latency_budget: LatencyBudget | None = None
     removed_channels: Count | None = None  # that did nothing any more after the training of an unstructured method
     train_seconds: Amount
     images_per_second: Amount | None = None

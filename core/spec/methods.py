@@ -14,6 +14,7 @@ from core.spec.method import EVERY, Form, Method, Option, Scalar, Setting, load_
 from core.spec.settings import (
     BUDGET,
     CHANNEL_SCHEDULE,
+    FLOOR,
     GRADUAL,
     ITERATIVE,
     ONE_SHOT,
@@ -21,7 +22,9 @@ from core.spec.settings import (
     REPAIR,
     REPAIR_OF_NEW_WEIGHTS,
     RETRAINING,
+    ROUND_TO,
     ROUNDS,
+    TARGET,
     TEACHER,
     allocation,
     schedule,
@@ -41,6 +44,7 @@ _LOTTERY_TICKET = (
 )
 _ERK = "U. Evci et al. Rigging the Lottery: Making All Tickets Winners. ICML 2020."
 _LAMP = "J. Lee et al. Layer-adaptive Sparsity for the Magnitude-based Pruning. ICLR 2021."
+_LATENCY = "M. Shen et al. Structural Pruning via Latency-Saliency Knapsack. NeurIPS 2022."
 _NM = "A. Mishra et al. Accelerating Sparse Deep Neural Networks. arXiv 2104.08378, 2021."
 _FILTERS = "H. Li, A. Kadav, I. Durdanovic, H. Samet, H. P. Graf. Pruning Filters for Efficient ConvNets. ICLR 2017."
 _RETHINKING = "Z. Liu, M. Sun, T. Zhou, G. Huang, T. Darrell. Rethinking the Value of Network Pruning. ICLR 2019."
@@ -118,29 +122,18 @@ _ENTRIES = (
             allocation(
                 N_(
                     "uniform: every layer loses the same share of filters. global: filters compete over all layers. "
-                    "cost: they compete by importance for what they cost in computation and weights."
+                    "cost: they compete by importance for what they cost in computation and weights. latency: for what "
+                    "they cost in time on this machine (as Shen et al., 2022)."
                 ),
                 Option(N_("uniform"), "core.engine.pruning.channel_allocation:uniform_rank"),
                 Option(N_("global"), "core.engine.pruning.channel_allocation:global_rank"),
                 Option(N_("cost"), "core.engine.pruning.channel_allocation:cost_rank"),
+                Option(N_("latency"), "core.engine.pruning.channel_allocation:latency_rank", _LATENCY),
                 default="cost",
             ),
-            Setting(
-                name="round_to",
-                label=N_("Channels a multiple of"),
-                short=N_("round to"),
-                help=N_("8 suits the vector units of processors; the sparsity is then met less exactly."),
-                default=1,
-                options=(Option(1), Option(8)),
-            ),
-            Setting(
-                name="floor",
-                label=N_("Least share of a layer kept"),
-                short=N_("floor"),
-                help=N_("No layer loses more of its filters than this leaves, whatever their importance."),
-                default=0.0,
-                options=tuple(map(Option, (0.0, 0.05, 0.1, 0.2))),
-            ),
+            TARGET,
+            ROUND_TO,
+            FLOOR,
             RETRAINING,
             REMOVAL,
             *CHANNEL_SCHEDULE,

@@ -73,6 +73,38 @@ REMOVAL = Setting(
     legacy="cut",
 )
 
+SPARSITY, LATENCY_1, LATENCY_BATCH = N_("sparsity"), N_("latency-1"), N_("latency-batch")
+TARGET = Setting(
+    name="target",
+    label=N_("What the sparsity stands for"),
+    short=N_("target"),
+    help=N_(
+        "sparsity: the share of the weights that goes. latency-1, latency-batch: the share of the dense network's time on "
+        "this machine that goes, for one picture or for a large batch: at 0.6 the network takes at most 0.4 of it."
+    ),
+    default=SPARSITY,
+    options=(Option(SPARSITY), Option(LATENCY_1), Option(LATENCY_BATCH)),
+    legacy=SPARSITY,
+)
+
+ROUND_TO = Setting(
+    name="round_to",
+    label=N_("Channels a multiple of"),
+    short=N_("round to"),
+    help=N_("8 suits the vector units of processors; the sparsity is then met less exactly."),
+    default=1,
+    options=(Option(1), Option(8)),
+)
+
+FLOOR = Setting(
+    name="floor",
+    label=N_("Least share of a layer kept"),
+    short=N_("floor"),
+    help=N_("No layer loses more of its filters than this leaves, whatever their importance."),
+    default=0.0,
+    options=tuple(map(Option, (0.0, 0.05, 0.1, 0.2))),
+)
+
 BUDGET = Setting(
     name="budget",
     label=N_("Training epochs"),

@@ -51,15 +51,15 @@ def test_where_fused_operations_do_not_work_it_is_folded_and_says_why(model, pic
     def refuse(self, x, activation):
         raise error
 
-    monkeypatch.setattr(deploy._Conv, "__call__", refuse)
+    monkeypatch.setattr(deploy.FusedConv, "__call__", refuse)
     found = optimise(model, pictures)
     assert found.note.startswith(f"{FOLDED}; not fused: {str(error).splitlines()[0]}")
     assert off(model, found.run, pictures) < 1e-4
 
 
 def test_fused_operations_that_compute_something_else_are_not_used(model, pictures, monkeypatch):
-    real = deploy._Conv.add_relu
-    monkeypatch.setattr(deploy._Conv, "add_relu", lambda self, residual, x: 1.1 * real(self, residual, x))
+    real = deploy.FusedConv.add_relu
+    monkeypatch.setattr(deploy.FusedConv, "add_relu", lambda self, residual, x: 1.1 * real(self, residual, x))
     assert "off by" in optimise(model, pictures).note
 
 

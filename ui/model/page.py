@@ -27,6 +27,7 @@ from core.spec.errors import InputError
 from core.spec.methods import DENSE
 from core.spec.spec import RunSpec
 from ui.model.downloads import show_downloads
+from ui.model.notes import show_notes
 from ui.model.sections import show_classes, show_filters, show_layers, show_mistakes, show_size, show_weights
 from ui.shared.components import page_head, select, show_empty_state, times
 from ui.shared.errors import describe, show_error, show_errors
@@ -64,6 +65,7 @@ def page() -> None:
     assert result is not None
     diagnostics = load_diagnostics(folder, result)
     show_cards(folder, result, diagnostics)
+    show_notes(folder, result)
     show_section(folder, diagnostics)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ class Context:
     state_dict after ``epoch`` epochs; ``sample(n)``, n training images drawn by the seed, normalised and not augmented
     (float32 [n, 3, H, W]), with their labels; ``fresh(seed)``, an untrained network of the same kind; ``masks`` of earlier
     cuts of the same run, whose zeros must stay; and ``dense``, the network that sparsity refers to, where earlier cuts have
-    made it smaller."""
+    made it smaller; ``cache``, a folder for what is measured once on a machine."""
 
     seed: int
     settings: Mapping[str, Scalar]
@@ -32,6 +33,7 @@ class Context:
     fresh: Callable[[int], nn.Module]
     masks: Masks = field(default_factory=dict)
     dense: nn.Module | None = None
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

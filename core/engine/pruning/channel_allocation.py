@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from core.engine.counts import macs_per_layer
+from core.engine.layer_times import STEP, LatencyModel
 from core.engine.networks.channels import Channels, channels_of
 from core.engine.networks.layers import prunable, prunable_count
 from core.engine.pruning.channel_importance import Importance
 from core.engine.pruning.shrink import Kept
+from core.spec.errors import InputError
 from core.spec.methods import setting_function
 from core.spec.validate import check_float, check_int
 
@@ -26,20 +28,23 @@ from core.spec.validate import check_float, check_int
 # rest. Weights need little: removal goes on until enough of them are gone anyway. They alone would leave the early layers,
 # which have few weights and take most of the time, as they are.
 WEIGHTS_COUNT = 0.2
+_NO_TIME = 1e-6  # of a network's time: a layer with fewer channels may take longer
 CLOSE_ENOUGH = 0.005  # of sparsity: nearer than this, more channels are not worth giving up for exactness
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The share ``sparsity`` of the ``weights`` of the dense network is to go, whose groups had ``channels``."""
+    """The share ``sparsity`` of the ``weights`` of the dense network is to go, whose groups had ``channels``; with
+    ``latency`` that share of its time as this predicts it."""
 
     sparsity: float
     weights: int
     channels: Mapping[str, int]
+    latency: LatencyModel | None = None
 
     @classmethod
-    def of(cls, sparsity: float, dense: nn.Module, example: Tensor) -> Target:
-        return cls(sparsity, prunable_count(dense), channels_of(dense, example).sizes)
+    def of(cls, sparsity: float, dense: nn.Module, example: Tensor, latency: LatencyModel | None = None) -> Target:
+        return cls(sparsity, prunable_count(dense), channels_of(dense, example).sizes, latency)
 
 
 def allocate(
@@ -55,21 +60,25 @@ def allocate(
 
     ``allocation`` uniform: every group loses the same share of its channels. global: channels compete across groups, by
     importance relative to the mean of their group (without that, layers with small filters would vanish first). cost:
-    they compete by importance for what they cost in weights and computation. A group that loses channels keeps a
-    multiple of ``round_to``; one that has no more than that stays whole. Every group keeps at least one channel and at
-    least the share ``floor``. A sparsity that all this does not allow is approached as far as it does. InputError for a
-    value that is not accepted.
+    they compete by importance for what they cost in weights and computation. latency: for what they cost in time, which
+    ``costs`` then has to know. A group that loses channels keeps a multiple of ``round_to``, where time counts of at least
+    8; one that has no more than that stays whole. Every group keeps at least one channel and at least the share ``floor``.
+    A sparsity that all this does not allow is approached as far as it does. InputError for a value that is not accepted,
+    and for a latency that cannot be reached.
     """
     check_float("sparsity", target.sparsity, 0, 1, below_high=True)
     check_int("round_to", round_to, 1, 64)
     check_float("floor", floor, 0, 1)
     rank: Rank = setting_function("structured", "allocation", allocation)
+    if target.latency or allocation == "latency":  # one channel fewer saves no time
+        round_to = math.lcm(round_to, STEP)
     full = target.channels
     groups = {
         name: _Group.of(name, scores, full[name], _levels(len(scores), full[name], round_to, floor))
         for name, scores in importance.items()
     }
-    left = _remove(groups, costs, target, rank)
+    remove = _remove if target.latency is None else _remove_to_latency
+    left = remove(groups, costs, target, rank)
     return {name: torch.sort(group.order[: left[name]]).values for name, group in groups.items()}
 
 
@@ -105,8 +114,10 @@ class Costs:
     """What channels cost in weights and in multiply-accumulates (MACs) for one picture, in a network of these ``layers``
     whose groups have ``channels``."""
 
-    def __init__(self, layers: Iterable[Layer], channels: Mapping[str, int]) -> None:
-        layers = list(layers)
+    def __init__(
+        self, layers: Iterable[Layer], channels: Mapping[str, int], latency: LatencyModel | None = None
+    ) -> None:
+        layers, self.latency = list(layers), latency
         pairs = [layer.rows.size(channels) * layer.columns.size(channels) for layer in layers]
         self.weights = sum(n * layer.weights for n, layer in zip(pairs, layers, strict=True))
         self.macs = sum(n * layer.macs for n, layer in zip(pairs, layers, strict=True))
@@ -117,7 +128,7 @@ class Costs:
         }
 
     @classmethod
-    def of(cls, model: nn.Module, channels: Channels, example: Tensor) -> Costs:
+    def of(cls, model: nn.Module, channels: Channels, example: Tensor, latency: LatencyModel | None = None) -> Costs:
         """The costs of a network whose removable channels are ``channels``, for pictures like ``example``."""
         macs = macs_per_layer(model, example[:1])
         layers = []
@@ -125,7 +136,7 @@ class Costs:
             rows, columns = (_side(channels, name, dim, weight.shape[dim]) for dim in (0, 1))
             pairs = weight.shape[0] * weight.shape[1]
             layers.append(Layer(rows, columns, weight.numel() // pairs, macs[name.removesuffix(".weight")] // pairs))
-        return cls(layers, channels.sizes)
+        return cls(layers, channels.sizes, latency)
 
     def of_channel(self, group: str, left: Mapping[str, int]) -> tuple[int, int]:
         """Weights and MACs that go with one channel of ``group`` where the groups have the channels ``left``."""
@@ -212,7 +223,17 @@ def cost_rank(step: Step, left: Mapping[str, int], costs: Costs) -> float:
     many times as layers write it."""
     weights, macs = costs.of_channel(step.group, left)
     saved = WEIGHTS_COUNT * weights / costs.weights + (1 - WEIGHTS_COUNT) * macs / costs.macs
-    return costs.writers[step.group] * step.loss / math.pow(step.rest, 1.5) / (step.gone * saved)
+    return _loss(step, costs) / (step.gone * saved)
+
+
+def latency_rank(step: Step, left: Mapping[str, int], costs: Costs) -> float:
+    """The same for what is saved of the network's time on this machine."""
+    assert costs.latency is not None
+    return _loss(step, costs) / max(costs.latency.saved(step.group, left, step.left), _NO_TIME)
+
+
+def _loss(step: Step, costs: Costs) -> float:
+    return costs.writers[step.group] * step.loss / math.pow(step.rest, 1.5)
 
 
 def _remove(groups: dict[str, _Group], costs: Costs, target: Target, rank: Rank) -> dict[str, int]:
@@ -230,6 +251,29 @@ def _remove(groups: dict[str, _Group], costs: Costs, target: Target, rank: Rank)
             break
         else:  # too large a step: a group with smaller ones may come nearer
             following = None
+        if following is None:
+            del steps[step.group]
+        else:
+            steps[step.group] = following
+    return left
+
+
+def _remove_to_latency(groups: dict[str, _Group], costs: Costs, target: Target, rank: Rank) -> dict[str, int]:
+    """How many channels each group has left when the predicted time is within the budget; InputError if it never is."""
+    assert target.latency is not None
+    left = {name: len(group.order) for name, group in groups.items()}
+    steps = {name: step for name, group in groups.items() if (step := group.step(left[name]))}
+    while (share := target.latency.share(left)) > 1 - target.sparsity:
+        if not steps:
+            raise InputError(
+                "The network cannot be that fast here: it takes at least {least:.2f} of the dense network's time, not "
+                "{budget:.2f}.",
+                least=share,
+                budget=1 - target.sparsity,
+            )
+        step = min(steps.values(), key=lambda step: rank(step, left, costs))
+        left[step.group] = step.left
+        following = groups[step.group].step(step.left)
         if following is None:
             del steps[step.group]
         else:
