@@ -89,7 +89,7 @@ def the_network_can_be_taken_along(server, page, folder):
     run = next(run for run in server.home.runs() if run.spec.method == "structured" and run.spec.sparsity == 0.9)
     size = run.spec.recipe.size
     open_page(page, f"{server.url}/model?run={run.run_id}&section=download", "Model")
-    page.locator("[class*='st-key-make-onnx'] button").click()
+    page.locator(".st-key-make-onnx button").click()
     button = page.locator("[class*='st-key-download'][class*='onnx'] button")
     expect(button).to_be_visible()
     page.wait_for_timeout(1_000)

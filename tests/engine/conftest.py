@@ -84,6 +84,13 @@ def home(tmp_path, dense_home):
     return Home(tmp_path / "home")
 
 
+@pytest.fixture(autouse=True)
+def without_int8(request, monkeypatch):
+    """Runs leave no network in int8, which takes a second or two, but in the tests that are about them."""
+    if "int8" not in request.node.nodeid:
+        monkeypatch.setattr("core.engine.execute.measure_int8", lambda *arguments: None)
+
+
 @pytest.fixture
 def impatient(monkeypatch):
     """Poll and save at every step and epoch, where a real run does so once in a while; prune and time less thoroughly."""

@@ -248,7 +248,7 @@ def test_a_layer_that_died_is_named_in_the_journal_and_in_the_result(home, recip
     folder = home.create(spec_of(recipe, "random", {}, sparsity=0.999, epochs=1))
     assert execute(folder.path) == State.DONE
     (pruned,) = [event for event in folder.events() if event["type"] == "pruned"]
-    assert tuple(pruned["dead_layers"]) == folder.result().dead_layers != ()
+    assert {*pruned["dead_layers"]} <= {*folder.result().dead_layers} != set()  # and what they cut off
 
 
 @pytest.mark.parametrize(("chosen", "repairs"), [({}, 1), (ITERATIVE, 2), (GRADUAL, 1)])
