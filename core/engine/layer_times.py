@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -141,7 +142,7 @@ def measure_network(model: nn.Module, batch: int) -> float:
     """Seconds of one call of ``model`` as it is delivered, on its device."""
     with threads(threads_for(batch)):
         images = random_images(model, batch)
-        return call_seconds(timed_call(optimise(model.eval(), images).run, images))
+        return call_seconds(timed_call(optimise(deepcopy(model).eval(), images).run, images))
 
 
 def call_seconds(call: Callable[[], object]) -> float:

@@ -1,3 +1,4 @@
+import math
 import shutil
 
 import numpy as np
@@ -7,6 +8,8 @@ from PIL import Image
 
 from core.engine import resnet18
 from core.engine.execute import execute
+from core.engine.layer_times import LayerTimes
+from core.engine.networks.layers import filter_count
 from core.engine.pruning.base import Context
 from core.runs.folder import Home, State
 from core.spec.methods import METHODS
@@ -82,6 +85,20 @@ def home(tmp_path, dense_home):
     """A home of its own in which the dense run is done."""
     shutil.copytree(dense_home.path, tmp_path / "home")
     return Home(tmp_path / "home")
+
+
+def arithmetic(self, shape):
+    """Seconds of a layer at a multiply-accumulate a nanosecond."""
+    pixels = math.prod(shape.size) / math.prod(shape.stride)
+    return 1e-7 + 1e-9 * shape.inputs * shape.outputs / shape.groups * math.prod(shape.kernel or (1,)) * pixels
+
+
+@pytest.fixture(autouse=True)
+def layer_times(request, monkeypatch):
+    """Layers take as long as their arithmetic would, but where they "really" are timed."""
+    if "really" not in request.node.nodeid:
+        monkeypatch.setattr(LayerTimes, "_measure", arithmetic)
+        monkeypatch.setattr("core.engine.layer_times.measure_network", lambda model, batch: 1e-3 * filter_count(model))
 
 
 @pytest.fixture(autouse=True)

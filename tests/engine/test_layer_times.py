@@ -1,13 +1,12 @@
 """Latency as a target: predicted from a table of layer times, which here says what arithmetic would."""
 
-import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from benchmarks.any_network import randomise, registered
-from core.engine import layer_times, resnet18, structured_prune_filters
+from core.engine import resnet18, structured_prune_filters
 from core.engine.execute import execute
 from core.engine.layer_times import STEP, LatencyModel, LayerTimes
 from core.engine.networks.channels import channels_of
@@ -18,21 +17,12 @@ from core.spec.errors import InputError
 from core.spec.networks import NETWORKS
 from core.spec.spec import RunSpec
 
-OVERHEAD = 1e-7
-
-
-def arithmetic(self, shape):
-    """Seconds at one multiply-accumulate a nanosecond."""
-    pixels = math.prod(shape.size) / math.prod(shape.stride)
-    return OVERHEAD + 1e-9 * shape.inputs * shape.outputs / shape.groups * math.prod(shape.kernel or (1,)) * pixels
-
 
 @pytest.fixture
 def measured(monkeypatch):
     """The shapes that were measured."""
-    shapes = []
-    monkeypatch.setattr(LayerTimes, "_measure", lambda self, shape: (shapes.append(shape), arithmetic(self, shape))[1])
-    monkeypatch.setattr(layer_times, "measure_network", lambda model, batch: 1e-3 * filter_count(model))
+    shapes, measure = [], LayerTimes._measure
+    monkeypatch.setattr(LayerTimes, "_measure", lambda self, shape: (shapes.append(shape), measure(self, shape))[1])
     return shapes
 
 
@@ -43,7 +33,7 @@ def model_of(network, cache=None):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_whole_network_takes_what_was_measured_and_fewer_channels_less(measured, network):
+def test_the_whole_network_takes_what_was_measured_and_fewer_channels_less(network):
     model = randomise(registered(network, 0.5))
     table, channels = model_of(model)
     whole = channels.sizes
@@ -55,7 +45,6 @@ def test_the_whole_network_takes_what_was_measured_and_fewer_channels_less(measu
         assert saved > 0
 
 
-@pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize("target", ["latency-1", "latency-batch"])
 @pytest.mark.parametrize("allocation", ["uniform", "global", "cost", "latency"])
 def test_a_budget_is_kept_with_whole_blocks_of_channels(allocation, target):
@@ -66,7 +55,6 @@ def test_a_budget_is_kept_with_whole_blocks_of_channels(allocation, target):
     assert all(shape[0] % STEP == 0 for name, shape in layer_shapes(small).items() if name != "fc")
 
 
-@pytest.mark.usefixtures("measured")
 def test_a_budget_that_cannot_be_reached_says_what_is_the_least():
     dense = resnet18(16, seed=0)
     with pytest.raises(InputError, match=r"takes at least 0\.\d\d of the dense network's time, not 0\.01") as caught:
@@ -87,12 +75,14 @@ def test_each_shape_is_measured_once_and_kept(measured, tmp_path):
     assert len(measured) == before + 1
 
 
-def test_a_layer_takes_time_here():
-    table, channels = model_of(resnet18(8, seed=0))
+def test_layers_that_really_are_timed_take_some_time():
+    model = resnet18(8, seed=0).train()
+    table, channels = model_of(model)
+    assert model.training
     assert 0 < table.share(dict.fromkeys(channels.sizes, STEP)) <= 1.5  # of a machine that does other things as well
 
 
-@pytest.mark.usefixtures("impatient", "measured")
+@pytest.mark.usefixtures("impatient")
 def test_a_run_says_what_was_asked_for_predicted_and_measured(recipe, tmp_path):
     home = Home(tmp_path).prepare()
     spec = RunSpec(replace(recipe, width=16), "structured", 1, 0.5, (("target", "latency-batch"),))

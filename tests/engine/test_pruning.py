@@ -53,7 +53,7 @@ def test_the_sparsity_that_was_asked_for_is_reached(model, context, method, chos
     if METHODS[method].kind == "unstructured":
         assert removed(pruned.masks) == round(sparsity * prunable_count(model))
         assert reached == pytest.approx(sparsity, abs=1e-4)
-    elif not chosen.keys() & {"round_to", "floor"}:  # these may stand in the way
+    elif not chosen.keys() & {"round_to", "floor", "target"} and "latency" not in chosen.values():  # in the way of it
         assert reached == pytest.approx(sparsity, abs=0.01)
         assert not pruned.masks
 
