@@ -81,12 +81,12 @@ class LatencyModel:
         self._layers = _layers(model, channels, example)
         self._full = channels.sizes
         whole = measure_network(model, times.batch)
-        self._rest = whole - sum(times.seconds(layer.shape(self._full)) for layer in self._layers.values())
+        self._rest = whole - sum(layer.seconds(self._full, times) for layer in self._layers.values())
         self._outputs = self._count_outputs(self._full)
 
     def seconds(self, left: Mapping[str, int]) -> float:
         """Of the network whose groups have the channels ``left``."""
-        layers = sum(self._times.seconds(layer.shape(left)) for layer in self._layers.values())
+        layers = sum(layer.seconds(left, self._times) for layer in self._layers.values())
         return layers + self._rest * self._count_outputs(left) / self._outputs
 
     def share(self, left: Mapping[str, int]) -> float:
@@ -97,7 +97,7 @@ class LatencyModel:
         """The share of the whole network's time that goes when ``group`` comes to have ``after`` channels."""
         fewer = {**left, group: after}
         own = [layer for layer in self._layers.values() if layer.has(group)]
-        seconds = sum(self._times.seconds(layer.shape(left)) - self._times.seconds(layer.shape(fewer)) for layer in own)
+        seconds = sum(layer.seconds(left, self._times) - layer.seconds(fewer, self._times) for layer in own)
         outputs = sum(layer.outputs(left) - layer.outputs(fewer) for layer in own)
         return (seconds + self._rest * outputs / self._outputs) / self.seconds(self._full)
 
@@ -121,11 +121,21 @@ class _Layer:
     def outputs(self, left: Mapping[str, int]) -> int:
         return self._size(self.whole.outputs, self.rows, left) * self.pixels
 
-    def shape(self, left: Mapping[str, int]) -> LayerShape:
-        """With the channels ``left``, rounded up to multiples of STEP where some are gone."""
-        outputs = self._rounded(self.whole.outputs, self.rows, left)
+    def seconds(self, left: Mapping[str, int], times: LayerTimes) -> float:
+        """With the channels ``left``: between those of the neighbouring shapes in the table."""
+        outputs = _neighbours(self._size(self.whole.outputs, self.rows, left), self.whole.outputs)
+        inputs = _neighbours(self._size(self.whole.inputs, self.columns, left), self.whole.inputs)
+        if self.whole.groups > 1:
+            inputs = [(self.whole.inputs, 1.0)]  # they follow from the outputs
+        return sum(
+            by_output * by_input * times.seconds(self._shape(rows, columns))
+            for rows, by_output in outputs
+            for columns, by_input in inputs
+        )
+
+    def _shape(self, outputs: int, inputs: int) -> LayerShape:
         if self.whole.groups == 1:
-            return replace(self.whole, outputs=outputs, inputs=self._rounded(self.whole.inputs, self.columns, left))
+            return replace(self.whole, outputs=outputs, inputs=inputs)
         each_in, each_out = self.whole.inputs // self.whole.groups, self.whole.outputs // self.whole.groups
         groups = -(-outputs // each_out)
         return replace(self.whole, outputs=groups * each_out, inputs=groups * each_in, groups=groups)
@@ -133,8 +143,14 @@ class _Layer:
     def _size(self, whole: int, counts: Mapping[str, int], left: Mapping[str, int]) -> int:
         return whole - sum(count * (self.full[group] - left[group]) for group, count in counts.items())
 
-    def _rounded(self, whole: int, counts: Mapping[str, int], left: Mapping[str, int]) -> int:
-        return min(whole, -(-self._size(whole, counts, left) // STEP) * STEP)
+
+def _neighbours(size: int, whole: int) -> list[tuple[int, float]]:
+    """The sizes in the table on either side of ``size``, multiples of STEP and the ``whole`` one, with their weights."""
+    low, high = max(size // STEP * STEP, min(STEP, whole)), min(-(-size // STEP) * STEP, whole)
+    if size >= whole or low >= high:
+        return [(min(high, whole), 1.0)]
+    share = (size - low) / (high - low)
+    return [(low, 1 - share), (high, share)]
 
 
 @torch.no_grad()
