@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import _common, batchnorm, distillation, inference, training_gpu
+from benchmarks import _common, batchnorm, dead_channels, distillation, inference, nm_sparsity, training_gpu
 from benchmarks._common import interleaved, our_step, pictures, plain_training, ratio, spread
 from core.engine.networks.build import resnet18
 
@@ -94,3 +94,15 @@ def test_batchnorm_is_timed_both_ways_for_each_number_of_threads(monkeypatch, ca
     printed = capsys.readouterr().out
     assert all(f"**{count} threads**" in printed for count in (1, 2))
     assert len([line for line in printed.splitlines() if line.startswith(("| 3 |", "| 8 |"))]) == 4
+
+
+def test_sparse_networks_are_timed_with_and_without_what_zeros_have_cut_off(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert command(monkeypatch, dead_channels, "--quick") == command(monkeypatch, nm_sparsity, "--quick") == 0
+    said = capsys.readouterr().out
+    rows = [line.split("|")[1:-1] for line in said.splitlines() if line.startswith("| magnitude")]
+    removed, differences = [int(row[2]) for row in rows], [float(row[-1]) for row in rows]
+    assert removed == sorted(removed)
+    assert removed[-1] > 0
+    assert max(differences) < 1e-5
+    assert "no hardware for 2:4 sparsity here" in said
