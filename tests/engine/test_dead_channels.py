@@ -20,7 +20,11 @@ def logits(model):
 
 
 @settings(max_examples=4, deadline=None)
-@given(network=st.sampled_from(list(NETWORKS)), sparsity=st.floats(0.9, 0.99), seed=st.integers(0, 99))
+@given(
+    network=st.sampled_from([name for name in NETWORKS if name != "resnet56"]),
+    sparsity=st.floats(0.9, 0.99),
+    seed=st.integers(0, 99),
+)
 def test_a_sparse_network_computes_the_same_without_its_dead_channels(network, sparsity, seed):
     sparse = magnitude_prune_global(randomise(build_network(network, 4, seed=seed)), sparsity)
     before = {name: weight.clone() for name, weight in sparse.named_parameters()}
