@@ -41,6 +41,7 @@ from core.engine.latency import (
     timing,
 )
 from core.engine.onnx_file import INPUT, encode_onnx
+from core.i18n import Message
 from core.runs.atomic_io import atomic_write, sha256
 from core.runs.folder import RunFolder
 from core.runs.int8 import Int8Result, read_int8, write_int8
@@ -119,10 +120,6 @@ def measure_int8(context: RunContext, model: nn.Module, dense: nn.Module) -> Non
     digest = folder.check_model()
     try:
         found = _measure(context, model, dense)
-    except InputError as error:
-        found = None
-        record = Int8Result(run_id=folder.run_id, model=digest, problem=error.message.to_json())
-    if found is not None:
         with atomic_write(folder.int8_network_path) as file:
             file.write(found.content)
         record = Int8Result(
@@ -138,6 +135,11 @@ def measure_int8(context: RunContext, model: nn.Module, dense: nn.Module) -> Non
             runtime=f"onnxruntime {version('onnxruntime')}",
             hardware=cpu_name(),
         )
+    # Whatever it is: the run is whole without.
+    except Exception as error:
+        unknown = Message("The network cannot be quantised: {reason}.", reason=first_line(error))
+        problem = error.message if isinstance(error, InputError) else unknown
+        record = Int8Result(run_id=folder.run_id, model=digest, problem=problem.to_json())
     write_int8(folder, record)
 
 

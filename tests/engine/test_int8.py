@@ -75,16 +75,21 @@ def test_an_altered_network_is_refused_and_a_missing_one_made_again(finished, tm
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
-    ("missing", "reason"), [(True, "needs the package onnxruntime"), (False, "cannot be quantised: out of luck")]
+    ("place", "reason"),
+    [
+        (None, "needs the package onnxruntime"),
+        ("onnxruntime.quantization.quantize_static", "cannot be quantised: out of luck"),
+        ("core.engine.int8.evaluate_onnx", "cannot be quantised: out of luck"),
+    ],
 )
-def test_a_quantiser_that_is_missing_or_fails_leaves_the_run_whole(recipe, tmp_path, monkeypatch, missing, reason):
+def test_a_quantiser_that_is_missing_or_fails_leaves_the_run_whole(recipe, tmp_path, monkeypatch, place, reason):
     def fail(*arguments, **options):
         raise RuntimeError("out of luck")
 
-    if missing:
+    if place is None:
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
     else:
-        monkeypatch.setattr("onnxruntime.quantization.quantize_static", fail)
+        monkeypatch.setattr(place, fail)
     home = Home(tmp_path).prepare()
     folder = home.create(RunSpec(recipe, "dense", 1))
     assert execute(folder.path) == State.DONE
